@@ -33,6 +33,8 @@ struct ServeCommand: AsyncParsableCommand {
               martlet serve runs/id
               martlet serve smollm2 --adapter me=runs/id --adapter dpo=runs/dpo
               martlet serve smollm2 --runs runs --tune data
+              martlet serve ./flan-t5-small                       # encoder-decoders: /v1/completions, /api/generate
+              martlet serve ./glm-4.5-air.gguf --spec mtp
               martlet serve chat=./my-model --host 0.0.0.0 --api-key "$KEY" --tls-cert cert.pem --tls-key key.pem
             """)
 
@@ -75,6 +77,11 @@ struct ServeCommand: AsyncParsableCommand {
         loadingSettings.logger = logger
         let (whole, shared) = try Self.apart(models.map(Self.named))
         let registry = try ModelRegistry(whole, loadingSettings)
+        if loading.spec == .mtp, !registry.models.contains(where: { $0.model.predictionModules > 0 }) {
+            throw ValidationError(
+                "--spec mtp: no model here has modules for multi-token prediction (model.layers.N.eh_proj behind the last "
+                    + "layer); leave it out, or give --prompt-lookup or --draft")
+        }
         let server = try Server(settings, registry, logger: logger)
         try server.checkAddress()
         try await server.preload(all: loading.loadAll)

@@ -83,11 +83,29 @@ struct ServeLoading: ParsableArguments {
             valueName: "model"))
     var draft: String?
     @Option(help: "Tokens that the draft model guesses at a time.") var draftTokens = 4
+    @Option(
+        help: ArgumentHelp(
+            "Speculative decoding by a model's own modules for multi-token prediction. Replies stay the same.",
+            valueName: "mtp"))
+    var spec: Drafts?
+    @Option(help: "Tokens that those modules guess at a time; 2 when left out.") var specTokens: Int?
+
+    enum Drafts: String, ExpressibleByArgument, CaseIterable { case none, mtp }
 
     private func speculation() throws -> EngineOptions.Speculation {
         guard (1...64).contains(promptLookup ?? 1), (1...64).contains(draftTokens) else {
             throw ValidationError("--prompt-lookup and --draft-tokens must be from 1 to 64")
         }
+        if spec == .mtp {
+            guard promptLookup == nil, draft == nil else {
+                throw ValidationError("give --spec mtp, --prompt-lookup or --draft, not several")
+            }
+            guard (1...64).contains(specTokens ?? 2) else {
+                throw ValidationError("--spec-tokens is \(specTokens ?? 2); expected 1 to 64")
+            }
+            return .predictions(tokens: specTokens ?? 2)
+        }
+        guard specTokens == nil else { throw ValidationError("--spec-tokens is for --spec mtp") }
         switch (promptLookup, draft) {
         case (nil, nil): return .none
         case (let tokens?, nil): return .promptLookup(tokens: tokens)

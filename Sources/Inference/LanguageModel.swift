@@ -16,6 +16,8 @@ import Synchronization
 /// ```
 public final class LanguageModel: @unchecked Sendable {
     public let decoder: Decoder
+    /// What reads the source for the decoder of an encoder-decoder; nil for a decoder alone.
+    package let reader: SourceReader?
     public let tokenizer: Tokenizer
     /// Nil when neither the model nor the caller has one: a base model only continues text.
     public let chatTemplate: ChatTemplate?
@@ -34,23 +36,52 @@ public final class LanguageModel: @unchecked Sendable {
     /// - Parameters:
     ///   - cache: how keys and values of replies are stored.
     ///   - progress: layers that are ready, and how many there are.
-    public init(
+    public convenience init(
         _ files: ModelFiles, precision: Precision = .fast, cache: KVCacheType = .f16,
         progress: (Int, Int) -> Void = { _, _ in }
+    ) throws {
+        try files.checkpoint.demand(.generates)
+        let decoder = try files.checkpoint.decoder(), tokenizer = try files.tokenizer()
+        let warnings = try files.checkpoint.warnings() + files.attachAdapters(to: decoder)
+        let size = decoder.configuration.vocabularySize
+        guard tokenizer.vocabularySize <= size else {
+            throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
+        }
+        try self.init(files, decoder, tokenizer, reader: nil, warnings, precision, cache, progress)
+    }
+
+    /// An encoder-decoder (T5, BART, Marian): a prompt is a text that its encoder reads, a reply what its decoder writes.
+    ///
+    /// ```swift
+    /// let model = try LanguageModel(encoderDecoder: ModelFiles(path: "flan-t5-small"))
+    /// for try await token in model.complete("translate English to German: Hello") { print(token.text) }
+    /// ```
+    public convenience init(
+        encoderDecoder files: ModelFiles, precision: Precision = .fast, cache: KVCacheType = .f16,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws {
+        try files.checkpoint.demand(.translates)
+        guard files.adapters.isEmpty else {
+            throw ModelError.unsupported(
+                file: files.adapters[0].path,
+                reason: "adapters of encoder-decoders are not read: merge it into the model first")
+        }
+        let reader = try SourceReader(files)
+        try self.init(
+            files, reader.model.textDecoder, files.tokenizer(), reader: reader,
+            files.checkpoint.warnings(), precision, cache, progress)
+    }
+
+    private init(
+        _ files: ModelFiles, _ decoder: Decoder, _ tokenizer: Tokenizer, reader: SourceReader?, _ warnings: [String],
+        _ precision: Precision, _ cache: KVCacheType, _ progress: (Int, Int) -> Void
     ) throws {
         guard try Backend.chosen() == .cpu else {
             throw OptionError(
                 option: "MARTLET_BACKEND", value: "reference",
                 expected: "cpu: the reference computes whole sequences only, as martlet logits does")
         }
-        try files.checkpoint.demand(.generates)
-        decoder = try files.checkpoint.decoder()
-        warnings = try files.checkpoint.warnings() + files.attachAdapters(to: decoder)
-        tokenizer = try files.tokenizer()
-        let size = decoder.configuration.vocabularySize
-        guard tokenizer.vocabularySize <= size else {
-            throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
-        }
+        (self.decoder, self.reader, self.tokenizer, self.warnings) = (decoder, reader, tokenizer, warnings)
         chatTemplate = try files.chatTemplate(tokenizer)
         recommendation = try files.recommendation(hasChatTemplate: chatTemplate != nil)
         created = files.created
@@ -59,7 +90,8 @@ public final class LanguageModel: @unchecked Sendable {
         try decoder.prepare(precision, progress: progress)
         var options = EngineOptions.oneAtATime
         options.cacheType = cache
-        generator = try Generator(decoder, tokenizer, precision: precision, endTokens: endTokens, options)
+        generator = try Generator(
+            decoder, tokenizer, precision: precision, endTokens: endTokens, reader: reader, options)
     }
 
     /// Opens a folder as published on a hub, or a GGUF file.
@@ -80,7 +112,29 @@ public final class LanguageModel: @unchecked Sendable {
         let seed = options.sampling.seed
         options.sampling = recommendation.sampling(atTemperature: temperature)
         options.sampling.seed = seed
+        if let rules = reader?.rules {
+            options.maximumTokens = options.maximumTokens ?? rules.maximumTokens
+            // Beams where the files recommend some and nothing is drawn.
+            if options.sampling.temperature == 0, temperature == nil, rules.beams.width > 1 {
+                options.beams = rules.beams
+            }
+        }
         return options
+    }
+
+    /// The most tokens of a reply to a prompt of so many: the rest of the context, or all of it where an encoder reads the
+    /// prompt.
+    package func room(afterPrompt tokens: Int) -> Int {
+        reader == nil ? configuration.contextLength - tokens : configuration.contextLength
+    }
+
+    /// The tokens of a text as a prompt.
+    package func promptTokens(_ text: String, addsSpecial: Bool = true) throws(TokenizerError) -> [Int32] {
+        let tokens = try tokenizer.encode(text, addSpecialTokens: addsSpecial)
+        guard reader != nil else { return tokens }
+        // Vocabularies of encoder-decoders may have pieces that the model has no vectors of: they are unknown to it.
+        let unknown = tokenizer.details.unknownToken ?? 0, size = configuration.vocabularySize
+        return tokens.map { Int($0) < size ? $0 : unknown }
     }
 
     /// The prompt that a conversation becomes through the model's template. Tools that the template does not know are told
@@ -117,7 +171,7 @@ public final class LanguageModel: @unchecked Sendable {
     public func complete(_ text: String, _ options: GenerationOptions? = nil) -> AsyncThrowingStream<
         GeneratedToken, any Error
     > {
-        generate(options) { try self.tokenizer.encode(text) }
+        generate(options) { try self.promptTokens(text) }
     }
 
     /// Continues a sequence of tokens. The stream ends after the element with a `finishReason`, the last of them where
@@ -146,6 +200,14 @@ public final class LanguageModel: @unchecked Sendable {
                 }
             }
         }
+    }
+
+    /// The same on this thread.
+    package func generate(
+        _ prompt: [Int32], _ options: GenerationOptions, isCancelled: @escaping () -> Bool = { false },
+        emit: @escaping (GeneratedToken) -> Void
+    ) throws {
+        try queue.sync { try generator.generate(prompt, options, isCancelled: isCancelled, emit: emit) }
     }
 
     /// Searches for the most probable continuations of a sequence of tokens, best first: `options.beams`, or four beams.

@@ -44,7 +44,7 @@ struct TranslateCommand: ParsableCommand {
         let files = try ModelFiles.opened(flags.model, flags.adapters)
         let model = try Self.model(files, flags.precision)
         if beams != nil || lengthPenalty != nil {
-            var search = model.generator.rules.beams
+            var search = model.rules.beams
             if let beams { search.width = beams }
             if let lengthPenalty { search.lengthPenalty = lengthPenalty }
             try search.validate()

@@ -3,6 +3,7 @@ import MartletGrammar
 import MartletInference
 import MartletJSON
 import Testing
+import TinyModels
 
 @Suite struct PlanTests {
     @Test func everyBodyOfTheClientIsUnderstood() throws {
@@ -39,6 +40,51 @@ import Testing
             try GenerationPlan(GenerationRequest(chatCompletion: both.bytes()), model: model, name: "m")
         }
         #expect(tooMuch?.message.contains("1000") == true)
+    }
+
+    /// An encoder reads the prompt: it has a context of its own, and so has the reply.
+    @Test func anEncoderDecoderIsPlannedFor() throws {
+        let model = try Self.pair(beams: 3)
+        let plan = try GenerationPlan(try completion(#""prompt": "SOME TEXT""#), model: model, name: "m")
+        #expect(plan.options.beams?.width == 3 && plan.options.sampling.temperature == 0)
+        // As many tokens as the model's files say, not 16.
+        #expect(plan.engineRequests()[0].options.maximumTokens == 19)
+        func beams(_ members: String) throws -> BeamSearchOptions? {
+            try GenerationPlan(completion(#""prompt": "A", "# + members), model: model, name: "m").options.beams
+        }
+        #expect(try beams(#""use_beam_search": false"#) == nil)
+        #expect(try beams(#""temperature": 0"#) == nil)
+        #expect(try beams(#""logprobs": 1"#) == nil)
+        let asked = try beams(
+            #""use_beam_search": true, "best_of": 5, "n": 2, "length_penalty": 0.5, "early_stopping": true"#)
+        #expect(asked?.width == 5 && asked?.returnedCount == 2 && asked?.lengthPenalty == 0.5)
+        #expect(asked?.stopping == .whenFull)
+        for (members, named) in [
+            (#""echo": true"#, "echo"), (#""prompt_logprobs": 1"#, "prompt_logprobs"),
+            (#""tgt_lang": "de""#, "tgt_lang"),
+            (#""use_beam_search": true, "temperature": 0.5"#, "temperature"),
+        ] {
+            let error = #expect(throws: APIError.self) { try beams(members) }
+            #expect(error?.parameter == named)
+        }
+        let long = try completion("\"prompt\": [\(Array(repeating: "5", count: 2100).joined(separator: ","))]")
+        #expect(throws: APIError.self) { try GenerationPlan(long, model: model, name: "m") }
+        #expect(throws: APIError.self) { try GenerationPlan(chat(#""max_tokens": 5"#), model: model, name: "m") }
+        // Languages and beams of a decoder: the one has no meaning, the other is asked for as in vLLM.
+        let decoder = try LanguageModel.tiny()
+        let refused = try completion(#""prompt": "A", "src_lang": "de""#)
+        #expect(throws: APIError.self) { try GenerationPlan(refused, model: decoder, name: "m") }
+        let two = try completion(#""prompt": "A", "use_beam_search": true, "n": 2"#)
+        #expect(try GenerationPlan(two, model: decoder, name: "m").options.beams?.width == 2)
+    }
+
+    private static func pair(beams: Int) throws -> LanguageModel {
+        try FamilyGolden("t5").withFolder(change: {
+            ($0["num_beams"], $0["max_length"]) = (.integer(Int64(beams)), 20)
+        }) { path in
+            try TinyTokenizer.write(folder: path)
+            return try LanguageModel(encoderDecoder: ModelFiles(path: path))
+        }
     }
 
     /// Clients send such numbers by themselves: the reply then ends where the context does.

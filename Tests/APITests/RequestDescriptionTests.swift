@@ -16,13 +16,15 @@ import Testing
     }
 
     private static let tool: JSON = ["type": "function", "function": ["name": "a"]]
-    private static let chat: JSONObject = ["stream": true, "logprobs": true, "tools": [tool]]
+    private static let chat: JSONObject = [
+        "stream": true, "logprobs": true, "tools": [tool], "use_beam_search": true,
+    ]
 
     static let bodies: [Body] = [
         Body(schema: "ChatCompletionRequest", beside: chat) {
             try GenerationRequest(chatCompletion: $0).unknownFields
         },
-        Body(schema: "CompletionRequest", beside: ["stream": true, "echo": true]) {
+        Body(schema: "CompletionRequest", beside: ["stream": true, "echo": true, "use_beam_search": true]) {
             try GenerationRequest(completion: $0).unknownFields
         },
         Body(schema: "ResponsesRequest", beside: ["tools": [["type": "function", "name": "a"]]]) {
@@ -42,10 +44,12 @@ import Testing
             return []
         },
         Body(schema: "OllamaPullRequest") { try PullRequest($0).unknownFields },
-        Body(schema: "LlamaCompletionRequest", beside: ["stream": true]) {
+        Body(schema: "LlamaCompletionRequest", beside: ["stream": true, "use_beam_search": true]) {
             try GenerationRequest(llamaCompletion: $0).unknownFields
         },
-        Body(schema: "InfillRequest", beside: ["stream": true]) { try GenerationRequest(infill: $0).unknownFields },
+        Body(schema: "InfillRequest", beside: ["stream": true, "use_beam_search": true]) {
+            try GenerationRequest(infill: $0).unknownFields
+        },
         Body(schema: "LlamaEmbeddingRequest") { try EmbeddingsRequest(llamaServer: $0).unknownFields },
         Body(schema: "GenerateRequest") { try GenerationRequest(textGeneration: $0, form: .one).unknownFields },
         Body(schema: "GenerateOrStreamRequest") {

@@ -1,5 +1,6 @@
 import Foundation
 import MartletInference
+import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
@@ -16,16 +17,20 @@ import TinyModels
         try golden.withFolder { path in
             let files = try ModelFiles(path: path), model = try files.checkpoint.encoderDecoder()
             try model.prepare(precision)
-            let rules = try SequenceRules(files)
-            let generator = SequenceGenerator(model, rules, endTokens: try files.endTokens(), precision: precision)
-            var streamed: [Int32] = []
-            let greedy = try generator.generate(
-                from: golden.source, beams: BeamSearchOptions(width: 1), maximum: 15,
-                emit: { streamed.append($0) })
-            #expect(greedy?.first?.tokens == golden.greedy)
-            #expect(streamed == golden.greedy)
-            let beams = try generator.generate(from: golden.source, beams: BeamSearchOptions(width: 4), maximum: 15)
-            #expect(beams?.first?.tokens == golden.beams)
+            let generator = try Generator(
+                model.textDecoder, nil, precision: precision, endTokens: files.endTokens(),
+                reader: SourceReader(model, SequenceRules(files)))
+            func written(_ options: GenerationOptions) throws -> [Int32] {
+                var tokens: [Int32] = []
+                try generator.run(EngineRequest(prompt: golden.source, options: options)) { events in
+                    for case .token(_, let piece) in events { if let token = piece.token { tokens.append(token) } }
+                }
+                return tokens
+            }
+            var options = GenerationOptions.greedy(15)
+            #expect(try written(options) == golden.greedy)
+            options.beams = BeamSearchOptions(width: 4)
+            #expect(try written(options) == golden.beams)
         }
     }
 
@@ -80,6 +85,116 @@ import TinyModels
         try FamilyGolden("t5").withFolder { path in
             #expect { _ = try LanguageModel(path: path) } throws: { "\($0)".contains("martlet translate") }
             #expect { _ = try Checkpoint(path: path).decoder() } throws: { "\($0)".contains("encoder-decoder") }
+            // And a language model is no encoder-decoder.
+            #expect(throws: (any Error).self) { try LanguageModel(encoderDecoder: ModelFiles(path: TinyPair.folder)) }
+        }
+    }
+
+    /// Requests of different sources, greedy, drawn and with beams, write what each writes alone, also where the cache has
+    /// room for one of them only.
+    @Test(arguments: ["t5", "bart", "marian"], [Precision.exact, .fast])
+    func requestsTogetherWriteWhatTheyWriteAlone(_ name: String, _ precision: Precision) throws {
+        let model = try TinyPair.model(name, precision: precision)
+        let requests = (0..<9).map { number in
+            let source = (0..<(number * 5 % 23 + 1)).map { Int32(3 + ($0 * (number + 3)) % 58) }
+            var options = number % 3 == 1 ? GenerationOptions.sampled(20, seed: 5) : .greedy(20)
+            options.ignoresEndOfSequence = number % 2 == 0
+            if number % 3 == 2 { options.beams = BeamSearchOptions(width: number % 4 + 1) }
+            if number == 4 { options.samples = 3 }
+            return EngineRequest(prompt: source, options: options)
+        }
+        func outcomes(_ generator: Generator, _ requests: [EngineRequest]) throws -> [[[Int32]]] {
+            var found = requests.map { Array(repeating: [Int32](), count: $0.samples) }
+            for (index, request) in requests.enumerated() {
+                try generator.submit(request) { output in
+                    guard case .events(let events) = output else { return }
+                    for case .token(let sample, let piece) in events {
+                        if let token = piece.token { found[index][sample].append(token) }
+                    }
+                }
+            }
+            while generator.step() {}
+            return found
+        }
+        let alone = try requests.flatMap { try outcomes(Generator(model), [$0]) }
+        #expect(Set(alone.map { $0[0] }).count > 3)
+        #expect(try outcomes(Generator(model), requests) == alone)
+        var options = EngineOptions()
+        // A budget of a few rows: sources are encoded one after the other, and targets give way to each other.
+        (options.cacheBytes, options.tokensPerStep) = (0, 8)
+        let tight = try Generator(model, options)
+        #expect(try outcomes(tight, requests) == alone)
+        // Guessing from the reply's own tokens changes nothing.
+        options = EngineOptions()
+        options.speculation = .promptLookup(tokens: 3)
+        #expect(
+            try outcomes(Generator(model, options), requests.filter { $0.options.beams == nil })
+                == zip(requests, alone).filter { $0.0.options.beams == nil }.map(\.1))
+    }
+
+    /// A source is encoded once, whatever is written for it, and counted as the prompt.
+    @Test func sourcesAreThePrompt() async throws {
+        let model = try TinyPair.model("bart")
+        let engine = try Engine(model)
+        defer { engine.stop() }
+        var request = EngineRequest(prompt: [5, 6, 7, 8, 9], options: .greedy(6))
+        request.options.ignoresEndOfSequence = true
+        request.samples = 2
+        let outcome = try await Outcome(engine, request)
+        #expect(outcome.replies.count == 2 && outcome.replies[0].tokens.count == 6)
+        #expect(outcome.replies[0].statistics.promptTokens == 5 && outcome.cachedTokens == 0)
+        #expect(engine.statistics().promptTokens == 5)
+        // Both contexts have a limit: of sources, and of replies.
+        let long = EngineRequest(prompt: Array(repeating: 5, count: 65), options: .greedy(2))
+        #expect(throws: EngineError.self) { try engine.submit(long) }
+        var scored = request
+        scored.promptLogProbabilities = 0
+        #expect { _ = try engine.submit(scored) } throws: { "\($0)".contains("encoder") }
+        #expect(throws: OptionError.self) {
+            var options = EngineOptions()
+            options.speculation = .draft(try LanguageModel.tiny(), tokens: 2)
+            _ = try Engine(model, options)
+        }
+    }
+
+    /// What `translate` writes is what an engine writes, in text.
+    @Test func theSameTextEverywhere() async throws {
+        for beams in [1, 3] {
+            let text = "SOME (TEXT) 123"
+            let whole = try TinyPair.with("t5", change: { $0["num_beams"] = .integer(Int64(beams)) }) { path in
+                try SequenceToSequenceModel(path: path).reply(to: text).text
+            }
+            let model = try TinyPair.model("t5", beams: beams)
+            var streamed = ""
+            for try await token in model.complete(text) { streamed += token.text }
+            let engine = try Engine(model)
+            var request = EngineRequest(prompt: try model.promptTokens(text), options: model.defaultOptions)
+            #expect(request.options.beams?.width ?? 1 == beams)
+            request.samples = 1
+            let outcome = try await Outcome(engine, request)
+            engine.stop()
+            #expect(outcome.replies[0].text == whole && streamed == whole)
+        }
+    }
+}
+
+/// Encoder-decoders of 64 tokens with a tokenizer.
+enum TinyPair {
+    /// A folder of a language model.
+    static var folder: String { BeamSearchTests.families + "/llama" }
+
+    static func with<Result>(
+        _ name: String, change: (inout JSONObject) -> Void = { _ in }, _ body: (String) throws -> Result
+    ) throws -> Result {
+        try FamilyGolden(name).withFolder(change: change) { path in
+            try TinyTokenizer.write(folder: path)
+            return try body(path)
+        }
+    }
+
+    static func model(_ name: String, precision: Precision = .exact, beams: Int = 1) throws -> LanguageModel {
+        try with(name, change: { $0["num_beams"] = .integer(Int64(beams)) }) {
+            try LanguageModel(encoderDecoder: ModelFiles(path: $0), precision: precision)
         }
     }
 }

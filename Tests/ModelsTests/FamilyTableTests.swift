@@ -17,7 +17,9 @@ import TinyModels
         let golden = try FamilyGolden(name)
         try golden.withFolder { path in
             let checkpoint = try Checkpoint(path: path)
-            #expect(try checkpoint.warnings() == [])
+            // What attends to pictures is left out, and that is said.
+            let warnings = try checkpoint.warnings()
+            #expect(name == "mllama" ? warnings.count == 1 && warnings[0].contains("pictures") : warnings == [])
             let decoder = try checkpoint.decoder()
             try decoder.prepare(.exact)
             let logits = try FamilyTests.floats(decoder(golden.tokens))
@@ -62,7 +64,7 @@ import TinyModels
             #expect(
                 without.allSatisfy { name in
                     name.contains(".experts.")
-                        || ["e_score_correction_bias", "act_fn.beta", "act_fn.eps"]
+                        || ["e_score_correction_bias", "act_fn.beta", "act_fn.eps", "layer_scalar"]
                             .contains(where: name.hasSuffix)
                 }, "\(without)")
             if let expected = golden.gradientNorm {

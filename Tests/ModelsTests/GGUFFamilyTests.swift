@@ -30,7 +30,7 @@ import TinyModels
     /// package (Goldens/gguf_names.json).
     @Test(arguments: [
         "qwen2_moe-all", "qwen3_moe-all", "olmoe", "gpt_oss", "gemma", "granite", "granitemoe", "starcoder2-full",
-        "seed_oss-bias", "arcee",
+        "seed_oss-bias", "arcee", "baichuan", "baichuan-alibi", "glm4_moe", "llama4-plain",
     ])
     func writtenFilesComputeTheSame(_ name: String) throws {
         let golden = try FamilyGolden(name)

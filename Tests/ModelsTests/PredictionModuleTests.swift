@@ -22,6 +22,56 @@ import TinyModels
         return try golden.withFolder(more: more) { try body($0, golden, wanted) }
     }
 
+    /// A GGUF file holds modules as layers behind the last, as llama.cpp's files of GLM-4.5 do.
+    @Test func modulesAreWrittenAndReadAsGGUF() throws {
+        let width = 32
+        let names = [
+            "eh_proj.weight": [width, 2 * width], "enorm.weight": [width], "hnorm.weight": [width],
+            "shared_head.norm.weight": [width],
+        ]
+        var more = names.map {
+            (name: "model.layers.3.\($0.key)", base: Float($0.value.count == 1 ? 1 : 0), shape: $0.value)
+        }
+        let golden = try FamilyGolden("glm4_moe")
+        let block = try golden.withFolder { path in
+            try Checkpoint(path: path).tensors.names.filter { $0.hasPrefix("model.layers.2.") }.map { name in
+                (name, Array(try #require(try Checkpoint(path: path).tensors.entry(name)).shape))
+            }
+        }
+        more += block.map {
+            ($0.0.replacing("layers.2.", with: "layers.3."), Float($0.1.count == 1 ? 1 : 0), $0.1)
+        }
+        try golden.withFolder(more: more) { path in
+            var folder = try Checkpoint(path: path)
+            #expect(folder.predictionModules == 1)
+            let contents = try folder.ggufContents()
+            #expect(contents.metadata["glm4moe.nextn_predict_layers"]?.integer == 1)
+            #expect(contents.metadata["glm4moe.block_count"]?.integer == 4)
+            var writer = GGUFWriter()
+            writer.metadata = contents.metadata
+            for tensor in contents.tensors { writer.add(tensor.name, try tensor.make()) }
+            let file = path + "/model.gguf"
+            try writer.write(to: file)
+            var read = try Checkpoint(path: file)
+            #expect(read.predictionModules == 1)
+            #expect(try read.decoderConfiguration().layerCount == 3)
+            #expect(try read.warnings().contains { $0.contains("multi-token prediction") })
+            func predicted(_ checkpoint: inout Checkpoint) throws -> [Float] {
+                try checkpoint.usePredictions()
+                #expect(try checkpoint.warnings() == [])
+                let decoder = try checkpoint.decoder()
+                try decoder.prepare(.exact)
+                let tokens = golden.tokens, rows = Pass(.whole([0..<tokens.count]))
+                let states = try decoder.hiddenStates(tokens, rows)
+                return try FamilyTests.floats(
+                    decoder.predictionLogits(
+                        decoder.predicted(states, next: shifted(tokens, by: 1), module: 0, rows), module: 0))
+            }
+            let (wanted, found) = (try predicted(&folder), try predicted(&read))
+            #expect(FamilyTests.relativeError(found, wanted) < 1e-5)
+        }
+    }
+
     private func shifted(_ tokens: [Int32], by distance: Int) -> [Int32] {
         Array(tokens.dropFirst(distance)) + Array(repeating: 0, count: distance)
     }

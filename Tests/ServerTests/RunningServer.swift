@@ -16,7 +16,7 @@ final class RunningServer: Sendable {
     private let task: Task<Void, any Error>
 
     /// - Parameters:
-    ///   - models: names of language models; "encoder" is a text encoder.
+    ///   - models: names of language models; "encoder" is a text encoder, "pair" an encoder-decoder.
     ///   - paths: where models are that are not made for the test.
     static func with<Result>(
         _ models: [String] = ["tiny"], at paths: [String: String] = [:], settings: ServerSettings = ServerSettings(),
@@ -72,6 +72,9 @@ final class RunningServer: Sendable {
             try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
             if name.hasPrefix("encoder") {
                 try TinyEncoder.write(folder: "\(folder)/\(name)")
+            } else if name.hasPrefix("pair") {
+                try FamilyGolden("t5").write(folder: "\(folder)/\(name)", change: { $0["max_length"] = 30 })
+                try TinyTokenizer.write(folder: "\(folder)/\(name)")
             } else {
                 var model = TinyModel()
                 model.contextLength = 1024

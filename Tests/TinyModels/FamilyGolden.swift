@@ -51,15 +51,23 @@ package struct FamilyGolden {
         _ body: (String) throws -> Result
     ) throws -> Result {
         let path = NSTemporaryDirectory() + "martlet-family-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: path) }
+        try write(folder: path, change: change, more: more)
+        return try body(path)
+    }
+
+    /// Writes the checkpoint to a folder, which is made.
+    package func write(
+        folder path: String, change: (inout JSONObject) -> Void = { _ in },
+        more: [(name: String, base: Float, shape: [Int])] = []
+    ) throws {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         var members = try config.object.found("config")
         change(&members)
         try Data(JSON.object(members).bytes()).write(to: URL(filePath: path + "/config.json"))
         try SafetensorsWriter.write(
             (tensors + more).map { ($0.name, try Self.tensor($0.name, base: $0.base, $0.shape)) },
             to: path + "/model.safetensors")
-        return try body(path)
     }
 
     /// Element i is base + u / 2 in vectors and u in matrices, u = (top 8 bits of splitmix64(fnv1a(name) + i) − 128) / 256.

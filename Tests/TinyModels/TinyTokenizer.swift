@@ -71,4 +71,11 @@ package enum TinyTokenizer {
         metadata[prefix + "eos_token_id"] = .uint32(UInt32(end))
         if hasChatTemplate { metadata["tokenizer.chat_template"] = .string(template) }
     }
+
+    /// Writes tokenizer.json and tokenizer_config.json into a folder of some other model.
+    package static func write(folder: String, hasChatTemplate: Bool = false) throws {
+        try AtomicFile.write(folder + "/tokenizer.json", bytes: json.bytes())
+        try AtomicFile.write(
+            folder + "/tokenizer_config.json", bytes: configuration(hasChatTemplate: hasChatTemplate).bytes(indent: 2))
+    }
 }

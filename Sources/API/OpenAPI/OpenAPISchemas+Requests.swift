@@ -6,6 +6,8 @@ extension OpenAPISchemas {
         let limits = RequestLimits()
         return [
             "model": word, "n": integer(1, limits.samples), "best_of": integer(1, limits.samples),
+            "use_beam_search": flag, "length_penalty": number(-100, 100),
+            "early_stopping": any(flag, choice(["never"])), "src_lang": text(atMost: 64), "tgt_lang": text(atMost: 64),
             "temperature": number(0, 2), "top_p": number(0, 1), "top_k": integer(-1, Int(Int32.max)),
             "min_p": number(0, 1), "typical_p": number(0, 1), "repetition_penalty": number(0.01, 100),
             "repeat_penalty": number(0.01, 100), "presence_penalty": number(-2, 2),

@@ -40,28 +40,44 @@ public struct GenerationPlan: Sendable {
         let voice = ModelVoice(model)
         var prompts: [[Int32]] = []
         var startsInReasoning = false
-        let limit = model.configuration.contextLength
+        let limit = model.configuration.contextLength, hasSource = model.reader != nil
+        try Self.checkSource(request, hasSource: hasSource)
+        var first: Int32?
         let parameter = request.input.parameter
-        switch request.input {
+        switch Self.input(request, hasSource: hasSource && model.chatTemplate == nil) {
         case .infill(let infill):
-            prompts = [try Self.fit(infill.tokens(model), request, limit: limit, place: parameter)]
+            prompts = [
+                try Self.fit(infill.tokens(model), request, limit: limit, hasSource: hasSource, place: parameter)
+            ]
         case .conversation(let conversation):
             let rendered = try voice.prompt(conversation, request)
-            prompts = [try Self.fit(rendered.tokens, request, limit: limit, place: parameter)]
+            prompts = [
+                try Self.fit(rendered.tokens, request, limit: limit, hasSource: hasSource, place: parameter)
+            ]
             startsInReasoning = rendered.opensReasoning
         case .prompts(let list):
             for (index, prompt) in list.enumerated() {
                 let place = list.count == 1 ? "prompt" : "prompt[\(index)]"
                 if Task.isCancelled { throw .clientLeft }
                 // Each is held to its bounds before the next is looked at.
-                let tokens = try Self.tokens(prompt, model, addsSpecial: request.addsSpecialTokens ?? true, place)
-                prompts.append(try Self.fit(tokens, request, limit: limit, place: parameter))
+                let tokens: [Int32]
+                if request.sourceLanguage != nil || request.targetLanguage != nil {
+                    (tokens, first) = try Self.translated(prompt, request, model, place)
+                } else {
+                    tokens = try Self.tokens(prompt, model, addsSpecial: request.addsSpecialTokens ?? true, place)
+                }
+                prompts.append(
+                    try Self.fit(tokens, request, limit: limit, hasSource: hasSource, place: parameter))
             }
         }
         let own = defaults ?? model.options(atTemperature: request.sampling.temperature)
         var options = try Self.options(request, own, model)
         options.maximumTokens = Self.maximum(
-            request, own.maximumTokens, shortest: prompts.map(\.count).min() ?? 0, limit: limit)
+            request, own.maximumTokens, room: model.room(afterPrompt: prompts.map(\.count).min() ?? 0))
+        if let first, var rules = model.reader?.rules {
+            rules.forcedFirst = first
+            options.rules = rules
+        }
         if let maximum = options.maximumTokens, options.minimumTokens > maximum {
             throw .invalid("min_tokens", "is \(options.minimumTokens); the reply may have \(maximum) tokens")
         }
@@ -79,6 +95,7 @@ public struct GenerationPlan: Sendable {
         }
         self.callSyntax = callSyntax
         self.constraint = constraint
+        options.beams = try Self.beams(request, own, constraint: constraint)
         if callSyntax.map(voice.needsSpecialTokens) ?? false { options.skipsSpecialTokens = false }
         if case .conversation = request.input, request.reasoning.isSplit, voice.reasoningIsSpecial {
             options.skipsSpecialTokens = false
@@ -97,11 +114,11 @@ public struct GenerationPlan: Sendable {
         if let grammar = constraint, startsInReasoning, let reasoning = voice.reasoning {
             constraint = ThinkingFirst(grammar, model: voice.model, closing: reasoning.closing)
         }
-        let room = voice.model.configuration.contextLength
         return prompts.map { prompt in
             var engine = EngineRequest(prompt: prompt, options: options)
             // Of several prompts the longest has the least room.
-            engine.options.maximumTokens = options.maximumTokens.map { min($0, room - prompt.count) }
+            let room = voice.model.room(afterPrompt: prompt.count)
+            engine.options.maximumTokens = options.maximumTokens.map { min($0, room) }
             engine.samples = request.samples
             engine.topLogProbabilities = request.logProbabilities
             engine.promptLogProbabilities = request.promptLogProbabilities
@@ -128,10 +145,77 @@ public struct GenerationPlan: Sendable {
             return tokens
         case .text(let text):
             do throws(TokenizerError) {
-                return try model.tokenizer.encode(text, addSpecialTokens: addsSpecial)
+                return try model.promptTokens(text, addsSpecial: addsSpecial)
             } catch {
                 throw .invalid(place, "cannot be expressed in the model's vocabulary: \(error)")
             }
+        }
+    }
+
+    /// What there is to read. An encoder-decoder without a template reads Ollama's prompt as it is.
+    private static func input(_ request: GenerationRequest, hasSource: Bool) -> GenerationRequest.Input {
+        guard hasSource, request.dialect == .ollamaGenerate, case .conversation(let conversation) = request.input,
+            conversation.messages.count == 1, let text = conversation.messages[0].content
+        else { return request.input }
+        return .prompts([.text(text)])
+    }
+
+    /// The source of a translation between languages that the request names, and the token that its reply begins with.
+    private static func translated(
+        _ prompt: GenerationRequest.Prompt, _ request: GenerationRequest, _ model: LanguageModel, _ place: String
+    ) throws(APIError) -> (tokens: [Int32], first: Int32?) {
+        guard case .text(let text) = prompt else {
+            throw .invalid(place, "must be a text where src_lang or tgt_lang is given")
+        }
+        do {
+            return try model.source(
+                text, from: request.sourceLanguage, to: request.targetLanguage,
+                addsSpecial: request.addsSpecialTokens ?? true)
+        } catch let error as OptionError {
+            throw .invalid(error.option.contains("source") ? "src_lang" : "tgt_lang", "\(error)")
+        } catch {
+            throw .invalid(place, "cannot be expressed in the model's vocabulary: \(error)")
+        }
+    }
+
+    /// - Throws: `APIError` for what models of this kind cannot do.
+    private static func checkSource(_ request: GenerationRequest, hasSource: Bool) throws(APIError) {
+        guard hasSource else {
+            for (name, value) in [("src_lang", request.sourceLanguage), ("tgt_lang", request.targetLanguage)]
+            where value != nil {
+                throw .unsupported(name, "is for encoder-decoders; this model continues texts")
+            }
+            return
+        }
+        let why = "is not supported by an encoder-decoder, whose encoder reads the prompt"
+        if request.echoesPrompt { throw .unsupported("echo", why) }
+        if request.promptLogProbabilities != nil { throw .unsupported("prompt_logprobs", why) }
+        if case .infill = request.input { throw .unsupported("input_suffix", why) }
+    }
+
+    /// The beams that a request asks for, or those that the model's files recommend where it says nothing of how tokens
+    /// are chosen.
+    private static func beams(
+        _ request: GenerationRequest, _ own: GenerationOptions, constraint: ConstraintSource?
+    ) throws(APIError) -> BeamSearchOptions? {
+        let wanted = request.sampling
+        switch request.beamSearch {
+        case .off: return nil
+        case .on(let beams):
+            let others: [(String, Bool)] = [
+                ("temperature", wanted.temperature ?? 0 != 0), ("logprobs", request.logProbabilities != nil),
+                ("response_format", constraint != nil),
+                ("repetition_detection", request.stopping.repetitionDetection != nil),
+            ]
+            if let name = others.first(where: \.1)?.0 {
+                throw .invalid(name, "does not go with use_beam_search, which searches for the most probable replies")
+            }
+            return beams
+        case nil:
+            let isFree =
+                request.samples == 1 && wanted.temperature == nil && request.logProbabilities == nil
+                && constraint == nil && request.stopping.repetitionDetection == nil
+            return isFree ? own.beams : nil
         }
     }
 
@@ -140,12 +224,13 @@ public struct GenerationPlan: Sendable {
     /// A reply may be asked to be longer than there is room for: many clients send such a number by themselves. It then ends
     /// where the context does and says so (`length`). A prompt that leaves no room for one token is refused.
     private static func fit(
-        _ prompt: [Int32], _ request: GenerationRequest, limit: Int, place: String
+        _ prompt: [Int32], _ request: GenerationRequest, limit: Int, hasSource: Bool, place: String
     ) throws(APIError) -> [Int32] {
         var prompt = prompt
-        let maximum = request.stopping.maximumTokens
+        // The source of an encoder-decoder has a context of its own.
+        let maximum = hasSource ? 0 : request.stopping.maximumTokens
         if let truncation = request.truncation {
-            let reply = maximum.flatMap { $0 < limit ? $0 : nil } ?? 1
+            let reply = hasSource ? 0 : maximum.flatMap { $0 < limit ? $0 : nil } ?? 1
             let count = truncation.tokens < 0 ? max(limit - reply, 1) : truncation.tokens
             if prompt.count > count {
                 prompt = Array(truncation.keepsEnd ? prompt.suffix(count) : prompt.prefix(count))
@@ -153,7 +238,8 @@ public struct GenerationPlan: Sendable {
         }
         guard !prompt.isEmpty else { throw .invalid(place, "is empty; the model needs at least one token") }
         guard prompt.count.adding(clamped: min(maximum ?? 1, 1)) <= limit else {
-            var error = APIError.contextExceeded(promptTokens: prompt.count, maximumTokens: maximum, limit: limit)
+            var error = APIError.contextExceeded(
+                promptTokens: prompt.count, maximumTokens: hasSource ? nil : maximum, limit: limit)
             error.parameter = place
             throw error
         }
@@ -162,9 +248,9 @@ public struct GenerationPlan: Sendable {
 
     /// Tokens of the reply: what was asked for, or what the model was created with, or 16 for a text to continue, within what there is room for; nil for all
     /// that there is room for.
-    private static func maximum(_ request: GenerationRequest, _ own: Int?, shortest: Int, limit: Int) -> Int? {
+    private static func maximum(_ request: GenerationRequest, _ own: Int?, room: Int) -> Int? {
         let asked = request.stopping.maximumTokens ?? own ?? (request.dialect == .completions ? 16 : nil)
-        return asked.map { min($0, limit - shortest) }
+        return asked.map { min($0, room) }
     }
 
     private static func options(

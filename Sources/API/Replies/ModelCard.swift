@@ -17,7 +17,7 @@ public struct ModelCard: Sendable {
     public var embeddingSize: Int?
     public var parameterCount: Int?
     public var fileBytes: Int?
-    /// `completion`, `embedding`, `rerank`, `tools`, `thinking`.
+    /// `completion`, `translation` (an encoder reads the prompt), `embedding`, `rerank`, `tools`, `thinking`.
     public var capabilities: [String] = []
     public var isLoaded: Bool?
     /// `llama`, `qwen3`, ….
@@ -43,6 +43,7 @@ public struct ModelCard: Sendable {
         embeddingSize = model.configuration.hiddenSize
         let voice = ModelVoice(model)
         capabilities = ["completion"]
+        if model.reader != nil { capabilities.append("translation") }
         if model.chatTemplate != nil { capabilities += ["chat", "tools"] }
         if voice.reasoning != nil { capabilities.append("thinking") }
     }

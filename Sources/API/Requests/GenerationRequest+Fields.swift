@@ -7,9 +7,9 @@ extension GenerationRequest {
     mutating func readShared(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         model = try fields.string("model", longest: 1024)
         samples = try fields.integer("n", 1...limits.samples) ?? 1
-        if let best = try fields.integer("best_of", 1...limits.samples), best != samples {
-            throw .unsupported("best_of", "is \(best); only the value of n (\(samples)) is supported")
-        }
+        try readBeams(&fields, limits)
+        sourceLanguage = try fields.string("src_lang", longest: 64)
+        targetLanguage = try fields.string("tgt_lang", longest: 64)
         try sampling.read(&fields, limits)
         try stopping.read(&fields, limits)
         try readStream(&fields)
@@ -29,6 +29,39 @@ extension GenerationRequest {
             "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "cache_prompt",
             "id_slot",
             "priority", "prediction", "verbosity", "guided_decoding_backend")
+    }
+
+    /// As vLLM: `best_of` beams, or n, of which the best n are returned.
+    private mutating func readBeams(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
+        let best = try fields.integer("best_of", 1...limits.samples), uses = try fields.bool("use_beam_search")
+        let penalty = try fields.number("length_penalty", -100...100), stopping = fields.json("early_stopping")
+        guard uses == true else {
+            if uses == false { beamSearch = .off }
+            for (name, isHarmless) in [
+                ("length_penalty", penalty ?? 1 == 1), ("early_stopping", stopping ?? .bool(false) == .bool(false)),
+            ] where !isHarmless {
+                throw .unsupported(fields.path(of: name), "is for requests with use_beam_search")
+            }
+            if let best, best != samples {
+                throw .unsupported(
+                    "best_of",
+                    "is \(best); only the value of n (\(samples)) is supported, or more with use_beam_search")
+            }
+            return
+        }
+        var options = BeamSearchOptions(width: best ?? samples)
+        options.returnedCount = samples
+        guard samples <= options.width else {
+            throw fields.error("best_of", "is \(options.width), fewer beams than the \(samples) replies of n")
+        }
+        options.lengthPenalty = Double(penalty ?? 1)
+        switch stopping {
+        case nil, .bool(false)?: options.stopping = .whenUnlikely
+        case .bool(true)?: options.stopping = .whenFull
+        case .string("never")?: options.stopping = .whenImpossible
+        case _?: throw fields.error("early_stopping", "must be true, false or 'never'")
+        }
+        beamSearch = .on(options)
     }
 
     private mutating func readStream(_ fields: inout FieldReader) throws(APIError) {
@@ -71,12 +104,9 @@ extension GenerationRequest {
         for key in ["top_n_sigma", "thinking_token_budget"] { try fields.refuse(key, unless: isNotPositive) }
         // Read before where it has a meaning.
         if dialect != .llamaCompletion { try fields.refuse("n_probs", unless: isNotPositive) }
-        try fields.refuse("length_penalty", unless: { $0.double == 1 })
         if dialect != .llamaCompletion { try fields.refuse("lora", unless: isEmpty) }
         for key in ["bad_words", "samplers", "logprob_token_ids"] { try fields.refuse(key, unless: isEmpty) }
-        for key in ["use_beam_search", "return_progress", "post_sampling_probs"] {
-            try fields.refuse(key, unless: isFalse)
-        }
+        for key in ["return_progress", "post_sampling_probs"] { try fields.refuse(key, unless: isFalse) }
         for key in ["web_search_options", "audio", "logits_processors", "grammar_triggers", "kv_transfer_params"] {
             try fields.refuse(key)
         }

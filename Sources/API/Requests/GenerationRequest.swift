@@ -44,6 +44,10 @@ public struct GenerationRequest: Sendable {
     /// The prompt stands before the reply.
     public var echoesPrompt = false
     public var constraint: ConstraintSource?
+    /// Whether replies are searched for with beams; nil leaves it to the model: an encoder-decoder's files may recommend it.
+    public var beamSearch: BeamSearch?
+    /// Of encoder-decoders: the languages of prompt and reply, as the model calls them.
+    public var sourceLanguage, targetLanguage: String?
     public var tools = ToolSettings()
     public var reasoning = ReasoningSettings()
     /// Nil: the reply comes whole.
@@ -83,6 +87,14 @@ public struct GenerationRequest: Sendable {
     public init(dialect: Dialect, input: Input) {
         self.dialect = dialect
         self.input = input
+    }
+}
+
+extension GenerationRequest {
+    /// vLLM's `use_beam_search`.
+    public enum BeamSearch: Sendable, Equatable {
+        case off
+        case on(BeamSearchOptions)
     }
 }
 

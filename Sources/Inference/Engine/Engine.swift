@@ -47,8 +47,8 @@ public final class Engine: Sendable {
             loop.wake()
         }
         let submission = try EngineSubmission(
-            request, model.decoder.requestConfiguration, hasText: true, endTokens: model.endTokens,
-            isCancelled: { cancelled.isSet },
+            request, model.decoder.requestConfiguration, hasText: true, hasSource: model.reader != nil,
+            endTokens: model.endTokens, isCancelled: { cancelled.isSet },
             receive: { output in
                 switch output {
                 case .events(let events): continuation.yield(events)

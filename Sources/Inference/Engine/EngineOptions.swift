@@ -41,8 +41,9 @@ public struct EngineOptions: Sendable {
         case promptLookup(tokens: Int)
         /// A smaller draft model with the same vocabulary (Leviathan et al. 2023).
         case draft(LanguageModel, tokens: Int)
-        /// The model's own first module of multi-token prediction, loaded with it (`ModelFiles.usePredictions`); drafts beyond
-        /// the first come from the same module, given its own states (DeepSeek-AI 2024, "DeepSeek-V3", section 5.4.3).
+        /// The model's own modules of multi-token prediction, loaded with it (`ModelFiles.usePredictions`): each drafts one
+        /// token from the states of the one before; further ones come from the last, given its own states (DeepSeek-AI
+        /// 2024, "DeepSeek-V3", sections 2.2 and 5.4.3).
         case predictions(tokens: Int)
     }
 

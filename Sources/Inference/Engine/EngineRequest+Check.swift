@@ -2,10 +2,12 @@ import MartletModels
 
 extension EngineRequest {
     /// Checks what can be checked before anything is computed.
-    /// - Parameter hasText: replies are decoded to text.
+    /// - Parameters:
+    ///   - hasText: replies are decoded to text.
+    ///   - hasSource: the prompt is the source of an encoder-decoder, which has a context of its own.
     /// - Returns: tokens of a reply at most.
     /// - Throws: `EngineError.contextExceeded`, `OptionError`, `ModelError.tokenOutOfRange`.
-    func check(_ configuration: DecoderConfiguration, hasText: Bool) throws -> Int {
+    func check(_ configuration: DecoderConfiguration, hasText: Bool, hasSource: Bool) throws -> Int {
         let size = configuration.vocabularySize, limit = configuration.contextLength
         func check(_ option: String, _ value: Int, in range: ClosedRange<Int>) throws {
             guard range.contains(value) else {
@@ -15,9 +17,7 @@ extension EngineRequest {
         guard !prompt.isEmpty else {
             throw OptionError(option: "prompt", value: "empty", expected: "at least one token")
         }
-        guard options.beams == nil else {
-            throw OptionError(option: "beams", value: "given", expected: "none: an engine samples")
-        }
+        try options.checkBeams()
         guard hasText || options.stopStrings.isEmpty else {
             throw OptionError(option: "stop strings", value: "given", expected: "none: there is no tokenizer")
         }
@@ -31,6 +31,22 @@ extension EngineRequest {
         if let top = topLogProbabilities { try check("top_logprobs", top, in: 0...size) }
         if let top = promptLogProbabilities { try check("prompt_logprobs", top, in: 0...size) }
         if let maximum = options.maximumTokens { try check("max_tokens", maximum, in: 0...Int.max) }
+        if hasSource {
+            guard prompt.count <= limit else {
+                throw EngineError.contextExceeded(tokens: prompt.count, maximumTokens: nil, limit: limit)
+            }
+            guard promptLogProbabilities == nil else {
+                throw OptionError(
+                    option: "prompt_logprobs", value: "given", expected: "none: the prompt is read by an encoder")
+            }
+            guard options.adapter == nil else {
+                throw OptionError(option: "adapter", value: "given", expected: "none with an encoder-decoder")
+            }
+            return min(options.maximumTokens ?? .max, limit)
+        }
+        guard options.rules == nil else {
+            throw OptionError(option: "rules", value: "given", expected: "none: they are for encoder-decoders")
+        }
         let room = limit - prompt.count
         // A prompt that fills the context can still be scored.
         guard room > 0 || (room == 0 && options.maximumTokens == 0), options.maximumTokens.map({ $0 <= room }) ?? true

@@ -28,6 +28,9 @@ extension EngineRequest {
     /// Of its keys and values: they belong to the adapter they were computed with.
     var prefixSalt: String { options.adapter.map { cacheSalt + $0.salt } ?? cacheSalt }
 
+    /// How many replies there will be.
+    var replies: Int { options.beams?.returnedCount ?? samples }
+
     /// `options.samples`.
     public var samples: Int {
         get { options.samples }

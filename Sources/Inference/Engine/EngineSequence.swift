@@ -25,24 +25,24 @@ final class EngineSubmission: @unchecked Sendable {
     private(set) var isClosed = false
     /// Set when the prompt's computation begins.
     var started: ContinuousClock.Instant?
-    /// For beam search instead of sampling: searches from the prompt's cache and the logits after it.
-    let search: ((KVCache, Tensor) throws -> BeamSearchEnd)?
+    /// Called with what a beam search has found, before its events.
+    let didFind: ([BeamHypothesis]) -> Void
 
     /// - Throws: if the request is invalid.
     init(
-        _ request: EngineRequest, _ configuration: DecoderConfiguration, hasText: Bool, endTokens: Set<Int32>,
-        search: ((KVCache, Tensor) throws -> BeamSearchEnd)? = nil, isCancelled: @escaping () -> Bool,
-        receive: @escaping (GeneratorOutput) -> Void
+        _ request: EngineRequest, _ configuration: DecoderConfiguration, hasText: Bool, hasSource: Bool,
+        endTokens: Set<Int32>, isCancelled: @escaping () -> Bool,
+        didFind: @escaping ([BeamHypothesis]) -> Void = { _ in }, receive: @escaping (GeneratorOutput) -> Void
     ) throws {
-        maximum = try request.check(configuration, hasText: hasText)
+        maximum = try request.check(configuration, hasText: hasText, hasSource: hasSource)
         ends = request.options.ends(endTokens)
         self.request = request
         self.isCancelled = isCancelled
         self.receive = receive
-        self.search = search
+        self.didFind = didFind
         seed = request.options.sampling.seed ?? UInt64.random(in: 0...(.max))
         submitted = ContinuousClock.now
-        open = request.samples
+        open = request.replies
     }
 
     func tell(_ event: EngineEvent) { held.append(event) }
@@ -75,6 +75,9 @@ final class EngineSubmission: @unchecked Sendable {
 
 /// One running sample: its tokens, the cache of those that have been computed, and the state of its sampler.
 ///
+/// An encoder-decoder's sequence is its target: the start token and the reply. Its prompt is the source, whose keys and
+/// values are computed once.
+///
 /// In every state (a prompt, half a prompt, a reply, a reply restarted after preemption) the work is the same: compute
 /// the tokens that have no keys and values yet, then sample the next one.
 final class EngineSequence {
@@ -83,13 +86,18 @@ final class EngineSequence {
     /// Prompt and reply.
     private(set) var tokens: [Int32]
     var cache: KVCache
+    /// Of an encoder-decoder: the keys and values of the source, which all samples share; nil until it is encoded.
+    var source: KVCache?
+    /// What the reply of an encoder-decoder follows.
+    let rules: SequenceRules?
+    /// The running sequences of a beam search, once the prompt is computed.
+    var beams: BeamGroup?
     /// Draft tokens, which the next step verifies.
     var draft: [Int32] = []
-    /// The cache of the draft model, or of the module of multi-token prediction; nil without one, and where it gave up its
-    /// room (`droppedDrafts`).
+    /// The cache of the draft model; nil without one, and where it gave up its room (`droppedDrafts`).
     var draftCache: KVCache?
-    /// The model's states of the positions behind the module's cache, `[positions, hidden]`.
-    var draftStates: Tensor?
+    /// Of the model's own modules for multi-token prediction, in the same way.
+    var predictions: PredictionState?
     var statistics = GenerationStatistics()
     /// The time of the last token.
     var lastToken: ContinuousClock.Instant?
@@ -102,22 +110,32 @@ final class EngineSequence {
     /// Whether it is a single sample, and no longer stands for all samples of its request.
     var isParted = false
 
-    /// The number of virtual tokens before the prompt.
+    /// The number of virtual tokens before the prompt; of an encoder-decoder the start token.
     let virtualCount: Int
+    /// The prompt, as far as the decoder reads it: nothing of an encoder-decoder's.
+    let prompt: [Int32]
     private var sampler: Sampler
     private var text: ReplyText
     private var matcher: (any TokenMatcher)?
     private var repetition: RepetitionWatch?
 
-    /// - Parameter virtual: virtual tokens before the prompt.
-    init(_ submission: EngineSubmission, tokenizer: Tokenizer?, cache: KVCache, virtual: [Int32] = []) {
+    /// - Parameters:
+    ///   - virtual: virtual tokens before the prompt.
+    ///   - rules: of an encoder-decoder.
+    init(
+        _ submission: EngineSubmission, tokenizer: Tokenizer?, cache: KVCache, virtual: [Int32] = [],
+        rules: SequenceRules? = nil
+    ) {
         self.submission = submission
         sample = 0
         self.cache = cache
         let request = submission.request
-        virtualCount = virtual.count
-        tokens = virtual + request.prompt
-        sampler = Sampler(request.options.sampling.seeded(submission.seed), prompt: request.prompt)
+        self.rules = rules
+        prompt = rules == nil ? request.prompt : []
+        let first = rules.map { [$0.start] } ?? virtual
+        virtualCount = first.count
+        tokens = first + prompt
+        sampler = Sampler(request.options.sampling.seeded(submission.seed), prompt: prompt)
         text = ReplyText(tokenizer, request.options)
         matcher = request.constraint?.makeMatcher()
         repetition = request.options.repetitionDetection.map(RepetitionWatch.init)
@@ -131,14 +149,15 @@ final class EngineSequence {
         virtualCount = first.virtualCount
         tokens = first.tokens
         cache = first.cache.fork()
-        draftCache = first.draftStates == nil ? first.draftCache?.fork() : nil
+        (source, rules, prompt) = (first.source, first.rules, first.prompt)
+        draftCache = first.draftCache?.fork()
         statistics = first.statistics
         promptDone = first.promptDone
         isParted = true
         let request = submission.request
         // The n-th sample equals that of a separate request with the n-th seed.
         sampler = Sampler(
-            request.options.sampling.seeded(submission.seed &+ UInt64(sample)), prompt: request.prompt)
+            request.options.sampling.seeded(submission.seed &+ UInt64(sample)), prompt: prompt)
         text = first.text
         matcher = request.constraint?.makeMatcher()
         repetition = request.options.repetitionDetection.map(RepetitionWatch.init)
@@ -146,9 +165,11 @@ final class EngineSequence {
 
     var request: EngineRequest { submission.request }
     /// How many sequences it is, or will be once its prompt is computed.
-    var places: Int { isParted ? 1 : max(request.samples, 1) }
+    var places: Int { isParted ? 1 : max(request.options.beams?.width ?? request.samples, 1) }
     var pending: Int { tokens.count - cache.length }
-    var replyCount: Int { tokens.count - virtualCount - request.prompt.count }
+    var replyCount: Int { tokens.count - virtualCount - prompt.count }
+    /// Whether the decoder can go on: the source of an encoder-decoder is encoded.
+    var isEncoded: Bool { rules == nil || source != nil }
     /// Whether prompt tokens remain to be scored.
     var scoresPrompt: Bool { request.promptLogProbabilities != nil && promptDone == nil }
 
@@ -173,6 +194,9 @@ final class EngineSequence {
         request.options.logitsProcessor?(logits, Array(tokens.dropFirst(virtualCount)))
         if matcher != nil, let mask = try matcher?.allowedTokens() { mask.apply(to: logits) }
         if replyCount < request.options.minimumTokens { logits.forbid(ends) }
+        if let rules {
+            rules.apply(to: logits, after: Array(tokens.dropFirst(virtualCount)), ends: ends, of: submission.maximum)
+        }
         let token = sampler.next(logits)
         var probability: TokenLogProbability?
         if let original, let top = request.topLogProbabilities {

@@ -14,7 +14,7 @@ extension Generator {
                 return sum + sequence.cache.growth(to: sequence.cache.length + rows)
             }
         }
-        for sequence in running where sequence.pending == 1 {
+        for sequence in running where sequence.pending == 1 && sequence.request.options.beams == nil {
             switch speculation(of: sequence) {
             case .none: break
             case .predictions: predicted.append(sequence)
@@ -58,12 +58,14 @@ extension Generator {
         return true
     }
 
-    /// Whether a draft model, or the module, has keys and values of a sequence.
-    func holdsDraft(_ sequence: EngineSequence) -> Bool { (sequence.draftCache?.length ?? 0) > 0 }
+    /// Whether a draft model, or a module, has keys and values of a sequence.
+    func holdsDraft(_ sequence: EngineSequence) -> Bool {
+        ([sequence.draftCache] + (sequence.predictions?.caches ?? [])).contains { ($0?.length ?? 0) > 0 }
+    }
 
     /// Gives back the room of a draft model's keys and values; the sequence drafts no more.
     func dropDraft(of sequence: EngineSequence) {
-        (sequence.draftCache, sequence.draftStates) = (nil, nil)
+        (sequence.draftCache, sequence.predictions) = (nil, nil)
         counters.droppedDrafts += 1
     }
 

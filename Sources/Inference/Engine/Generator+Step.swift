@@ -9,6 +9,7 @@ extension Generator {
 
     /// One step: a forward pass over one token of every running sequence and chunks of prompts, then sampling.
     func advance() {
+        encodeSources()
         guess()
         let plan = makeRoom(for: plan())
         guard !plan.isEmpty else { return }
@@ -43,9 +44,14 @@ extension Generator {
     private func plan() -> [(sequence: EngineSequence, rows: Int)] {
         var plan: [(sequence: EngineSequence, rows: Int)] = []
         var budget = options.tokensPerStep
-        for sequence in running where sequence.pending == 1 {
+        for sequence in running where sequence.pending == 1 && sequence.isEncoded {
             plan.append((sequence, 1 + sequence.draft.count))
             budget -= 1 + sequence.draft.count
+        }
+        for sequence in running {
+            guard let beams = sequence.beams else { continue }
+            plan.append((sequence, beams.next.count))
+            budget -= beams.next.count
         }
         // Decoding sequences also wait for the prompt rows of their step, so these are limited.
         if !plan.isEmpty {
@@ -54,9 +60,9 @@ extension Generator {
             let clients = identified.count + waiting.count { $0.request.identifier.isEmpty }
             budget = min(budget, piece.rows(for: clients))
         }
-        for sequence in running where sequence.pending > 1 {
+        for sequence in running where sequence.pending > 1 && sequence.isEncoded {
             // The oldest prompt always progresses, even if decoding sequences use the whole budget.
-            guard budget > 0 || plan.allSatisfy({ $0.sequence.pending == 1 }) else { break }
+            guard budget > 0 || plan.allSatisfy({ $0.sequence.pending <= 1 }) else { break }
             var rows = min(sequence.pending, max(budget, 16))
             if sequence.scoresPrompt { rows = min(rows, Self.scoredRows) }
             plan.append((sequence, rows))
@@ -94,11 +100,25 @@ extension Generator {
     private func compute(_ given: [(sequence: EngineSequence, rows: Int)]) throws -> (Tensor?, [Wanted]) {
         let plan = grouped(given)
         var tokens: [Int32] = [], parts: [DecoderSequence] = [], wanted: [Wanted] = []
-        var sources: [Int] = []
+        var sources: [Int] = [], memories: [KVCache] = [], adapters: [AdapterSet?] = []
         for (sequence, rows) in plan {
             let first = tokens.count, length = sequence.cache.length
+            func add(_ rows: Range<Int>, _ cache: KVCache) {
+                parts.append(DecoderSequence(rows: rows, cache: cache))
+                if let source = sequence.source { memories.append(source) }
+                adapters.append(sequence.request.options.adapter?.adapters)
+            }
+            if let beams = sequence.beams {
+                tokens += beams.next
+                for (index, cache) in beams.caches.enumerated() { add(first + index..<first + index + 1, cache) }
+                wanted.append(
+                    Wanted(
+                        sequence: sequence, rows: sources.count..<sources.count + rows, position: length, picks: true))
+                sources += first..<first + rows
+                continue
+            }
             tokens += (sequence.tokens[length...] + sequence.draft).prefix(rows)
-            parts.append(DecoderSequence(rows: first..<tokens.count, cache: sequence.cache))
+            add(first..<tokens.count, sequence.cache)
             let picks = rows >= sequence.pending
             // All rows if the prompt is scored, else the rows after the last token and after each draft token.
             guard picks || sequence.scoresPrompt else { continue }
@@ -109,16 +129,20 @@ extension Generator {
                     picks: picks))
             sources += (first + from)..<(first + rows)
         }
-        let hasAdapters = plan.contains { $0.sequence.request.options.adapter != nil }
-        let adapters = hasAdapters ? plan.map { $0.sequence.request.options.adapter?.adapters } : []
+        if adapters.allSatisfy({ $0 == nil }) { adapters = [] }
         let lengths = plan.map { $0.sequence.cache.length }
+        var pass = Pass(.cached(parts), adapters: adapters)
+        pass.sources = memories
         // Nothing here is trained: layers need not ask whether they are recorded.
-        let hidden = try noGrad { try decoder.hiddenStates(tokens, Pass(.cached(parts), adapters: adapters)) }
+        let hidden = try noGrad { try decoder.hiddenStates(tokens, pass) }
+        var first = 0
         for (index, entry) in plan.enumerated() {
-            try keepStates(hidden, rows: parts[index].rows, of: entry.sequence, from: lengths[index])
+            try keepStates(hidden, rows: first..<first + entry.rows, of: entry.sequence, from: lengths[index])
+            first += entry.rows
         }
         counters.promptTokens += plan.reduce(0) { sum, entry in
-            let length = entry.sequence.cache.length, prompt = entry.sequence.request.prompt.count
+            guard entry.sequence.beams == nil else { return sum }
+            let length = entry.sequence.cache.length, prompt = entry.sequence.prompt.count
             return sum + max(min(length, prompt) - (length - entry.rows), 0)
         }
         guard !sources.isEmpty else { return (nil, []) }
@@ -137,19 +161,27 @@ extension Generator {
         for entry in wanted where entry.sequence.scoresPrompt { score(entry, row) }
         var picking: [(sequence: EngineSequence, rows: Range<Int>, copies: Bool)] = []
         for entry in wanted where entry.picks {
+            if entry.sequence.beams != nil {
+                extendBeams(
+                    of: entry.sequence,
+                    UnsafeMutableBufferPointer(
+                        rebasing: values[entry.rows.lowerBound * size..<entry.rows.upperBound * size]))
+                continue
+            }
             let sequence = entry.sequence, count = 1 + sequence.draft.count
             let rows = (entry.rows.upperBound - count)..<entry.rows.upperBound
-            guard sequence.promptDone == nil else {
+            guard sequence.promptDone == nil || sequence.request.options.beams != nil else {
                 picking.append((sequence, rows, false))
                 continue
             }
-            completePrompt(sequence, now)
+            if sequence.promptDone == nil { completePrompt(sequence, now) }
             if sequence.submission.maximum == 0 {
                 finish(sequence, .length, text: "")
                 continue
             }
-            if let search = sequence.submission.search {
-                searchBeams(sequence, logits.leadingRows(rows.lowerBound, count: 1), search)
+            if let options = sequence.request.options.beams {
+                beginBeams(of: sequence, options)
+                extendBeams(of: sequence, row(rows.lowerBound))
                 continue
             }
             let others = (1..<max(sequence.request.samples, 1)).map { EngineSequence(sample: $0, of: sequence) }

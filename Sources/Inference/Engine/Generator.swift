@@ -22,6 +22,8 @@ import MartletTokenizers
 /// Not thread safe.
 public final class Generator {
     let decoder: Decoder
+    /// What reads sources for the decoder of an encoder-decoder; nil for a decoder alone.
+    let reader: SourceReader?
     /// Nil when replies are tokens without text.
     let tokenizer: Tokenizer?
     let precision: Precision
@@ -48,16 +50,25 @@ public final class Generator {
     /// - Throws: `OptionError` when a draft model has another vocabulary.
     public convenience init(_ model: LanguageModel, _ options: EngineOptions = EngineOptions()) throws {
         try self.init(
-            model.decoder, model.tokenizer, precision: model.precision, endTokens: model.endTokens, options)
+            model.decoder, model.tokenizer, precision: model.precision, endTokens: model.endTokens,
+            reader: model.reader, options)
     }
 
-    /// - Parameter tokenizer: nil for replies without text.
+    /// - Parameters:
+    ///   - tokenizer: nil for replies without text.
+    ///   - reader: of an encoder-decoder, whose decoder is given.
     package init(
         _ decoder: Decoder, _ tokenizer: Tokenizer?, precision: Precision, endTokens: Set<Int32>,
-        _ options: EngineOptions = EngineOptions()
+        reader: SourceReader? = nil, _ options: EngineOptions = EngineOptions()
     ) throws {
         try options.speculation.check(decoder.configuration)
+        if reader != nil, case .draft = options.speculation {
+            throw OptionError(
+                option: "draft model", value: "given",
+                expected: "none with an encoder-decoder, whose source it cannot read")
+        }
         self.decoder = decoder
+        self.reader = reader
         self.tokenizer = tokenizer
         self.precision = precision
         self.endTokens = endTokens
@@ -66,7 +77,9 @@ public final class Generator {
         let cache = KVCache(decoder.configuration, precision: precision, type: options.cacheType, ledger: nil)
         prefixes = PrefixCache(windows: cache.windows)
         // One whole context always fits, with that of the draft model, so a single sequence can always finish.
-        let context = Self.bytes(of: decoder.configuration.contextLength, cache, options)
+        let length = decoder.configuration.contextLength
+        let context = Self.bytes(of: length, cache, options)
+            .adding(clamped: reader?.model.sourceBytes(tokens: length, precision: precision) ?? 0)
         capacity = max(options.cacheBytes, context.adding(clamped: options.speculation.contextBytes))
         counters.totalCacheBytes = capacity
         counters.blockTokens = KVCache.blockLength
@@ -88,15 +101,17 @@ public final class Generator {
     ) throws {
         submit(
             try EngineSubmission(
-                request, decoder.requestConfiguration, hasText: tokenizer != nil, endTokens: endTokens,
-                isCancelled: isCancelled, receive: receive))
+                request, decoder.requestConfiguration, hasText: tokenizer != nil, hasSource: reader != nil,
+                endTokens: endTokens, isCancelled: isCancelled, receive: receive))
     }
 
     func submit(_ submission: EngineSubmission) {
         let cache = KVCache(
             decoder.configuration, precision: precision, type: options.cacheType, ledger: ledger)
         let virtual = decoder.prompt?.tokens(vocabulary: decoder.configuration.vocabularySize) ?? []
-        let sequence = EngineSequence(submission, tokenizer: tokenizer, cache: cache, virtual: virtual)
+        let rules = reader.map { submission.request.options.rules ?? $0.rules }
+        let sequence = EngineSequence(
+            submission, tokenizer: tokenizer, cache: cache, virtual: virtual, rules: rules)
         sequence.draftCache = draftCache(for: submission.request)
         waiting.append(sequence)
     }
@@ -170,8 +185,9 @@ public final class Generator {
                 let places = running.reduce(next.places) { $0 + $1.places }
                 guard places <= options.maximumRunning else { return }
                 // Drafts give way, so they are not counted here.
-                let held = KVCache.byteCount(of: running.map(\.cache))
-                let needed = Self.bytes(of: next.tokens.count + 1, next.cache, options)
+                let held = KVCache.byteCount(of: running.flatMap(\.caches)) + sourceBytes(of: running)
+                let needed =
+                    Self.bytes(of: next.tokens.count + 1, next.cache, options) + sourceBytes(of: [next])
                 guard held + needed <= capacity else { return }
             }
             waiting.removeFirst()
@@ -216,8 +232,7 @@ public final class Generator {
     func makeRoom(for plan: [(sequence: EngineSequence, rows: Int)]) -> [(sequence: EngineSequence, rows: Int)] {
         var plan = plan
         func missing() -> Int {
-            ledger.byteCount + plan.reduce(0) { $0 + $1.sequence.cache.growth(to: $1.sequence.cache.length + $1.rows) }
-                - capacity
+            ledger.byteCount + plan.reduce(0) { $0 + $1.sequence.growth(rows: $1.rows) } - capacity
         }
         while missing() > 0 {
             prefixes.evict { _ in missing() <= 0 }
@@ -230,8 +245,10 @@ public final class Generator {
             let newest = running.removeLast()
             plan.removeAll { $0.sequence === newest }
             newest.cache.truncate(to: 0)
+            // Encoded, and searched, again from the beginning.
+            (newest.source, newest.beams) = (nil, nil)
             newest.draftCache?.truncate(to: 0)
-            newest.draftStates = nil
+            newest.predictions = nil
             newest.draft = []
             // Recomputed after the restart, with the same bits.
             newest.deferredLogits = nil
@@ -244,7 +261,8 @@ public final class Generator {
     }
 
     private func keepsPrefixes(of length: Int) -> Bool {
-        options.keepsPrefixes && decoder.keysFollowFromPrefix(length: length)
+        // Keys of an encoder-decoder follow from its source too.
+        options.keepsPrefixes && reader == nil && decoder.keysFollowFromPrefix(length: length)
     }
 
     func keep(_ sequence: EngineSequence, isFinished: Bool) {
@@ -274,7 +292,10 @@ public final class Generator {
     }
 
     /// Ends one sample and, with the last one, its request.
-    func finish(_ sequence: EngineSequence, _ reason: FinishReason, text: String) {
+    /// - Parameter found: of a beam search, whose samples end each for their own reason.
+    func finish(
+        _ sequence: EngineSequence, _ reason: FinishReason, text: String, found: [BeamHypothesis] = []
+    ) {
         // Another sample of the request may have failed in the same step.
         guard !sequence.submission.isClosed else { return }
         running.removeAll { $0 === sequence }
@@ -300,8 +321,12 @@ public final class Generator {
                 .token(sample: sequence.sample, GeneratedPiece(token: nil, text: text, logProbability: nil)))
         }
         // Before the samples are split, the first one represents all of them.
-        for sample in sequence.isParted ? sequence.sample..<(sequence.sample + 1) : 0..<submission.request.samples {
-            submission.tell(.finished(sample: sample, reason, sequence.statistics))
+        for sample in sequence.isParted ? sequence.sample..<(sequence.sample + 1) : 0..<submission.request.replies {
+            var statistics = sequence.statistics, reason = reason
+            if sample < found.count {
+                (statistics.replyTokens, reason) = (found[sample].tokens.count, found[sample].finishReason)
+            }
+            submission.tell(.finished(sample: sample, reason, statistics))
             submission.open -= 1
         }
         if submission.open == 0 { close(submission, throwing: nil) }

@@ -71,45 +71,32 @@ package struct BeamSearch {
     package mutating func run(
         _ decoder: Decoder, _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool = { false }
     ) throws -> [BeamHypothesis]? {
-        try run(cache, logits, isCancelled: isCancelled) { tokens, caches in
-            let rows = caches.enumerated().map { DecoderSequence(rows: $0..<($0 + 1), cache: $1) }
-            return try decoder.logits(decoder.hiddenStates(tokens, rows))
-        }
-    }
-
-    /// The same for any model that goes on from a cache.
-    /// - Parameters:
-    ///   - emit: gets each token as it is found, with one beam (greedy decoding); not called with more.
-    ///   - step: the logits after one more token of each running sequence, `[beams, vocabulary]`.
-    mutating func run(
-        _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool, emit: (Int32) throws -> Void = { _ in },
-        step: ([Int32], [KVCache]) throws -> Tensor
-    ) throws -> [BeamHypothesis]? {
-        var logits = logits, written = 0
+        var logits = logits
         var caches = [cache.fork()]
         while true {
-            let next = try advance(logits)
-            if options.width == 1 {
-                let tokens = next.first.map { [$0.token] } ?? finished.first?.tokens.dropFirst(written).map { $0 }
-                for token in tokens ?? [] { try emit(token) }
-                written += 1
-            }
-            if next.isEmpty { return Array(finished.prefix(options.returnedCount)) }
+            let next = try logits.withMutableHostValues { try advance($0) }
+            if next.isEmpty { return best }
             if isCancelled() { return nil }
             // Releasing the parents here leaves blocks with one reference, which need no copy.
             caches = next.map { caches[$0.parent].fork() }
-            logits = try step(next.map(\.token), caches)
+            let rows = caches.enumerated().map { DecoderSequence(rows: $0..<($0 + 1), cache: $1) }
+            logits = try decoder.logits(decoder.hiddenStates(next.map(\.token), rows))
         }
     }
+
+    /// What has been found, best first.
+    var best: [BeamHypothesis] { Array(finished.prefix(options.returnedCount)) }
 
     /// Extends the running sequences by one token.
     /// - Parameter logits: of each running sequence, `[beams, vocabulary]`; overwritten.
     /// - Returns: for each continuing sequence its parent and its new token; empty at the end of the search.
-    private mutating func advance(_ logits: Tensor) throws -> [(parent: Int, token: Int32)] {
+    mutating func advance(
+        _ logits: UnsafeMutableBufferPointer<Float>
+    ) throws -> [(parent: Int, token: Int32)] {
         let length = running[0].tokens.count + 1
         var survivors: [Beam] = []
         var extensions: [(parent: Int, token: Int32)] = []
-        for (rank, candidate) in try best(logits).enumerated() {
+        for (rank, candidate) in candidates(logits).enumerated() {
             var beam = running[candidate.parent]
             beam.tokens.append(candidate.token)
             beam.logProbability = candidate.logProbability
@@ -136,29 +123,42 @@ package struct BeamSearch {
 
     /// The best candidates in descending order: enough that `width` of them do not end, whatever the end tokens' scores
     /// are.
-    private func best(_ logits: Tensor) throws -> [Candidate] {
-        let size = logits.shape[1]
-        return try logits.withMutableHostValues { best($0, size) }
+    private func candidates(_ logits: UnsafeMutableBufferPointer<Float>) -> [Candidate] {
+        let kept = max(2, 1 + endTokens.count) * options.width, size = logits.count / running.count
+        var ofBeams = [[Candidate]](repeating: [], count: running.count)
+        ofBeams.withUnsafeMutableBufferPointer { results in
+            ThreadPool.shared.run(running.count) { parent in
+                let row = UnsafeMutableBufferPointer(rebasing: logits[parent * size..<(parent + 1) * size])
+                results[parent] = candidates(row, of: parent, kept)
+            }
+        }
+        // Each is in descending order; equal scores keep the order of beams and tokens.
+        let order = ofBeams.joined().enumerated().sorted {
+            $0.element.logProbability != $1.element.logProbability
+                ? $0.element.logProbability > $1.element.logProbability : $0.offset < $1.offset
+        }
+        return order.prefix(kept).map(\.element)
     }
 
-    private func best(_ logits: UnsafeMutableBufferPointer<Float>, _ size: Int) -> [Candidate] {
-        let kept = max(2, 1 + endTokens.count) * options.width
+    /// The best continuations of one running sequence, in descending order.
+    private func candidates(
+        _ row: UnsafeMutableBufferPointer<Float>, of parent: Int, _ kept: Int
+    ) -> [Candidate] {
+        let beam = running[parent]
         var best: [Candidate] = []
         best.reserveCapacity(kept + 1)
-        for (parent, beam) in running.enumerated() {
-            let row = UnsafeMutableBufferPointer(rebasing: logits[parent * size..<(parent + 1) * size])
-            Self.normalize(row)
-            beam.sampler.adjust(row)
-            if beam.tokens.count < minimum { row.forbid(endTokens) }
-            rules?.apply(to: row, after: beam.tokens, ends: endTokens)
-            for (token, value) in row.enumerated() {
-                let score = beam.logProbability + Double(value)
-                guard score > (best.count == kept ? best[kept - 1].logProbability : -.infinity) else { continue }
-                // Equal scores keep the order of beams and tokens.
-                let place = best.lastIndex { $0.logProbability >= score }.map { $0 + 1 } ?? 0
-                best.insert(Candidate(parent: parent, token: Int32(token), logProbability: score), at: place)
-                if best.count > kept { best.removeLast() }
-            }
+        Self.normalize(row)
+        beam.sampler.adjust(row)
+        if beam.tokens.count < minimum { row.forbid(endTokens) }
+        rules?.apply(to: row, after: beam.tokens, ends: endTokens, of: maximum)
+        var least = -Double.infinity
+        for (token, value) in row.enumerated() {
+            let score = beam.logProbability + Double(value)
+            guard score > least else { continue }
+            let place = best.lastIndex { $0.logProbability >= score }.map { $0 + 1 } ?? 0
+            best.insert(Candidate(parent: parent, token: Int32(token), logProbability: score), at: place)
+            if best.count > kept { best.removeLast() }
+            if best.count == kept { least = best[kept - 1].logProbability }
         }
         return best
     }

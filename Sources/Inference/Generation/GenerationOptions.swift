@@ -5,8 +5,10 @@ public struct GenerationOptions: Sendable {
     /// The maximum number of reply tokens; nil for the rest of the context.
     public var maximumTokens: Int?
     public var sampling = SamplingOptions()
-    /// Beam search for the most probable reply instead of sampling; the reply comes in one piece, at the end.
+    /// Beam search for the most probable replies instead of sampling; they come at the end.
     public var beams: BeamSearchOptions?
+    /// Of encoder-decoders: how a reply begins and ends and what is not repeated; nil for what the model's files say.
+    public var rules: SequenceRules?
     /// Text that ends the reply; it is not part of it.
     public var stopStrings: [String] = []
     /// Whether the stop string that ended a reply is part of it.

@@ -43,9 +43,13 @@ extension Generator {
     /// A request whose maximum number of new tokens fits the context.
     func request(_ prompt: [Int32], _ options: GenerationOptions) throws -> EngineRequest {
         let limit = decoder.requestConfiguration.contextLength
-        guard prompt.count < limit else { throw ModelError.contextExceeded(tokens: prompt.count, limit: limit) }
+        // The source of an encoder-decoder has a context of its own.
+        let room = reader == nil ? limit - prompt.count : limit
+        guard room > 0, prompt.count <= limit else {
+            throw ModelError.contextExceeded(tokens: prompt.count, limit: limit)
+        }
         var request = EngineRequest(prompt: prompt, options: options)
-        request.options.maximumTokens = min(options.maximumTokens ?? .max, limit - prompt.count)
+        request.options.maximumTokens = min(options.maximumTokens ?? .max, room)
         return request
     }
 }

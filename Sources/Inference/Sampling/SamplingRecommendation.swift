@@ -49,6 +49,13 @@ public struct SamplingRecommendation: Sendable, Equatable {
         return options
     }
 
+    /// What suits an encoder-decoder that recommends nothing: a translation is searched for, not drawn.
+    static var byEncoderDecoder: Self {
+        var options = SamplingOptions()
+        options.temperature = 0
+        return Self(sampling: options, source: .kind("encoder-decoders"))
+    }
+
     /// What suits a model that recommends nothing: small ones lose coherence at temperature 1 and repeat themselves
     /// near 0, so they get a low temperature and a penalty; the larger the model, the closer to its own distribution.
     public static func byKind(parameterCount: Int, hasChatTemplate: Bool) -> Self {
@@ -113,6 +120,7 @@ extension ModelFiles {
     /// The default sampling options; see `SamplingRecommendation` for the order of sources.
     public func recommendation(hasChatTemplate: Bool) throws -> SamplingRecommendation {
         var found = try ownRecommendation()
+        if found == nil, checkpoint.kind == .translates { found = .byEncoderDecoder }
         if found == nil {
             let tensors = checkpoint.tensors
             let count = tensors.names.reduce(0) {
@@ -121,6 +129,10 @@ extension ModelFiles {
             found = .byKind(parameterCount: count, hasChatTemplate: hasChatTemplate)
         }
         var result = found ?? .byKind(parameterCount: 0, hasChatTemplate: hasChatTemplate)
+        // As transformers does: numbers alone do not ask for drawing.
+        if checkpoint.kind == .translates, try generationConfiguration()?.flag("do_sample", default: false) != true {
+            result.sampling.temperature = 0
+        }
         if let created,
             let changed = try created.sampling(over: result.sampling(atTemperature: created.temperature))
         {

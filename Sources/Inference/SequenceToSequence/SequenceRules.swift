@@ -24,7 +24,10 @@ public struct SequenceRules: Sendable, Equatable {
     public init() {}
 
     /// Changes the logits or log-probabilities of the next token: what may not be written gets −∞.
-    package func apply(to row: UnsafeMutableBufferPointer<Float>, after tokens: [Int32], ends: Set<Int32>) {
+    /// - Parameter maximum: the most tokens of the reply; nil for `maximumTokens`.
+    package func apply(
+        to row: UnsafeMutableBufferPointer<Float>, after tokens: [Int32], ends: Set<Int32>, of maximum: Int? = nil
+    ) {
         let all = [start] + tokens
         if distinctLength > 0, all.count + 1 >= distinctLength {
             let last = all.suffix(distinctLength - 1)
@@ -38,7 +41,7 @@ public struct SequenceRules: Sendable, Equatable {
         }
         if tokens.count < minimumTokens { for end in ends { ban(end, row) } }
         if tokens.isEmpty, let forcedFirst { force(forcedFirst, row) }
-        if tokens.count == maximumTokens - 1, let forcedLast { force(forcedLast, row) }
+        if tokens.count == (maximum ?? maximumTokens) - 1, let forcedLast { force(forcedLast, row) }
     }
 
     private func ban(_ token: Int32, _ row: UnsafeMutableBufferPointer<Float>) {

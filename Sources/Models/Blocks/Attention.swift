@@ -15,8 +15,10 @@ protocol SelfAttention: AnyObject {
 ///
 ///     q, k, v = x Wq, x Wk, x Wv;   y = softmax(mask(scale · q kᵀ)) v Wo
 final class Attention: SelfAttention {
-    let qProj, kProj, vProj, oProj: Linear
-    let qNorm, kNorm: Norm?
+    let qProj, oProj: Linear
+    /// Nil where another layer's keys and values are used, or values are keys.
+    let kProj, vProj: Linear?
+    let qNorm, kNorm, vNorm: Norm?
     let sinks: Sinks?
     let layer: Int
     let spec: AttentionSpec
@@ -26,8 +28,12 @@ final class Attention: SelfAttention {
         _ source: ParameterSource, _ name: String, layer: Int, _ spec: AttentionSpec, hidden: Int, norm: NormSpec
     ) {
         qProj = Linear(source, name + ".q_proj", from: hidden, to: spec.queryWidth, bias: spec.inputBias)
-        kProj = Linear(source, name + ".k_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias)
-        vProj = Linear(source, name + ".v_proj", from: hidden, to: spec.valueWidth, bias: spec.inputBias)
+        let isOwn = spec.sharesKeysOf == nil
+        kProj =
+            isOwn ? Linear(source, name + ".k_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias) : nil
+        vProj =
+            isOwn && !spec.valuesAreKeys
+            ? Linear(source, name + ".v_proj", from: hidden, to: spec.valueWidth, bias: spec.inputBias) : nil
         oProj = Linear(
             source, name + ".o_proj", from: spec.mixedWidth, to: hidden, bias: spec.outputBias, role: .residualWeight)
         func headNorm(_ part: String, of width: Int) -> Norm? {
@@ -35,10 +41,14 @@ final class Attention: SelfAttention {
             return spec.queryKeyNorm == .none
                 ? nil
                 : Norm(
-                    source, "\(name).\(part)", size: size, epsilon: norm.epsilon, weightOffset: norm.weightOffset)
+                    source, "\(name).\(part)", size: size, epsilon: norm.epsilon, weightOffset: norm.weightOffset,
+                    hasWeight: spec.queryKeyNormHasWeight)
         }
         qNorm = headNorm("q_norm", of: spec.queryWidth)
-        kNorm = headNorm("k_norm", of: spec.keyWidth)
+        kNorm = isOwn ? headNorm("k_norm", of: spec.keyWidth) : nil
+        vNorm =
+            spec.normalizesValues && isOwn
+            ? Norm(source, name + ".v_norm", size: spec.valueDimension, epsilon: norm.epsilon, hasWeight: false) : nil
         sinks = spec.hasSinks ? Sinks(source, name + ".sinks", heads: spec.heads) : nil
         self.layer = layer
         self.spec = spec
@@ -49,8 +59,10 @@ final class Attention: SelfAttention {
 
     /// Self-attention: `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
-        let projected = try Linear.project(x, [qProj, kProj, vProj], pass.adapters)
-        var (q, k, v) = (projected[0], projected[1], projected[2])  // [tokens, heads * headDimension]
+        if let lender = spec.sharesKeysOf { return try attend(x, lender: lender, pass) }
+        let projected = try Linear.project(x, [qProj, kProj, vProj].compactMap { $0 }, pass.adapters)
+        var (q, k) = (projected[0], projected[1])  // [tokens, heads * headDimension]
+        var v = try spec.valuesAreKeys ? vNorm?(k) ?? k.copied() : vNorm?(projected[2]) ?? projected[2]
         if let observation = pass.observation {
             q = try observation.altered(.projectedQueries(layer), q)
             k = try observation.altered(.projectedKeys(layer), k)
@@ -68,6 +80,7 @@ final class Attention: SelfAttention {
         if let growth = spec.queryGrowth { q = try pass.grown(q, by: growth) }
         if let virtual = pass.virtual { (k, v) = try virtual.attended(k, v, layer: layer) }
         if let bias = spec.linearBias { (q, k) = try bias.carried(by: q, k, spec, positions: pass.positions) }
+        if spec.lendsKeys { pass.lentKeys[layer] = (k, v) }
         guard let observation = pass.observation else { return try oProj(attend(q, k, v, pass), pass.adapters) }
         q = try observation.altered(.queries(layer), q)
         k = try observation.altered(.keys(layer), k)
@@ -80,7 +93,30 @@ final class Attention: SelfAttention {
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }
 
-    private func attend(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext) throws -> Tensor {
+    /// Self-attention to the keys and values of an earlier layer, whose cache has them already: `[tokens, hidden]` -> same.
+    private func attend(_ x: Tensor, lender: Int, _ pass: PassContext) throws -> Tensor {
+        guard let (k, v) = pass.lentKeys[lender] else {
+            throw TensorError(.argument, "decoder", "layer \(lender) has no keys and values for layer \(layer)")
+        }
+        var q = try qProj(x, pass.adapters)  // [tokens, heads * headDimension]
+        if let observation = pass.observation { q = try observation.altered(.projectedQueries(layer), q) }
+        if let qNorm { q = try qNorm(q) }
+        if let rotary = pass.rotaryOfLayer[layer] { q = try pass.rotate(q, heads: spec.heads, rotary: rotary) }
+        guard let observation = pass.observation else {
+            return try oProj(attend(q, k, v, pass, appends: false), pass.adapters)
+        }
+        q = try observation.altered(.queries(layer), q)
+        try observation.see(queries: q, keys: k, layer: layer, spec, pass.reaches(spec.reach)[0])
+        var mixed = try attend(q, k, v, pass, appends: false)  // [tokens, heads * valueDimension]
+        if let other = try observation.mixed(v, layer: layer, spec) { mixed = other }
+        mixed = try observation.altered(.mixed(layer), mixed)
+        mixed = try observation.switchingOff(mixed, layer: layer, spec)
+        return try oProj(mixed, pass.adapters)  // [tokens, hidden]
+    }
+
+    private func attend(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext, appends: Bool = true
+    ) throws -> Tensor {
         let shape = try pass.biased(shape, layer: layer)
         // A transient cache only saves time; attention over it has no gradient. Where gradients are recorded, it is not
         // used.
@@ -92,7 +128,9 @@ final class Attention: SelfAttention {
                 q, k, v, mask: mask, shape, sinks: sinks?.weight,
                 dropout: pass.dropout?.ofAttention(layer: layer))
         }
-        for sequence in pass.sequences { try sequence.cache.append(k, v, rows: sequence.rows, layer: layer) }
+        if appends {
+            for sequence in pass.sequences { try sequence.cache.append(k, v, rows: sequence.rows, layer: layer) }
+        }
         return try KVCache.attend(
             q, pass.sequences, layer: layer, reaches: pass.reaches(spec.reach), shape, sinks: sinks?.weight)
     }
@@ -120,7 +158,7 @@ final class Attention: SelfAttention {
     /// Keys and values of an encoder's states `[source tokens, hidden]`: `[source tokens, keyValueHeads * headDimension]`
     /// and `[source tokens, keyValueHeads * valueDimension]`.
     func keysAndValues(_ states: Tensor) throws -> (keys: Tensor, values: Tensor) {
-        let projected = try Linear.project(states, kProj, vProj)
+        let projected = try Linear.project(states, [kProj, vProj].compactMap { $0 }, RowAdapters())
         return (try kNorm?(projected[0]) ?? projected[0], projected[1])
     }
 }

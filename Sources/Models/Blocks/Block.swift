@@ -14,6 +14,9 @@ final class Block {
     let crossAttention: Attention?
     let mixer: ChannelMixer
     private let isParallel: Bool
+    private let altUp: AltUp?
+    private let ownInput: PerLayerGate?
+    private let outputScale: ScaleVector?
 
     /// The part that mixes the channels of each token.
     enum ChannelMixer {
@@ -55,11 +58,32 @@ final class Block {
             } else {
                 .dense(FeedForward(source, name + ".mlp", spec.feedForward, hidden: hidden))
             }
+        altUp = spec.altUp.map { AltUp(source, name, $0, spec.norm, hidden: hidden) }
+        ownInput = spec.ownInputSize.map {
+            PerLayerGate(source, name, layer: layer, spec, size: $0, hidden: hidden)
+        }
+        outputScale = spec.hasOutputScale ? ScaleVector(source, name + ".layer_scalar", size: 1) : nil
     }
 
     /// The residual stream `[tokens, hidden]` after this block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         if isParallel { return try parallel(x, pass) }
+        if let altUp { return try alternating(x, altUp, pass) }
+        var result = try serial(x, pass)
+        if let ownInput { result = try Fused.add(result, ownInput.update(result, pass)) }
+        // A number that is stored and not trained.
+        if let outputScale { result = try result * outputScale.weight.detach() }
+        return result
+    }
+
+    /// The residual stream as observers see it: of several, the one that layers compute.
+    func visible(_ x: Tensor) throws -> Tensor {
+        guard let streams = spec.altUp else { return x }
+        let hidden = x.shape[1] / streams.streams
+        return try x.narrow(1, from: streams.active * hidden, length: hidden).contiguous()  // [tokens, hidden]
+    }
+
+    private func serial(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer, .attentionUpdate(layer)) {
             try attention($0, pass)
         }
@@ -104,6 +128,27 @@ final class Block {
         }
         let sum = try Fused.add(x, pass.dropped(attended, site: 1 + 2 * layer))  // [tokens, hidden]
         return try Fused.add(sum, pass.dropped(mixed, site: 2 + 2 * layer))
+    }
+
+    /// With several streams (Gemma 3n): `[tokens, streams * hidden]` -> same.
+    private func alternating(_ x: Tensor, _ altUp: AltUp, _ pass: PassContext) throws -> Tensor {
+        try altUp(x, norm: attentionNorm) { own, normalized, residual in
+            var attended = try attention(normalized, pass)  // [tokens, hidden]
+            if let attentionOutputNorm { attended = try attentionOutputNorm(attended) }
+            if let observation = pass.observation {
+                attended = try observation.altered(.attentionUpdate(layer), attended)
+            }
+            let gated = try own + pass.dropped(attended, site: 1 + 2 * layer)
+            let mixed = try (gated + residual) * Float(0.5).squareRoot()  // [tokens, hidden]
+            var update = try mix(feedForwardNorm?(mixed) ?? mixed, pass)  // [tokens, hidden]
+            if let feedForwardOutputNorm { update = try feedForwardOutputNorm(update) }
+            if let observation = pass.observation {
+                update = try observation.altered(.feedForwardUpdate(layer), update)
+            }
+            return try mixed + pass.dropped(update, site: 2 + 2 * layer)
+        } gate: { first in
+            try ownInput?.update(first, pass) ?? first * 0
+        }
     }
 
     private func scaled(_ update: Tensor) throws -> Tensor {

@@ -9,6 +9,9 @@ final class BlockStack {
     let rotaryOfLayer: [Int?]
     /// The biases by distance of each layer; layers may share them.
     let relativeBiases: [RelativePositionBias?]
+    /// Whether what a layer computes depends on more than the residual stream, so that it cannot be computed again from
+    /// that alone: keys and values of earlier layers, inputs of its own.
+    private let isEntangled: Bool
     /// Activation checkpointing in training: layers keep only their input and are recomputed in the backward pass.
     /// Memory for one layer and the inputs of all layers, for about a third more time (Chen et al. 2016). Results and
     /// gradients have the same bits.
@@ -37,13 +40,14 @@ final class BlockStack {
             return kinds.count - 1
         }
         rotary = kinds.map(RotaryEmbedding.init)
+        isEntangled = specs.contains { $0.attention.sharesKeysOf != nil || $0.ownInputSize != nil }
     }
 
     /// The residual stream `[tokens, hidden]` after the last block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
-        let recomputes = recomputesLayers && !pass.isCached
+        let recomputes = recomputesLayers && !pass.isCached && !isEntangled
         var x = x
-        pass.observation?.see(residual: x)
+        try pass.observation?.see(residual: blocks.first?.visible(x) ?? x)
         for block in blocks {
             if let observation = pass.observation { x = try observation.altered(.residualBefore(block.layer), x) }
             if recomputes {
@@ -53,9 +57,9 @@ final class BlockStack {
             }
             if let observation = pass.observation {
                 x = try observation.altered(.residualAfter(block.layer), x)
-                observation.see(residual: x)
+                try observation.see(residual: block.visible(x))
             }
-            pass.record?.see(residual: x, after: block.layer)
+            try pass.record?.see(residual: block.visible(x), after: block.layer)
         }
         return x
     }

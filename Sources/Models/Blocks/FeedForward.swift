@@ -1,12 +1,21 @@
 import MartletNN
 import MartletTensor
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// The feed-forward layer: down(act(gate(x)) · up(x)) (Shazeer 2020), or down(act(up(x))) in families without a gate.
 final class FeedForward {
     let gateProj: Linear?
     let upProj, downProj: Linear
     let activation: Activation
     let clamp: GateClamp?
+    private let cutoff: GateCutoff?
     let learned: LearnedActivation?
 
     init(_ source: ParameterSource, _ name: String, _ spec: FeedForwardSpec, hidden: Int) {
@@ -16,6 +25,7 @@ final class FeedForward {
         downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias, role: .residualWeight)
         activation = spec.activation
         clamp = spec.clamp
+        cutoff = spec.sparsity.map(GateCutoff.init)
         learned = spec.isLearned ? LearnedActivation(source, name + ".act_fn") : nil
     }
 
@@ -32,7 +42,8 @@ final class FeedForward {
             let inner = try learned?(up) ?? activation(up)  // [tokens, size]
             return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
         }
-        let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
+        var parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
+        if let cutoff { parts[0] = try cutoff(parts[0]) }
         let inner = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
         return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
     }
@@ -46,7 +57,7 @@ final class FeedForward {
             return try observation.altered(.neurons(layer), learned?(up) ?? activation(up))
         }
         let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
-        let gate = try observation.altered(.preActivation(layer), parts[0])
+        let gate = try observation.altered(.preActivation(layer), cutoff?(parts[0]) ?? parts[0])
         let up = try observation.altered(.linear(layer), parts[1])
         return try observation.altered(.neurons(layer), clamp?.gating(gate, up) ?? activation.gating(gate, up))
     }
@@ -57,5 +68,29 @@ extension GateClamp {
     func gating(_ gate: Tensor, _ up: Tensor) throws -> Tensor {
         let gate = try gate.minimum(limit), up = try up.clamp(min: -limit, max: limit)  // [tokens, size]
         return try (up + 1) * gate * (gate * alpha).sigmoid()
+    }
+}
+
+/// Cuts off the gates below a quantile of the normal distribution that has their mean and deviation, row by row:
+/// max(x − mean − z · deviation, 0).
+struct GateCutoff {
+    /// The quantile of the standard normal distribution.
+    let deviations: Float
+
+    init(_ share: Double) {
+        // Halving finds it to the last bit; Φ grows.
+        var low = -40.0, high = 40.0
+        for _ in 0..<200 {
+            let middle = (low + high) / 2
+            if 0.5 * erfc(-middle / 2.0.squareRoot()) < share { low = middle } else { high = middle }
+        }
+        deviations = Float(low)
+    }
+
+    /// `[tokens, size]` -> same.
+    func callAsFunction(_ x: Tensor) throws -> Tensor {
+        let centered = try x - x.mean(1, keepDimensions: true)  // [tokens, size]
+        let deviation = try centered.square().mean(1, keepDimensions: true).sqrt()  // [tokens, 1]
+        return try (centered - deviation * deviations).relu()
     }
 }

@@ -13,6 +13,8 @@ public enum LayerCache: Sendable, Equatable {
     case window(_ size: Int, heads: Int, headDimension: Int, valueDimension: Int)
     /// Keys and values only while the layer is computed: the next layer overwrites them. This is enough for encoders.
     case transient(heads: Int, headDimension: Int, valueDimension: Int)
+    /// Nothing: the layer attends to what an earlier one stores.
+    case shared(layer: Int)
 }
 
 extension LayerCache {
@@ -20,6 +22,7 @@ extension LayerCache {
     /// - Parameter sharesValues: whether the value of a latent vector is a part of its key.
     func elementCount(padding: Int = 0, sharesValues: Bool = true) -> Int {
         switch self {
+        case .shared: 0
         case .latent(let keys, let values):
             keys.adding(clamped: sharesValues ? 0 : values).adding(clamped: 2 * padding)
         case .kept(let heads, let keys, let values), .window(_, let heads, let keys, let values),
@@ -31,8 +34,13 @@ extension LayerCache {
 
 extension AttentionSpec {
     var cache: LayerCache {
-        if let latent {
+        if let sharesKeysOf {
+            .shared(layer: sharesKeysOf)
+        } else if let latent {
             latent.cache
+        } else if case .chunk(let size) = reach {
+            // What a chunk sees is less than a chunk away.
+            .window(size, heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
         } else if let window {
             .window(window, heads: keyValueHeads, headDimension: scoreDimension, valueDimension: valueDimension)
         } else {
@@ -81,6 +89,7 @@ struct CacheLayout: Sendable, Equatable {
                 add(nil, 1, size, values, sharesValues: true)
             case .window(let window, let heads, let size, let values):
                 add(window, heads, size, values)
+            case .shared(let layer): self.layers.append(self.layers[layer])
             case .transient(let heads, let size, let values):
                 // All at the same place.
                 if shared == nil { shared = group(nil) < groups.count ? groups[group(nil)].elementCount : 0 }

@@ -14,6 +14,12 @@ public struct LayerSpec: Sendable, Equatable {
     public var feedForward: FeedForwardSpec
     /// The factor on what attention and feed-forward add to the residual stream (Granite, MiniCPM).
     public var updateScale: Float = 1
+    /// The size of the layer's own input, where it has one (`PerLayerInputSpec`).
+    public var ownInputSize: Int?
+    /// Several residual streams (Gemma 3n).
+    public var altUp: AltUpSpec?
+    /// Whether the residual stream is multiplied by a number of the layer's own behind it (Gemma 4).
+    public var hasOutputScale = false
 
     public init(
         norm: NormSpec, normPlacement: NormPlacement = .before, attention: AttentionSpec,
@@ -74,9 +80,19 @@ public struct AttentionSpec: Sendable, Equatable {
     public var inputBias = false
     public var outputBias = false
     public var queryKeyNorm = QueryKeyNorm.none
+    /// Whether these norms multiply by learned weights; those of Llama 4 do not.
+    public var queryKeyNormHasWeight = true
+    /// Whether values are normalised, each head by itself and without weights (Gemma 3n and 4).
+    public var normalizesValues = false
+    /// Whether values are what keys are before their norm (Gemma 4's large layers).
+    public var valuesAreKeys = false
+    /// The layer whose keys and values this one uses, instead of its own (Gemma 3n and 4).
+    public var sharesKeysOf: Int?
+    /// Whether others use this layer's.
+    public var lendsKeys = false
     /// The factor on q · k; 1 / √headDimension by default.
     public var scale: Float
-    /// Scales queries at late positions (Ministral 3).
+    /// Scales queries at late positions (Ministral 3, Llama 4).
     public var queryGrowth: QueryGrowth?
     /// Soft-capping of scores: cap · tanh(scores / cap) (Gemma 2).
     public var softCap: Float?
@@ -165,14 +181,17 @@ public enum QueryKeyNorm: Sendable {
     case allHeads
 }
 
-/// q ← q · (1 + beta · ln(1 + ⌊position / originalContext⌋)).
+/// q ← q · (1 + beta · ln(1 + ⌊(position + offset) / originalContext⌋)).
 public struct QueryGrowth: Sendable, Equatable {
     public var beta: Float
     public var originalContext: Int
+    /// What the first position is counted as: 1 in Llama 4.
+    public var offset: Int
 
-    public init(beta: Float, originalContext: Int) {
+    public init(beta: Float, originalContext: Int, offset: Int = 0) {
         self.beta = beta
         self.originalContext = originalContext
+        self.offset = offset
     }
 }
 
@@ -184,6 +203,9 @@ public struct FeedForwardSpec: Sendable, Equatable {
     public var bias = false
     /// Whether the activation is xIELU, with numbers of its own in every layer (Apertus).
     public var isLearned = false
+    /// The share of gates that is cut off, by what a normal distribution says of their mean and deviation: gate ←
+    /// max(gate − mean − z(share) · deviation, 0) before the activation (Gemma 3n).
+    public var sparsity: Double?
     /// Limits of the gated form, as GPT-OSS has them.
     public var clamp: GateClamp?
     /// A mixture of experts: many feed-forward layers, of which a router selects some for each token.

@@ -37,6 +37,12 @@ public struct Pass {
     package var observation: DecoderObservation?
     /// What cross-attention attends to.
     var memory: EncodedSource?
+    /// The keys and values of the sources that sequences with a cache attend to, in the order of their rows: those of
+    /// `EncoderDecoder.sourceCaches`. Empty for decoders without an encoder.
+    package var sources: [KVCache] {
+        get { if case .cached(let caches)? = memory { caches } else { [] } }
+        set { memory = newValue.isEmpty ? nil : .cached(newValue) }
+    }
     /// Whether the caches are only used during this pass.
     var isTransient = false
 
@@ -68,7 +74,7 @@ extension AttentionReach {
     /// Whether a query sees no key after its own position.
     var isCausal: Bool {
         switch self {
-        case .causal, .window: true
+        case .causal, .window, .chunk: true
         case .around, .everything, .prefix, .table: false
         }
     }
@@ -76,7 +82,8 @@ extension AttentionReach {
     /// What a query sees in a layer with this rule, in a sequence with a mask of its own.
     func masked(by mask: SequenceMask?) -> AttentionReach {
         switch (mask, self) {
-        case (nil, _), (.prefix, .everything), (.prefix, .around): self
+        // Passes with masks are refused where a layer has chunks.
+        case (nil, _), (.prefix, .everything), (.prefix, .around), (_, .chunk): self
         case (.prefix(let length), _): .prefix(length, window: window)
         case (.table(let table), _): .table(table, window: window)
         }

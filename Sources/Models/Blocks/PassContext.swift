@@ -42,6 +42,10 @@ final class PassContext {
     let routing: RouterTraining?
     /// The rows of virtual tokens (prompt tuning).
     var virtual: VirtualRows?
+    /// The inputs of all layers beside the residual stream, `[tokens, layers * size]`.
+    var perLayerInputs: Tensor?
+    /// Keys and values that later layers use too, by layer.
+    var lentKeys: [Int: (keys: Tensor, values: Tensor)] = [:]
     /// Whether this is the second computation of a layer (activation checkpointing), which only gradients are wanted of.
     var replays = false
 
@@ -115,6 +119,11 @@ final class PassContext {
         masks =
             pass.masks.allSatisfy { $0 == nil }
             ? [] : zip(named, pass.masks).sorted { $0.0.lowerBound < $1.0.lowerBound }.map(\.1)
+        if !masks.isEmpty,
+            stack.blocks.contains(where: { if case .chunk = $0.spec.attention.reach { true } else { false } })
+        {
+            throw TensorError(.argument, "decoder", "layers with chunks of attention take no other masks")
+        }
         for (sequence, mask) in zip(sequences, masks) {
             guard case .prefix(let length) = mask else { continue }
             let start = sequence.cache.length
@@ -173,12 +182,12 @@ final class PassContext {
     /// x with dropout if the pass has it; `site` numbers the place in the network.
     func dropped(_ x: Tensor, site: Int) throws -> Tensor { try dropout?.callAsFunction(x, site: site) ?? x }
 
-    /// Queries `[tokens, heads · headDimension]`, each multiplied by a factor of its position: 1 + β log(1 + ⌊position
-    /// / originalContext⌋).
+    /// Queries `[tokens, heads · headDimension]`, each multiplied by a factor of its position: 1 + β log(1 + ⌊(position
+    /// + offset) / originalContext⌋).
     func grown(_ q: Tensor, by growth: QueryGrowth) throws -> Tensor {
-        guard positions.contains(where: { Int($0) >= growth.originalContext }) else { return q }
+        guard positions.contains(where: { Int($0) + growth.offset >= growth.originalContext }) else { return q }
         let factors = positions.map { position in
-            1 + growth.beta * log(1 + Float(Int(position) / growth.originalContext))
+            1 + growth.beta * log(1 + Float((Int(position) + growth.offset) / growth.originalContext))
         }
         return try q * Tensor(factors, shape: [positions.count, 1])
     }

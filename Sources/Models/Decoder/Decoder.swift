@@ -16,9 +16,13 @@ public final class Decoder {
     public let tree: ModuleTree
     let embedding: Embedding
     let positionEmbedding: Embedding?
+    /// Unused rows at the beginning of the table of positions, and positions that are computed: of encoder-decoders.
+    private let positionOffset: Int32
+    private let sinusoids: Sinusoids?
     let embeddingNorm: Norm?
     let stack: BlockStack
-    let norm: Norm
+    /// Nil where blocks have norms behind.
+    let norm: Norm?
     let head: Linear?
     /// Of multi-token prediction, in order.
     let predictions: [PredictionModule]
@@ -31,6 +35,10 @@ public final class Decoder {
         }
     }
     private let mapped: MappedWeights
+    private let headNorm: HeadNorm?
+    private let perLayerInputs: PerLayerInputs?
+    /// Several residual streams.
+    private let streams: AltUpStreams?
     /// Learnt tokens before every text.
     public var prompt: VirtualPrompt?
 
@@ -52,6 +60,10 @@ public final class Decoder {
             : spec.tiedEmbeddings
                 ? Linear(source, "lm_head", sharing: embedding, bias: spec.headBias)
                 : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize, bias: spec.headBias)
+        (positionOffset, sinusoids) = (0, nil)
+        headNorm = spec.normalizesHead ? HeadNorm() : nil
+        perLayerInputs = spec.perLayerInputs.map { PerLayerInputs(source, $0, spec) }
+        streams = spec.layers[0].altUp.map { AltUpStreams(source, $0, hidden: spec.hiddenSize) }
         predictions = (0..<spec.predictionModules).map {
             PredictionModule(source, layer: spec.layerCount + $0, spec)
         }
@@ -59,8 +71,24 @@ public final class Decoder {
         mapped = MappedWeights(tree.storedTensors)
     }
 
+    /// The decoder of an encoder-decoder, of the same layers: its passes are given the sources that it attends to
+    /// (`Pass.sources`).
+    init(of half: EncoderDecoder.DecoderHalf, _ spec: EncoderDecoderConfiguration, _ tree: ModuleTree) {
+        configuration = spec.decoderConfiguration
+        (embedding, positionEmbedding, embeddingNorm) = (half.embedding, half.positions, half.embeddingNorm)
+        (positionOffset, sinusoids) = (Int32(spec.positionOffset), spec.sinusoids)
+        (stack, norm, head) = (half.blocks, half.norm, half.head)
+        (headNorm, perLayerInputs, streams) = (nil, nil, nil)
+        predictions = []
+        self.tree = tree
+        mapped = MappedWeights(tree.storedTensors)
+    }
+
     /// Forgets what `prepare` made, as must be done when parameters change.
-    public func releasePrepared() { tree.release() }
+    public func releasePrepared() {
+        tree.release()
+        headNorm?.release()
+    }
 
     /// Rearranges all weights for inference.
     /// - Parameter progress: called with the number of layers done and their total.
@@ -108,7 +136,13 @@ public final class Decoder {
         }
         let context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
         guard let virtual = VirtualRows(tokens, prompt, vocabulary: vocabulary) else {
-            return try run(embedding(tokens, scale: configuration.embeddingScale), context)
+            let embedded = try embedding(tokens, scale: configuration.embeddingScale)  // [tokens, hidden]
+            context.perLayerInputs = try perLayerInputs?(tokens, embedded)
+            return try run(embedded, context)
+        }
+        guard perLayerInputs == nil else {
+            throw TensorError(
+                .argument, "decoder", "learnt tokens have no inputs for single layers, which this model has")
         }
         context.virtual = virtual
         let known = tokens.map { Int($0) < vocabulary ? $0 : 0 }
@@ -141,14 +175,23 @@ public final class Decoder {
         return result
     }
 
-    private var positionLimit: Int? { configuration.learnedPositions ? configuration.contextLength : nil }
+    private var positionLimit: Int? {
+        configuration.learnedPositions || sinusoids != nil ? configuration.contextLength : nil
+    }
 
     private func run(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
         var x = embedded  // [tokens, hidden]
-        if let positionEmbedding { x = try Fused.add(x, positionEmbedding(pass.positions)) }
+        if let positionEmbedding {
+            let places = positionOffset == 0 ? pass.positions : pass.positions.map { $0 + positionOffset }
+            x = try Fused.add(x, positionEmbedding(places))
+        }
+        if let sinusoids { x = try Fused.add(x, sinusoids.vectors(pass.positions, size: x.shape[1]).to(x.dtype)) }
         if let dropout = pass.dropout { x = try dropout.noisy(x, pass.segments) }
         if let embeddingNorm { x = try embeddingNorm(x) }
-        x = try stack(pass.dropped(x, site: 0), pass)  // [tokens, hidden]
+        x = try pass.dropped(x, site: 0)
+        if let streams { x = try streams.expanded(x) }  // [tokens, streams * hidden]
+        x = try stack(x, pass)  // [tokens, hidden]
+        if let streams { x = try streams.joined(x) }
         try checkFiles()
         let hidden = try normalized(x)  // [tokens, hidden]
         for sequence in pass.sequences { sequence.cache.advance(by: sequence.rows.count) }
@@ -158,14 +201,17 @@ public final class Decoder {
     /// The final norm, with the factor on logits: `[tokens, hidden]` -> same. Losses that go from here to the vocabulary
     /// without `logits` have the factor too.
     package func normalized(_ x: Tensor) throws -> Tensor {
-        let hidden = try norm(x)
+        let hidden = try norm?(x) ?? x
         return configuration.hasHead && configuration.logitScale != 1 ? try hidden * configuration.logitScale : hidden
     }
 
     /// The output projection as losses take it that never hold all logits at once: the matrix `[vocabulary, hidden]` with
     /// its adapters in it, and the bias `[vocabulary]` of families that have one.
     public var lossHead: (weight: any WeightMatrix, bias: Tensor?) {
-        get throws { (try head?.adaptedMatrix() ?? embedding.weight, head?.bias) }
+        get throws {
+            let matrix = try head?.adaptedMatrix() ?? embedding.weight
+            return (headNorm == nil ? matrix : try HeadNorm.normalized(matrix), head?.bias)
+        }
     }
 
     /// The matrix of the output projection alone, `[vocabulary, hidden]`.
@@ -193,7 +239,8 @@ public final class Decoder {
                 path: "the \(configuration.family) model", kind: "one without an output projection",
                 wanted: "a language model")
         }
-        let logits = try head(hidden)
+        var logits = try head(hidden)
+        if let headNorm { logits = try logits * headNorm.factors(head.matrix) }
         try checkFiles()
         guard let cap = configuration.logitSoftCap else { return logits }
         return try Fused.softCap(logits, cap)

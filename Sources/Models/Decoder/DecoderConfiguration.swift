@@ -25,6 +25,12 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var hasHead = true
     /// Whether the output projection has a bias (GPT-J, Phi).
     public var headBias = false
+    /// Inputs of single layers beside the residual stream (Gemma 3n and 4).
+    public var perLayerInputs: PerLayerInputSpec?
+    /// Whether the rows of the output projection are normalised (Baichuan 2).
+    public var normalizesHead = false
+    /// The numbers that files have for the layers, where some of the files' layers are left out (Mllama).
+    public var storedLayers: [Int]?
     /// Whether the embeddings are normalised before the first block (BLOOM).
     public var normalizesEmbeddings = false
     /// The factor on logits (Cohere, Granite); it is applied to the final norm's result.

@@ -17,6 +17,17 @@ public final class EncoderDecoder {
     private let encoder, decoder: Stack
     private let head: Linear
     private let mapped: MappedWeights
+    /// The decoder as a generator drives it: the same layers, with sources in its passes.
+    package let textDecoder: Decoder
+
+    /// The layers that `textDecoder` is made of.
+    struct DecoderHalf {
+        let embedding: Embedding
+        let positions: Embedding?
+        let embeddingNorm, norm: Norm?
+        let blocks: BlockStack
+        let head: Linear
+    }
 
     /// A stack of blocks with its position embeddings and norms.
     private struct Stack {
@@ -66,6 +77,10 @@ public final class EncoderDecoder {
             : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize, bias: spec.logitBias)
         tree = source.tree
         mapped = MappedWeights(tree.storedTensors)
+        textDecoder = Decoder(
+            of: DecoderHalf(
+                embedding: embedding, positions: decoder.positions, embeddingNorm: decoder.embeddingNorm,
+                norm: decoder.norm, blocks: decoder.blocks, head: head), spec, tree)
     }
 
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
@@ -150,9 +165,15 @@ public final class EncoderDecoder {
 
     /// The cross-attention keys and values of each source in all decoder layers, computed once.
     public func sourceCaches(_ sources: [[Int32]], precision: Precision = .exact) throws -> [KVCache] {
-        let memory = try encode(sources), dtype: DType = precision == .exact ? .float32 : .float16
-        let kinds = configuration.decoder.map { ($0.crossAttention ?? $0.attention).sourceCache }
-        let caches = memory.rows.map { _ in KVCache(kinds, dtype: dtype) }
+        try sourceCaches(sources, precision: precision, ledger: nil)
+    }
+
+    /// - Parameter ledger: counts the bytes of the caches.
+    package func sourceCaches(
+        _ sources: [[Int32]], precision: Precision, ledger: KVBlockLedger?
+    ) throws -> [KVCache] {
+        let memory = try encode(sources)
+        let caches = memory.rows.map { _ in emptySourceCache(precision: precision, ledger: ledger) }
         for (cache, rows) in zip(caches, memory.rows) { cache.reserve(rows.count) }
         for block in decoder.blocks.blocks {
             guard let (keys, values) = try block.crossAttention?.keysAndValues(memory.states) else { continue }
@@ -162,6 +183,16 @@ public final class EncoderDecoder {
         }
         for (cache, rows) in zip(caches, memory.rows) { cache.advance(by: rows.count) }
         return caches
+    }
+
+    private func emptySourceCache(precision: Precision, ledger: KVBlockLedger? = nil) -> KVCache {
+        let kinds = configuration.decoder.map { ($0.crossAttention ?? $0.attention).sourceCache }
+        return KVCache(kinds, dtype: precision == .exact ? .float32 : .float16, ledger: ledger)
+    }
+
+    /// Bytes of the cross-attention keys and values of a source of so many tokens.
+    package func sourceBytes(tokens: Int, precision: Precision) -> Int {
+        emptySourceCache(precision: precision).byteCount(tokens: tokens, rows: tokens)
     }
 
     /// An empty key/value cache for a target.

@@ -1,4 +1,6 @@
 import MartletNN
+import MartletSystem
+import MartletTensor
 
 /// The architecture of an encoder-decoder model.
 ///
@@ -63,6 +65,34 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
             vocabularySize: vocabularySize, hiddenSize: hiddenSize, contextLength: contextLength,
             encoder: Array(repeating: encoder, count: layerCount),
             decoder: Array(repeating: decoder, count: layerCount), finalNorm: norm)
+    }
+}
+
+extension EncoderDecoderConfiguration {
+    /// The most tokens of a source, and of a target. Where positions have no limit (T5, whose biases by distance go on for
+    /// ever), four times as many as it was trained with: caches are planned by it.
+    public var longestText: Int { limitsLength ? contextLength : contextLength.multiplied(clampedBy: 4) }
+
+    /// Its decoder alone, whose blocks have cross-attention.
+    package var decoderConfiguration: DecoderConfiguration {
+        var spec = DecoderConfiguration(
+            family: "", vocabularySize: vocabularySize, hiddenSize: hiddenSize, contextLength: longestText,
+            layerCount: decoder.count, layer: decoder[0], tiedEmbeddings: tiedEmbeddings)
+        spec.layers = decoder
+        if let finalNorm { spec.norm = finalNorm }
+        (spec.embeddingScale, spec.logitScale) = (embeddingScale, logitScale)
+        (spec.learnedPositions, spec.headBias) = (learnedPositions, logitBias)
+        return spec
+    }
+
+    /// Bytes of the keys and values of one longest source and one longest target.
+    package func cacheBytes(precision: Precision, type: KVCacheType, rows: Int) -> Int {
+        var own = decoderConfiguration
+        let target = own.cacheBytes(tokens: longestText, precision: precision, type: type, rows: rows)
+        for (index, layer) in decoder.enumerated() {
+            own.layers[index].attention = layer.crossAttention ?? layer.attention
+        }
+        return target.adding(clamped: own.cacheBytes(tokens: longestText, precision: precision, rows: longestText))
     }
 }
 

@@ -142,11 +142,12 @@ public struct Family: Sendable {
 
     /// Every family there is.
     public static let all: [Family] = [
-        llama, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL, qwen2MoE, qwen3MoE, olmoe,
+        llama, llama4, mllama, baichuan, mistral, ministral, ministral3, mixtral, qwen2, qwen2VL, qwen3, qwen3VL,
+        qwen2MoE, qwen3MoE, olmoe,
         deepSeekV2, deepSeekV3, glm4MoE, glm4MoELite, dots1, gptOSS, graniteMoE, graniteMoEShared, phiMoE,
         ernie45MoE, phi, phi3,
         gemma, gemma2,
-        gemma3,
+        gemma3, gemma3n, gemma4,
         gpt2, gptJ, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, bloom, mpt, falcon, stableLM, cohere, cohere2,
         granite,
         miniCPM, smolLM3, glm, glm4, internLM2, internLM3, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
@@ -307,7 +308,10 @@ extension DecoderConfiguration {
 
     /// Layers of a kind that the decoder has none of are refused; "full" and "sliding" are read by the families.
     private static func checkLayerTypes(_ reader: ConfigurationReader) throws(ModelError) {
-        let known = ["full_attention", "sliding_attention"]
+        let known =
+            ["full_attention", "sliding_attention"]
+            // Where a family reads of chunks.
+            + (reader.says("attention_chunk_size") ? ["chunked_attention"] : [])
         guard let other = try reader.optionalStrings("layer_types")?.first(where: { !known.contains($0) }) else {
             return
         }

@@ -91,6 +91,21 @@ extension Family {
         // EmbeddingGemma sees a text as a whole, or a window to both sides.
         let isBidirectional = try config.flag("use_bidirectional_attention", default: false)
         let dimension = spec.attention.headDimension
+        let (global, local) = try spec.gemmaRotations(config, global: dimension, local: dimension)
+        try spec.eachLayer {
+            $0.attention.rotary = $0.attention.window == nil ? global : local
+            guard isBidirectional else { return }
+            $0.attention.reach = $0.attention.window.map { .around($0 / 2 + 1) } ?? .everything
+        }
+    }
+}
+
+extension DecoderConfiguration {
+    /// The rotations of Gemma's layers without and with a window.
+    /// - Parameters: dimensions of their heads.
+    func gemmaRotations(
+        _ config: ConfigurationReader, global size: Int, local: Int
+    ) throws(ModelError) -> (global: RotaryEmbedding.Configuration, local: RotaryEmbedding.Configuration) {
         let byType = try config.child("rope_parameters")
         var scaling = try config.child("rope_scaling")
         if let byType {
@@ -103,23 +118,16 @@ extension Family {
             scaling = full
         }
         let global = try RotaryEmbedding.Configuration.read(
-            config, parameters: scaling, headDimension: dimension, contextLength: spec.contextLength,
-            defaultTheta: 1_000_000)
-        var local = RotaryEmbedding.Configuration(
-            theta: try config.number("rope_local_base_freq", default: 10_000), dimension: dimension)
+            config, parameters: scaling, headDimension: size, contextLength: contextLength, defaultTheta: 1_000_000)
+        var own = RotaryEmbedding.Configuration(
+            theta: try config.number("rope_local_base_freq", default: 10_000), dimension: local)
         if let parameters = try byType?.child("sliding_attention") {
-            local = try RotaryEmbedding.Configuration.read(
-                config, parameters: parameters, headDimension: dimension, contextLength: spec.contextLength)
+            own = try RotaryEmbedding.Configuration.read(
+                config, parameters: parameters, headDimension: local, contextLength: contextLength)
         }
-        try spec.eachLayer {
-            $0.attention.rotary = $0.attention.window == nil ? global : local
-            guard isBidirectional else { return }
-            $0.attention.reach = $0.attention.window.map { .around($0 / 2 + 1) } ?? .everything
-        }
+        return (global, own)
     }
-}
 
-extension DecoderConfiguration {
     fileprivate mutating func setGemma(_ config: ConfigurationReader) throws(ModelError) {
         // In GGUF files one is already added to the norm weights.
         setNorm(
@@ -146,7 +154,7 @@ extension DecoderConfiguration {
 
 extension Family {
     /// Gemma's norm before the feed-forward layer has its own name; there is also a norm after each sublayer.
-    fileprivate static let gemmaNaming = Naming { name, _ in
+    static let gemmaNaming = Naming { name, _ in
         var name = name
         name.replaceSuffix("post_attention_layernorm.weight", "pre_feedforward_layernorm.weight")
         name.replaceSuffix("attention_output_norm.weight", "post_attention_layernorm.weight")

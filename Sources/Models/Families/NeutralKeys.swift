@@ -59,7 +59,7 @@ enum NeutralKeys {
         ("lm_head_bias", [false]),
         ("attention_out_bias", [false]), ("attn_temperature_tuning", [false]), ("num_local_experts", [0, 1]),
         ("num_experts", [0, 1]), ("n_routed_experts", [0]), ("kv_lora_rank", []), ("q_lora_rank", []),
-        ("norm_after", [false]), ("rope_interleaved", [false]),
+        ("attention_chunk_size", []), ("norm_after", [false]), ("rope_interleaved", [false]),
     ]
 
     /// Refuses unread keys that change the mathematics.

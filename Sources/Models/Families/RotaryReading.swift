@@ -45,6 +45,18 @@ extension RotaryEmbedding.Configuration {
         guard theta > 0, theta.isFinite else {
             throw .wrongValue(file: reader.file, key: "rope_theta", found: "\(theta)", expected: "a positive number")
         }
+        // Proportional: whole heads are pairs, of which the last do not turn.
+        if try parameters?.string("rope_type", "type", default: "default") == "proportional" {
+            let factor = try parameters?.optionalNumber("factor") ?? 1
+            let turning = (0...1).contains(share) ? Int(share * Double(headDimension)) / 2 : 0
+            guard turning > 0, factor > 0, theta > 0 else {
+                throw .wrongValue(
+                    file: reader.file, key: "partial_rotary_factor", found: "\(share)",
+                    expected: "a share of \(headDimension), above 0")
+            }
+            let divisors = (0..<headDimension / 2).map { $0 < turning ? factor : .infinity }
+            return Self(theta: theta, dimension: headDimension, scaling: .divided(by: divisors))
+        }
         let dimension = (0...1).contains(share) ? Int(Double(headDimension) * share) : 0
         guard (2...headDimension).contains(dimension), dimension % 2 == 0 else {
             throw .wrongValue(
@@ -113,7 +125,7 @@ extension RotaryEmbedding.Scaling {
         default:
             throw .wrongValue(
                 file: reader.file, key: "rope_type", found: "\"\(type)\"",
-                expected: "default, linear, dynamic, yarn, llama3 or longrope")
+                expected: "default, linear, dynamic, yarn, llama3, longrope or proportional")
         }
     }
 }

@@ -9,7 +9,7 @@ extension Checkpoint {
     public func warnings() throws -> [String] {
         var warnings = unknownKeys.map { unreadKey($0.key, $0.value) }
         let names = NamesOfParameters()
-        var layerCount = Int.max
+        var layerCount = Int.max, storedLayers: [Int]?, sharing: [Int] = []
         if hasEncoder {
             let reading = try Family.readEncoder(configuration)
             warnings += reading.unknown.map { unreadKey($0.key, $0.value.text()) }
@@ -24,7 +24,10 @@ extension Checkpoint {
             let reading = try decoderReading()
             warnings += reading.warnings
             names.places = places(reading)
-            layerCount = reading.configuration.layerCount
+            layerCount = reading.configuration.storedLayers == nil ? reading.configuration.layerCount : .max
+            storedLayers = reading.configuration.storedLayers
+            let layers = reading.configuration.layers
+            sharing = layers.indices.filter { layers[$0].attention.sharesKeysOf != nil }
             _ = Decoder(names, reading.configuration)
         }
         var taken = names.taken { tensors.entry($0) != nil }
@@ -33,12 +36,19 @@ extension Checkpoint {
             for module in names.modules { taken.formUnion(packed.suffixes.map { "\(module).\($0)" }) }
         }
         var unread = tensors.names.filter { !taken.contains($0) && !isWithoutEffect($0) }
+        // Layers that use the keys and values of others are published with matrices for their own.
+        unread.removeAll { name in
+            sharing.contains { layer in
+                ["k_proj", "v_proj", "k_norm", "v_norm"].contains { name.contains("layers.\(layer).self_attn.\($0).") }
+            }
+        }
         let extra = unread.filter { isOfPrediction($0, layerCount: layerCount) }
         // What is used has the table and the head a second time.
         if usesPredictions {
             unread.removeAll {
                 isOfPrediction($0, layerCount: layerCount)
-                    && ($0.hasSuffix(".embed_tokens.weight") || $0.hasSuffix(".shared_head.head.weight"))
+                    && [".embed_tokens.weight", ".shared_head.head.weight", ".shared_head_head.weight"]
+                        .contains(where: $0.hasSuffix)
             }
         }
         if !extra.isEmpty, !usesPredictions {
@@ -47,6 +57,19 @@ extension Checkpoint {
                     + "tokens, and change no reply")
             let set = Set(extra)
             unread.removeAll { set.contains($0) }
+        }
+        if let kept = storedLayers {
+            let crossing = unread.filter { name in
+                guard let range = name.firstRange(of: "layers."), !name.contains("vision") else { return false }
+                return Int(name[range.upperBound...].prefix { $0.isNumber }).map { !kept.contains($0) } ?? false
+            }
+            if !crossing.isEmpty {
+                warnings.append(
+                    "\(path): \(crossing.count) tensors of layers that attend to pictures are left out: without a picture "
+                        + "they do nothing")
+                let set = Set(crossing)
+                unread.removeAll { set.contains($0) }
+            }
         }
         if let wrapper {
             // Tensors outside the text part's prefix belong to other parts.

@@ -109,10 +109,15 @@ public struct Checkpoint: Sendable {
 
     /// Modules of multi-token prediction in the files.
     public var predictionModules: Int {
-        guard gguf == nil, let layers = configuration.json["num_hidden_layers"]?.integer, (0...10_000).contains(layers)
+        guard let layers = configuration.json["num_hidden_layers"]?.integer, (0...10_000).contains(layers)
         else { return 0 }
         var count = 0
-        while count < 16, tensors.entry("model.layers.\(layers + count).eh_proj.weight") != nil { count += 1 }
+        while count < 16 {
+            let layer = layers + count
+            let name = gguf == nil ? "\(names.body)layers.\(layer).eh_proj.weight" : "blk.\(layer).nextn.eh_proj.weight"
+            guard tensors.entry(name) != nil else { break }
+            count += 1
+        }
         return count
     }
 
@@ -124,7 +129,7 @@ public struct Checkpoint: Sendable {
                 file: path,
                 reason:
                     "there are no modules for multi-token prediction in its files (model.layers.N.eh_proj behind the last "
-                    + "layer), so nothing can draft tokens")
+                    + "layer, of a GGUF file blk.N.nextn.eh_proj), so nothing can draft tokens")
         }
         usesPredictions = true
     }

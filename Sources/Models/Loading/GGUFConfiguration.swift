@@ -20,6 +20,10 @@ struct GGUFForm: Sendable {
     let saysScale: Bool
     /// Whether YaRN's ramp has no rounded ends, whatever the files say.
     let hasPlainRamp: Bool
+    /// Whether its files may hold modules of multi-token prediction.
+    let hasPredictions: Bool
+    /// Whether some layers may be dense and others mixtures, which `write` then says.
+    let mixesFeedForward: Bool
     /// Writes metadata that only this family's files have; called after the common metadata.
     let write: @Sendable (inout GGUFWriting) throws -> Void
 
@@ -34,12 +38,14 @@ struct GGUFForm: Sendable {
     init(
         _ architecture: String, naming: Naming = .gguf, joined: Set<String> = [], rotatesPairs: Bool = false,
         windows: Windows = .none, hasLocalRotation: Bool = false, saysScale: Bool = false, hasPlainRamp: Bool = false,
+        mixesFeedForward: Bool = false, hasPredictions: Bool = false,
         read: @escaping @Sendable (inout GGUFReading) throws -> Void = { try $0.takeRotation() },
         write: @escaping @Sendable (inout GGUFWriting) throws -> Void = { _ in }
     ) {
         self.hasPlainRamp = hasPlainRamp
+        self.mixesFeedForward = mixesFeedForward
+        self.hasPredictions = hasPredictions
         self.write = write
-
         self.architecture = architecture
         self.naming = naming
         self.joined = joined
@@ -128,6 +134,12 @@ struct GGUFReading {
         for key in ["num_local_experts", "num_experts_per_tok", "attn_logit_softcapping", "final_logit_softcapping"]
         where config[key]?.double == 0 { config[key] = nil }
         config["model_type"] = .string(family.modelTypes[0])
+        // Modules of multi-token prediction are counted among the layers.
+        if let modules = try keys.value("nextn_predict_layers")?.integer, modules > 0,
+            let layers = config["num_hidden_layers"]?.integer, layers > modules
+        {
+            config["num_hidden_layers"] = .integer(Int64(layers - modules))
+        }
         try takeHeads()
         try family.gguf?.read(&self)
         if !keys.hasRead("attention.sliding_window"),

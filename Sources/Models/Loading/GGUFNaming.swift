@@ -43,6 +43,8 @@ extension Naming {
                 + [.latentHeads(keys: "\(layer)attn_k_b.weight", values: "\(layer)attn_v_b.weight")]
         case "self_attn.q_norm": return plain("attn_q_norm")
         case "self_attn.k_norm": return plain("attn_k_norm")
+        case "eh_proj", "enorm", "hnorm": return plain("nextn.\(module)")
+        case "shared_head.norm": return plain("nextn.shared_head_norm")
         case "mlp.gate": return plain("ffn_gate_inp")
         case "mlp.shared_experts_gate": return plain("ffn_gate_inp_shexp")
         case "mlp.shared_experts.gate_proj": return plain("ffn_gate_shexp")

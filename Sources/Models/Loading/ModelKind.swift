@@ -37,7 +37,7 @@ public enum ModelKind: String, Sendable, CaseIterable {
         case .embeds: "martlet embed, /v1/embeddings, TextEmbedder"
         case .scores: "martlet rerank, /v1/rerank of a server, --reward, TextScorer"
         case .classifies: "martlet classify, TextClassifier"
-        case .translates: "martlet translate, martlet run, SequenceToSequenceModel"
+        case .translates: "martlet translate, martlet run, /v1/completions of a server, SequenceToSequenceModel"
         }
     }
 }

@@ -22,7 +22,14 @@ extension Checkpoint {
     /// - Throws: `ModelError.unsupported` for families GGUF has no architecture for that is known here, and for what an
     ///   architecture cannot say.
     public func ggufContents() throws -> GGUFContents {
-        let reading = try decoderReading(), spec = reading.configuration
+        var reading = try decoderReading()
+        // Modules of multi-token prediction are written where files of the architecture may hold them.
+        if gguf == nil, reading.family.writtenGGUF?.hasPredictions == true {
+            var spec = reading.configuration
+            spec.predictionModules = predictionModules
+            reading = DecoderReading(family: reading.family, configuration: spec, warnings: reading.warnings)
+        }
+        let spec = reading.configuration
         func contents(_ metadata: GGUFMetadata, _ tensors: [WrittenTensor]) -> GGUFContents {
             GGUFContents(
                 metadata: metadata, tensors: tensors, hasOutput: !spec.tiedEmbeddings,
@@ -46,6 +53,8 @@ extension Checkpoint {
         let tensors = try written(
             reading, places: { form.place(of: $0, spec) },
             rearranged: { parameter, tensor in
+                // Readers of GGUF files do not normalise it.
+                if spec.normalizesHead, parameter.name == "lm_head.weight" { return try HeadNorm.normalized(tensor) }
                 if case .scale = parameter.role, offset != 0 { return try tensor.to(.float32) + offset }
                 guard let head, HeadRows.areRotated(parameter.name), tensor.shape[0] % head == 0 else { return tensor }
                 return tensor.reordered(HeadRows.interleaved(tensor.shape[0], head: head))

@@ -41,15 +41,22 @@ struct GGUFWriting {
 
     /// What all decoders' files say, as far as the architecture has words for it.
     mutating func putDecoder() throws {
-        let attention = spec.attention, feedForward = spec.feedForward
-        guard spec.layers.allSatisfy({ $0.feedForward == feedForward }) else {
+        let attention = spec.attention
+        let dense = spec.layers.first { $0.feedForward.experts == nil }?.feedForward
+        let sparse = spec.layers.first { $0.feedForward.experts != nil }?.feedForward
+        let feedForward = sparse ?? spec.feedForward
+        let isAlike = spec.layers.allSatisfy {
+            $0.feedForward == ($0.feedForward.experts == nil ? dense : sparse)
+        }
+        guard isAlike, form.mixesFeedForward || dense == nil || sparse == nil else {
             throw refusal("layers differ in their feed-forward parts")
         }
         try put("vocab_size", spec.vocabularySize)
         try put("context_length", spec.contextLength)
         try put("embedding_length", spec.hiddenSize)
-        try put("block_count", spec.layerCount)
-        try put("feed_forward_length", feedForward.size)
+        try put("block_count", spec.layerCount + spec.predictionModules)
+        if spec.predictionModules > 0 { try put("nextn_predict_layers", spec.predictionModules) }
+        try put("feed_forward_length", (dense ?? feedForward).size)
         try put("attention.head_count", attention.heads)
         try put("attention.head_count_kv", attention.keyValueHeads)
         if attention.rotary != nil {

@@ -37,6 +37,11 @@ struct MemoryPlan: Sendable, Equatable {
         }
         weights = bytes.adding(clamped: bytes / 16)
         context = 0
+        if checkpoint.kind == .translates {
+            // A source and a target.
+            context = try checkpoint.encoderDecoderConfiguration().cacheBytes(
+                precision: precision, type: cache, rows: EngineOptions().tokensPerStep)
+        }
         guard checkpoint.kind == .generates else { return }
         let configuration = try checkpoint.decoderConfiguration()
         // An invalid file may claim more than can be counted; then no memory is enough.

@@ -118,7 +118,7 @@ public final class ModelRegistry: Sendable {
         try find(name, among: kinds)
     }
 
-    private func find(_ name: String?, among kinds: [ModelKind]) throws(APIError) -> ServedModel {
+    func find(_ name: String?, among kinds: [ModelKind]) throws(APIError) -> ServedModel {
         let all = models.map(\.model)
         guard let name, !name.isEmpty else {
             let fitting = all.filter { kinds.isEmpty || kinds.contains($0.kind) }
@@ -141,7 +141,8 @@ public final class ModelRegistry: Sendable {
                 case .generates: "generates text, and makes no embeddings and no scores."
                 case .embeds: "makes embeddings and generates no text."
                 case .translates:
-                    "is an encoder-decoder, which is not served: use `martlet translate` or `martlet run`."
+                    "is an encoder-decoder: it answers /v1/completions, /api/generate and chats where it has a template, "
+                        + "and nothing that is for decoders or encoders alone."
                 case .scores: "scores pairs of texts, and makes no embeddings and no text."
                 case .classifies: "classifies texts, which no route of this server does."
                 }

@@ -28,6 +28,8 @@ package struct ServedModel: Sendable {
     package let hasChatTemplate: Bool
     /// How replies are drawn where a request does not say; nil for what writes none.
     package let recommendation: SamplingRecommendation?
+    /// Modules of multi-token prediction in its files.
+    package let predictionModules: Int
     /// Where it was made of another model.
     package let made: CreatedModel?
     /// Seconds since 1970 at which its file was written.
@@ -47,16 +49,17 @@ package struct ServedModel: Sendable {
         self.aliases = aliases
         kind = checkpoint.kind
         family = checkpoint.modelType
+        predictionModules = kind == .generates ? checkpoint.predictionModules : 0
         self.precision = precision
         plan = try MemoryPlan(
-            checkpoint, precision: checkpoint.kind == .generates ? precision : .fast, cache: cache)
+            checkpoint, precision: Self.writes(checkpoint.kind) ? precision : .fast, cache: cache)
         fileBytes = checkpoint.tensors.names.reduce(0) {
             $0.adding(clamped: checkpoint.tensors.entry($1)?.byteCount ?? 0)
         }
         created = Self.modified(path)
         made = files.created
         hasChatTemplate = files.hasChatTemplate
-        recommendation = kind == .generates ? try files.recommendation(hasChatTemplate: hasChatTemplate) : nil
+        recommendation = Self.writes(kind) ? try files.recommendation(hasChatTemplate: hasChatTemplate) : nil
         let entries = checkpoint.tensors.names.compactMap(checkpoint.tensors.entry)
         parameterCount = entries.reduce(0) { $0.adding(clamped: $1.shape.elementCount) }
         format = checkpoint.gguf != nil ? "gguf" : checkpoint.flat != nil ? "bin" : "safetensors"
@@ -70,6 +73,10 @@ package struct ServedModel: Sendable {
         if checkpoint.hasEncoder {
             let configuration = try EncoderConfiguration(checkpoint.configuration)
             contextLength = configuration.contextLength
+            vocabularySize = configuration.vocabularySize
+        } else if kind == .translates {
+            let configuration = try checkpoint.encoderDecoderConfiguration()
+            contextLength = configuration.longestText
             vocabularySize = configuration.vocabularySize
         } else {
             let configuration = try checkpoint.decoderConfiguration()
@@ -92,11 +99,13 @@ package struct ServedModel: Sendable {
 
     /// The memory that it needs with these options: a draft model's keys and values come to its own.
     func plan(_ options: EngineOptions) -> MemoryPlan {
-        generates ? plan.with(draft: options.speculation.contextBytes) : plan
+        kind == .generates ? plan.with(draft: options.speculation.contextBytes) : plan
     }
 
-    /// Whether it keeps what it has read, so that it needs a cache.
-    var generates: Bool { kind == .generates }
+    /// Whether it writes texts, so that it needs a cache of keys and values.
+    var generates: Bool { Self.writes(kind) }
+
+    private static func writes(_ kind: ModelKind) -> Bool { kind == .generates || kind == .translates }
 
     private static func digest(_ entries: [TensorEntry], _ created: Int) -> String {
         var hash = SHA256()
@@ -120,17 +129,29 @@ package struct ServedModel: Sendable {
     func load(
         cacheBytes: Int, _ options: EngineOptions, isShared: @escaping @Sendable () -> Bool
     ) throws -> LoadedModel {
-        let files = try Self.files(path, base: base)
+        var files = try Self.files(path, base: base)
         let content: LoadedModel.Content
         switch kind {
         case .embeds: content = .embedding(EmbeddingWorker(try TextEmbedder(files), isShared: isShared))
         case .scores: content = .scoring(ScoringWorker(try TextScorer(files), isShared: isShared))
-        case .classifies, .translates:
+        case .translates:
+            var options = options
+            options.cacheBytes = cacheBytes
+            switch options.speculation {
+            // These know nothing of the source.
+            case .draft, .predictions: options.speculation = .none
+            case .none, .promptLookup: break
+            }
+            content = .language(try Engine(LanguageModel(encoderDecoder: files, precision: precision), options))
+        case .classifies:
             throw ModelError.wrongKind(
                 path: path, kind: "\(kind.name) (\(kind.uses))", wanted: "one that a server can load")
         case .generates:
             var options = options
             options.cacheBytes = cacheBytes
+            // Other models of the server may have modules.
+            if case .predictions = options.speculation, predictionModules == 0 { options.speculation = .none }
+            if case .predictions = options.speculation { try files.usePredictions() }
             content = .language(try Engine(LanguageModel(files, precision: precision), options))
         }
         return LoadedModel(

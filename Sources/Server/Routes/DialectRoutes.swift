@@ -48,7 +48,7 @@ extension Server {
                 let loaded = models.loaded.first { $0.name == model.name }
                 return .json(
                     InferenceInformation.json(
-                        card(model, as: model.name, loaded: loaded), isEmbedding: model.kind != .generates,
+                        card(model, as: model.name, loaded: loaded), isEmbedding: !model.generates,
                         running: models.maximumRunning, limits: limits, version: Self.version))
             }
         ]

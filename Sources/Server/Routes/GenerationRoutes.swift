@@ -33,7 +33,7 @@ extension Server {
 
     func generate(_ request: GenerationRequest, _ call: Call) async throws -> Response {
         var request = request
-        let lease = try await models.use(request.model, for: .generates)
+        let lease = try await models.use(request.model, for: .generates, .translates)
         guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
         call.note.update { $0.model = lease.model.name }
         noteUnknown(request.unknownFields, call)

@@ -24,7 +24,7 @@ extension Server {
                 .get, "/props", scope: .inference, summary: "A model's properties, in llama.cpp's words.",
                 changesState: true
             ) { [self] call in
-                let lease = try await models.use(call.query["model"], for: .generates)
+                let lease = try await models.use(call.query["model"], for: .generates, .translates)
                 guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
                 return .json(
                     LlamaServerReply.properties(
@@ -34,7 +34,7 @@ extension Server {
             Route(.get, "/slots", scope: .inference, summary: "Replies under way, in llama.cpp's words.") {
                 [self] call in
                 // Watching slots does not load a model.
-                let model = try models.find(call.query["model"], for: .generates)
+                let model = try models.find(call.query["model"], for: .generates, .translates)
                 guard let engine = models.loaded.first(where: { $0.name == model.name })?.engine else {
                     return .json([])
                 }

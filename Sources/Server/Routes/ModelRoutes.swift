@@ -49,7 +49,9 @@ extension Server {
                 case .generates: model.hasChatTemplate ? ["completion", "chat"] : ["completion"]
                 case .embeds: ["embedding"]
                 case .scores: ["rerank"]
-                case .classifies, .translates: []
+                case .translates:
+                    ["completion", "translation"] + (model.hasChatTemplate ? ["chat"] : [])
+                case .classifies: []
                 }
             card.embeddingSize = loaded?.embedder?.width
         }

@@ -120,22 +120,24 @@ extension Server {
 
     /// Has a model stay in memory for as long as its request says. Who may not take it out of memory cannot shorten the
     /// time the server was started with: others use it, too.
-    private func keep(_ name: String?, _ seconds: Double?, _ call: Call, for kind: ModelKind) throws(APIError) {
+    private func keep(
+        _ name: String?, _ seconds: Double?, _ call: Call, for kinds: ModelKind...
+    ) throws(APIError) {
         let mayUnload = call.caller.scopes.contains(.admin)
         guard seconds != 0 || mayUnload else {
             throw APIError(
                 status: 403, "Taking a model out of memory needs the scope \"admin\".", type: "permission_error",
                 code: "insufficient_scope")
         }
-        models.keep(try models.find(name, for: kind).name, seconds: seconds, mayShorten: mayUnload)
+        models.keep(try models.find(name, among: kinds).name, seconds: seconds, mayShorten: mayUnload)
     }
 
     private func ollama(_ request: GenerationRequest, _ call: Call) async throws -> Response {
         var request = request
         request.model = request.model.map(Ollama.untagged)
-        try keep(request.model, request.keepAliveSeconds, call, for: .generates)
+        try keep(request.model, request.keepAliveSeconds, call, for: .generates, .translates)
         guard request.loadsOnly else { return try await generate(request, call) }
-        let model = try models.find(request.model, for: .generates)
+        let model = try models.find(request.model, for: .generates, .translates)
         if request.keepAliveSeconds == 0 {
             _ = try models.unload(model.name)
         } else {

@@ -31,7 +31,7 @@ extension Server {
     }
 
     func withModel<Result>(_ name: String?, _ body: (LanguageModel) throws -> Result) async throws -> Result {
-        let lease = try await models.use(name, for: .generates)
+        let lease = try await models.use(name, for: .generates, .translates)
         guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
         return try body(engine.model)
     }

@@ -118,6 +118,25 @@ cases = {
                               router_jitter_noise=0.3, attention_bias=True, **rope())),
     "ernie4_5_moe": ("Ernie4_5_Moe", dict(S, head_dim=8, moe_intermediate_size=16, moe_num_experts=4, moe_k=2,
                                           moe_num_shared_experts=1, num_hidden_layers=3, moe_layer_start_index=1)),
+    "llama4": ("Llama4Text", dict(S4, head_dim=8, intermediate_size=16, intermediate_size_mlp=40, num_local_experts=4,
+                                  interleave_moe_layer_step=2, no_rope_layer_interval=2, attention_chunk_size=5,
+                                  floor_scale=4, attn_scale=0.3)),
+    "llama4-plain": ("Llama4Text", dict(S4, head_dim=8, intermediate_size=16, intermediate_size_mlp=40,
+                                        num_local_experts=4)),
+    "mllama": ("MllamaText", dict(S4, cross_attention_layers=[1, 3], head_dim=8)),
+    "gemma3n": ("Gemma3nText", dict(S, num_hidden_layers=5, head_dim=8, intermediate_size=[40, 40, 24, 40, 40],
+                                    layer_types=["sliding_attention", "full_attention"] * 2 + ["full_attention"],
+                                    sliding_window=5, vocab_size_per_layer_input=60, hidden_size_per_layer_input=6,
+                                    altup_num_inputs=3, altup_active_idx=1, num_kv_shared_layers=2, laurel_rank=4,
+                                    activation_sparsity_pattern=[0.75, 0.5, 0.0, 0.0, 0.0])),
+    "gemma4": ("Gemma4Text", dict(S, num_hidden_layers=6, head_dim=8, global_head_dim=16, intermediate_size=24,
+                                  layer_types=["sliding_attention", "full_attention"] * 3, sliding_window=5,
+                                  vocab_size_per_layer_input=64, hidden_size_per_layer_input=6,
+                                  num_kv_shared_layers=2, use_double_wide_mlp=True)),
+    "gemma4-values": ("Gemma4Text", dict(S, num_hidden_layers=4, head_dim=8, global_head_dim=16,
+                                         layer_types=["sliding_attention", "full_attention"] * 2, sliding_window=5,
+                                         hidden_size_per_layer_input=0, attention_k_eq_v=True,
+                                         num_global_key_value_heads=1, final_logit_softcapping=20.0)),
 }
 encoders = {
     "roberta": ("Roberta", dict(N, type_vocab_size=1, pad_token_id=1)),
@@ -181,8 +200,35 @@ renamed = {
     "minicpm": ("Granite", dict(S, embedding_multiplier=12.0, logits_scaling=4.0, residual_multiplier=1.4 / 2**0.5,
                                 attention_multiplier=8**-0.5),
                 dict(model_type="minicpm", scale_emb=12, dim_model_base=8, scale_depth=1.4), {}),
+    "baichuan": ("Llama", dict(M), dict(model_type="baichuan", z_loss_weight=0, model_max_length=64), {}),
+    "baichuan-alibi": ("Llama", dict(M, num_attention_heads=4), dict(
+        model_type="baichuan", z_loss_weight=0, model_max_length=64, max_position_embeddings=None), {}),
 }
 for name, (kind, arguments, _, _) in renamed.items(): cases[name] = (kind, arguments)
+# Models of one kind of text, by the name of their configuration.
+texts = {"Llama4Text": "Llama4ForCausalLM", "MllamaText": "MllamaForCausalLM", "Gemma3nText": "Gemma3nForCausalLM",
+         "Gemma4Text": "Gemma4ForCausalLM"}
+
+
+class NormHead(torch.nn.Linear):
+    """Baichuan 2's output projection: rows of length one."""
+    def forward(self, x): return torch.nn.functional.linear(x, torch.nn.functional.normalize(self.weight))
+
+
+def as_baichuan(model, name, length):
+    """A Llama with Baichuan 2's head and, of 13B, its linear biases instead of rotation; what the model is called with."""
+    head = NormHead(*reversed(model.lm_head.weight.shape), bias=False)
+    head.weight = model.lm_head.weight
+    model.lm_head = head
+    if name != "baichuan-alibi": return {}
+    heads = model.config.num_attention_heads
+    slopes = torch.tensor([2 ** (-8 * (h + 1) / heads) for h in range(heads)])
+    places = torch.arange(length)
+    mask = slopes[:, None, None] * (places[None, :] - places[:, None])[None].float()
+    mask = mask.masked_fill(places[None, :] > places[:, None], float("-inf"))
+    rotary = model.model.rotary_emb
+    rotary.inv_freq.zero_()
+    return dict(attention_mask=mask[None])
 
 
 def published(name, stored):
@@ -192,7 +238,11 @@ def published(name, stored):
     for key, value in stored.items():
         new = key
         for old, replacement in renamed[name][3].items(): new = new.replace(old, replacement)
-        if name == "internlm2" and "_proj" in new:
+        if name.startswith("baichuan") and any(p in new for p in ("q_proj", "k_proj", "v_proj")):
+            if "q_proj" not in new: continue
+            rows = {key.replace("q_proj", p + "_proj"): slice(32 * i, 32 * i + 32) for i, p in enumerate("qkv")}
+            result.append((new.replace("q_proj", "W_pack"), (96, 32), rows))
+        elif name == "internlm2" and "_proj" in new:
             if "q_proj" not in new: continue
             # Two query heads, a key head and a value head, twice.
             size = 8
@@ -216,7 +266,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
         is_pair = name in encoder_decoders
         head = heads[name][1] if name in heads else None
         cls = getattr(t, kind + ("For" + head if head else "Model")) if is_encoder else {
-            "Marian": t.MarianMTModel}.get(kind) or getattr(t, kind + "ForConditionalGeneration") if is_pair else next(
+            "Marian": t.MarianMTModel}.get(kind) or getattr(t, kind + "ForConditionalGeneration") if is_pair else getattr(
+            t, texts[kind]) if kind in texts else next(
             getattr(t, kind + end) for end in ("ForCausalLM", "LMHeadModel") if hasattr(t, kind + end))
         torch.manual_seed(1)
         model = cls(config, **(dict(add_pooling_layer=False) if kind in
@@ -238,7 +289,7 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
         lost = [k for k in info["missing_keys"] if "pooler" not in k]
         assert not lost and not info["unexpected_keys"], info
         text = torch.randint(3, 64, (1, 14), generator=torch.Generator().manual_seed(2))
-        more = {}
+        more = as_baichuan(model, name, text.shape[1]) if name.startswith("baichuan") else {}
         if is_pair:
             source, labels = torch.randint(3, 60, (1, 19), generator=torch.Generator().manual_seed(5)), text[:, 1:]
             text = torch.cat([torch.tensor([[config.decoder_start_token_id]]), labels[:, :-1]], 1)
@@ -254,6 +305,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             for key in ("embedding_multiplier", "logits_scaling", "residual_multiplier", "attention_multiplier",
                         "attention_bias", "mlp_bias", "architectures"): config.pop(key, None)
             config.update(renamed[name][2])
+            if name == "baichuan-alibi": del config["max_position_embeddings"], config["rope_parameters"]
+            if name.startswith("baichuan"): del config["num_key_value_heads"], config["head_dim"]
         golden = dict(config=config, tensors=tensors, ids=text[0].tolist(),
                       encoder=is_encoder, expected=[float(f"{x:.7g}") for x in numbers.flatten().tolist()])
         if head: golden["head"] = head
@@ -268,7 +321,7 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             loss = model(input_ids=source, labels=labels, decoder_input_ids=text).loss
         if not is_encoder:
             # Loss and gradient norm over all published parameters, as training from this checkpoint computes them.
-            if not is_pair: loss = model(input_ids=text, labels=text).loss
+            if not is_pair: loss = model(input_ids=text, labels=text, **more).loss
             loss.backward()
             golden["loss"] = float(loss.detach())
             # Computed positions are no parameters of ours.

@@ -63,7 +63,9 @@ text.addEventListener("keydown", (event) => {
 document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
   el("header", {}, el("h1", {}, t("inspect.title")), el("p", {}, t("inspect.more"))), form, results, patch.element, steer.element)));
 document.addEventListener("martlet-theme", () => attention.draw());
-textModels().then((models) => {
+textModels().then((all) => {
+  // Encoder-decoders are not looked into.
+  const models = all.filter((one) => !one.capabilities?.includes("translation"));
   model = modelSelect(models, "inspect", () => { off.clear(); answer = whole = null; results.hidden = true; patch.clear(); steer.clear(); });
   replace(form.querySelector(".picker"), model);
   look();

@@ -15,9 +15,15 @@ export function completionCard(models) {
   const ownTemperature = () => {
     temperature.placeholder = String(models.find((one) => one.id === model.value)?.default_sampling?.temperature ?? "");
   };
-  model.addEventListener("change", ownTemperature);
-  ownTemperature();
   const echo = el("input", { type: "checkbox", checked: true });
+  // An encoder reads the prompt: it is no part of what is written.
+  const ownEcho = () => {
+    echo.disabled = models.find((one) => one.id === model.value)?.capabilities?.includes("translation") ?? false;
+  };
+  const echoes = () => echo.checked && !echo.disabled;
+  model.addEventListener("change", () => { ownTemperature(); ownEcho(); });
+  ownTemperature();
+  ownEcho();
   const go = el("button.primary", { type: "submit" }, t("continue"));
   const output = el("div.output", { "aria-label": t("result"), "aria-busy": "false" });
   const detail = el("div.detail", { "aria-live": "polite" });
@@ -30,11 +36,11 @@ export function completionCard(models) {
     if (abort) { abort.abort(); return; }
     abort = new AbortController();
     go.textContent = t("stop");
-    begin(prompt.value, echo.checked);
+    begin(prompt.value, echoes());
     try {
       await stream("/v1/completions", {
         model: model.value, prompt: prompt.value, max_tokens: Number(length.value) || 16,
-        temperature: temperature.value === "" ? undefined : Number(temperature.value), logprobs: 5, echo: echo.checked,
+        temperature: temperature.value === "" ? undefined : Number(temperature.value), logprobs: 5, echo: echoes(),
       }, { signal: abort.signal, onEvent: (event) => {
         const scores = event.choices[0]?.logprobs;
         if (scores) add(tokensOf(scores));
