@@ -18,6 +18,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
         martlet_fill_vector_##suffix(&tables[set].vector);   \
         martlet_fill_training_##suffix(&tables[set].training); \
         martlet_fill_encoding_##suffix(&tables[set].encoding); \
+        martlet_fill_recurrent_##suffix(&tables[set].recurrent); \
     } while (0)
 
 static void fill(void) {

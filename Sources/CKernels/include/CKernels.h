@@ -14,6 +14,7 @@
 #include "martlet_vector.h"
 #include "martlet_training.h"
 #include "martlet_encoding.h"
+#include "martlet_recurrent.h"
 #include "martlet_pool.h"
 #include "martlet_thread.h"
 #include "martlet_mapping.h"
@@ -27,6 +28,7 @@ typedef struct martlet_kernels {
     martlet_vector_kernels vector;
     martlet_training_kernels training;
     martlet_encoding_kernels encoding;
+    martlet_recurrent_kernels recurrent;
 } martlet_kernels;
 
 /// The table in use: that of the best instruction set this processor runs, or of the set that MARTLET_KERNELS names

@@ -20,5 +20,7 @@ package enum DifferentiableOperations {
         "logProbabilities", "dropout",
     ]
 
-    package static let all = Set(elementwise + reductions + views + indexing + products + fused)
+    package static let recurrent = ["causalConvolution", "selectiveScan", "stateSpace", "gatedDelta"]
+
+    package static let all = Set(elementwise + reductions + views + indexing + products + fused + recurrent)
 }

@@ -60,6 +60,29 @@ extension FusedOperations {
         throw TensorError(
             .missing, "attention", "this backend has no key/value cache: compute whole sequences")
     }
+    package static func causalConvolution(
+        _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor {
+        try Reference.causalConvolution(x, weight, bias, sequences)
+    }
+    package static func selectiveScan(
+        _ x: Tensor, step: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor {
+        try Reference.selectiveScan(x, step: step, a: a, b: b, c: c, d: d, sequences)
+    }
+    package static func stateSpace(
+        _ x: Tensor, step: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, _ shape: RecurrenceShape,
+        _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor {
+        try Reference.stateSpace(x, step: step, a: a, b: b, c: c, d: d, shape, sequences)
+    }
+    package static func gatedDelta(
+        queries: Tensor, keys: Tensor, values: Tensor, decay: Tensor, beta: Tensor, _ shape: RecurrenceShape,
+        _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor {
+        try Reference.gatedDelta(
+            queries: queries, keys: keys, values: values, decay: decay, beta: beta, shape, sequences)
+    }
     package static func activate(
         _ x: Tensor, _ function: Fused.PointwiseFunction
     ) throws(TensorError) -> Tensor {

@@ -38,6 +38,22 @@ package protocol FusedOperations {
         sinks: Tensor?
     ) throws(TensorError) -> Tensor
 
+    // MARK: Layers with a recurrent state
+    static func causalConvolution(
+        _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor
+    static func selectiveScan(
+        _ x: Tensor, step: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor
+    static func stateSpace(
+        _ x: Tensor, step: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, _ shape: RecurrenceShape,
+        _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor
+    static func gatedDelta(
+        queries: Tensor, keys: Tensor, values: Tensor, decay: Tensor, beta: Tensor, _ shape: RecurrenceShape,
+        _ sequences: [RecurrentRows]
+    ) throws(TensorError) -> Tensor
+
     // MARK: Element by element, and row by row
     static func activate(_ x: Tensor, _ function: Fused.PointwiseFunction) throws(TensorError) -> Tensor
     static func gate(_ gate: Tensor, _ up: Tensor, _ function: Fused.PointwiseFunction) throws(TensorError) -> Tensor

@@ -15,6 +15,12 @@ package final class KVBlock: Sendable {
         ledger?.add(byteCount)
     }
 
+    /// A block of zeros, as recurrent states begin.
+    package convenience init(zeros byteCount: Int, ledger: KVBlockLedger?) {
+        self.init(byteCount: byteCount, ledger: ledger)
+        pointer.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+    }
+
     package var byteCount: Int { storage.byteCount }
 
     var pointer: UnsafeMutableRawPointer { storage.pointer }

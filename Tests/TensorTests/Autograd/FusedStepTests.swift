@@ -287,7 +287,7 @@ import Testing
         let operations = Set(list.matches(of: /static func (\w+)\(/).map { String($0.1) })
         #expect(operations.count > 20)
         var compared: Set<String> = []
-        for file in ["FusedStepTests.swift", "FusedGradientTests.swift"] {
+        for file in ["FusedStepTests.swift", "FusedGradientTests.swift", "RecurrentOperationTests.swift"] {
             let tests = try text(#filePath.replacing("FusedStepTests.swift", with: file))
             compared.formUnion(tests.matches(of: /compare\(\s*"(\w+)/).map { String($0.1) })
         }

@@ -14,7 +14,7 @@ struct GradientGoldenCase: Sendable, CustomStringConvertible {
         self.function = function
     }
 
-    static let all = elementwise + reductions + views + indexing + products + fused
+    static let all = elementwise + reductions + views + indexing + products + fused + recurrent
 
     private static let elementwise: [GradientGoldenCase] = [
         .init("add") { try $0[0] + $0[1] }, .init("subtract") { try $0[0] - $0[1] },
@@ -110,6 +110,26 @@ struct GradientGoldenCase: Sendable, CustomStringConvertible {
         },
     ]
 
+    /// Sequences of 4 and 3 tokens.
+    private static let recurrent: [GradientGoldenCase] = [
+        .init("causalConvolution") { try Fused.causalConvolution($0[0], $0[1], $0[2], sequences) },
+        .init("selectiveScan") {
+            try Fused.selectiveScan(
+                $0[0], step: $0[1].softplus(), a: -$0[2].exp(), b: $0[3], c: $0[4], d: $0[5], sequences)
+        },
+        .init("stateSpace") {
+            try Fused.stateSpace(
+                $0[0], step: $0[1].softplus(), a: -$0[2].exp(), b: $0[3], c: $0[4], d: $0[5],
+                RecurrenceShape(heads: 4, groups: 2, rows: 3, lanes: 5), sequences)
+        },
+        .init("gatedDelta") {
+            try Fused.gatedDelta(
+                queries: $0[0], keys: $0[1], values: $0[2], decay: -$0[3].softplus(), beta: $0[4].sigmoid(),
+                RecurrenceShape(heads: 4, groups: 2, rows: 3, lanes: 5), sequences)
+        },
+    ]
+
+    private static let sequences = [RecurrentRows(rows: 0..<4), RecurrentRows(rows: 4..<7)]
     private static let targets: [Int32] = [2, -100, 0, 8, 3]
 
     private static func mask() throws -> Tensor {

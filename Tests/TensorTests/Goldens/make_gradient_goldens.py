@@ -54,6 +54,56 @@ def loss(x, w, smoothing=0.0, z=0.0):
     return (total + z * partition.square().sum()) / 4
 
 
+def in_sequences(function, *inputs):
+    # Sequences of 4 and 3 tokens.
+    return torch.cat([function(*[x[a:b] for x in inputs]) for a, b in ((0, 4), (4, 7))])
+
+
+def convolution(x, w, b):
+    return in_sequences(lambda x: F.conv1d(x.T[None], w, b, padding=2, groups=6)[0, :, :len(x)].T, x)
+
+
+def selective_scan(x, step, a, b, c, d):
+    def one(x, step, b, c):
+        h, out = torch.zeros(6, 3), []
+        for t in range(len(x)):
+            h = torch.exp(step[t][:, None] * a.T) * h + (step[t] * x[t])[:, None] * b[t]
+            out.append(h @ c[t] + d * x[t])
+        return torch.stack(out)
+    step, a = F.softplus(step), -a.exp()
+    return in_sequences(one, x, step, b, c)
+
+
+def by_head(x, size):
+    # Two groups, each of which serves two heads.
+    return x.reshape(2, size).repeat_interleave(2, 0)
+
+
+def state_space(x, step, a, b, c, d):
+    def one(x, step, b, c):
+        h, out = torch.zeros(4, 5, 3), []
+        for t in range(len(x)):
+            own, write, read = x[t].reshape(4, 5), by_head(b[t], 3), by_head(c[t], 3)
+            h = torch.exp(step[t] * a)[:, None, None] * h + step[t][:, None, None] * own[:, :, None] * write[:, None]
+            out.append(((h * read[:, None]).sum(-1) + d[:, None] * own).reshape(20))
+        return torch.stack(out)
+    step, a = F.softplus(step), -a.exp()
+    return in_sequences(one, x, step, b, c)
+
+
+def gated_delta(q, k, v, decay, beta):
+    def one(q, k, v, decay, beta):
+        s, out = torch.zeros(4, 3, 5), []
+        for t in range(len(q)):
+            own, key, query = v[t].reshape(4, 5), by_head(k[t], 3), by_head(q[t], 3)
+            s = decay[t].exp()[:, None, None] * s
+            written = beta[t][:, None] * (own - torch.einsum("hkv,hk->hv", s, key))
+            s = s + key[:, :, None] * written[:, None]
+            out.append(torch.einsum("hkv,hk->hv", s, query).reshape(20))
+        return torch.stack(out)
+    return in_sequences(one, q, k, v, -F.softplus(decay), beta.sigmoid())
+
+
 def log_probabilities(x, w):
     targets = torch.tensor([2, -100, 0, 8, 3])
     return -F.cross_entropy(x @ w.T, targets, ignore_index=-100, reduction="none")
@@ -140,6 +190,10 @@ case("crossEntropy", [(5, 6), (9, 6)], loss)
 case("crossEntropy-smoothed", [(5, 6), (9, 6)], lambda x, w: loss(x, w, 0.1, 0.01))
 case("logProbabilities", [(5, 6), (9, 6)], log_probabilities)
 case("dropout", [(6, 6)], dropout)
+case("causalConvolution", [(7, 6), (6, 1, 3), (6,)], convolution)
+case("selectiveScan", [(7, 6), (7, 6), (3, 6), (7, 3), (7, 3), (6,)], selective_scan)
+case("stateSpace", [(7, 20), (7, 4), (4,), (7, 6), (7, 6), (4,)], state_space)
+case("gatedDelta", [(7, 6), (7, 6), (7, 20), (7, 4), (7, 4)], gated_delta)
 
 
 def main():
