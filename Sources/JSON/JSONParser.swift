@@ -40,10 +40,18 @@ extension JSON {
         self = try result.get()
     }
 
+    /// What Python's json module writes: where a number is Infinity, -Infinity or NaN, its name as a string.
+    public init(parsingPython bytes: some Sequence<UInt8>) throws(JSONError) {
+        let bytes = Array(bytes)
+        let result = bytes.withUnsafeBufferPointer { Self.parse($0, JSONLimits(), namesNonFinite: true) }
+        self = try result.get()
+    }
+
     private static func parse(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ limits: JSONLimits
+        _ bytes: UnsafeBufferPointer<UInt8>, _ limits: JSONLimits, namesNonFinite: Bool = false
     ) -> Result<JSON, JSONError> {
         var parser = JSONParser(bytes: bytes, limits: limits)
+        parser.namesNonFinite = namesNonFinite
         do throws(JSONError) {
             return .success(try parser.document())
         } catch {
@@ -56,6 +64,8 @@ private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let limits: JSONLimits
     var position = 0
+    /// Whether numbers that JSON has no words for are read as strings.
+    var namesNonFinite = false
     /// The number of values so far.
     private var valueCount = 0
 
@@ -101,6 +111,11 @@ private struct JSONParser {
         case UInt8(ascii: "t"): return try word("true", .bool(true))
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
+        case UInt8(ascii: "I") where namesNonFinite: return try word("Infinity", "Infinity")
+        case UInt8(ascii: "N") where namesNonFinite: return try word("NaN", "NaN")
+        case UInt8(ascii: "-")
+        where namesNonFinite && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+            return try word("-Infinity", "-Infinity")
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
         default: throw failure("no value starts with byte 0x\(String(bytes[position], radix: 16))")
         }

@@ -17,6 +17,14 @@ import Testing
         #expect(value["e\u{301}"]?.integer == 2)
     }
 
+    /// config.json of Mamba 2 as Python writes it.
+    @Test func infinitiesOfPythonAreNamed() throws {
+        let json = try JSON(parsingPython: Array("[0.0, Infinity, -Infinity, NaN, -1]".utf8))
+        #expect(json == [0.0, "Infinity", "-Infinity", "NaN", -1])
+        #expect(throws: JSONError.self) { try JSON(parsing: "[Infinity]") }
+        #expect(throws: JSONError.self) { try JSON(parsingPython: Array("[Infinite]".utf8)) }
+    }
+
     @Test func escapesComeBack() throws {
         let value = try JSON(parsing: #""\u00e9\ud83d\ude00\n\t\"\\\/\u0001""#)
         #expect(value.string == "é😀\n\t\"\\/\u{1}")
