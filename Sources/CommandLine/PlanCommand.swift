@@ -116,6 +116,7 @@ struct PlanCommand: ParsableCommand {
         lines.append("memory                \(Terminal.bytes(needed))\(room)")
         for (kind, bytes) in memory { lines.append("  \(padded(kind, 20))\(Terminal.bytes(bytes))") }
         lines.append("cache, a token        \(Terminal.bytes(cost.cacheBytesPerToken))")
+        if cost.stateBytes > 0 { lines.append("  states              \(Terminal.bytes(cost.stateBytes))") }
         lines.append("  of \(padded("\(length) tokens", 17))\(Terminal.bytes(cost.cacheBytes(tokens: length)))")
         lines.append(
             "\(engineering(tokens)) tokens         \(duration(seconds)) at \(percent(share)) of "
@@ -139,6 +140,7 @@ struct PlanCommand: ParsableCommand {
             "training_operations_per_step": .number(cost.trainingPerToken * Double(rows) * Double(length)),
             "memory_bytes": object(memory.map { ($0.kind, .integer(Int64($0.bytes))) }),
             "cache_bytes_per_token": .integer(Int64(cost.cacheBytesPerToken)),
+            "state_bytes": .integer(Int64(cost.stateBytes)),
             "cache_bytes": .integer(Int64(cost.cacheBytes(tokens: length))), "tokens": .number(tokens),
             "operations_per_second": .number(throughput), "share": .number(share),
             "seconds": .number(seconds.rounded(to: 1)),

@@ -78,10 +78,12 @@ extension LanguageModel {
             throw ModelError.contextExceeded(tokens: tokens.count, limit: spec.contextLength)
         }
         for off in headsOff {
-            let isThere = (0..<spec.layerCount).contains(off.layer) && (0..<spec.attention.heads).contains(off.head)
+            let isThere =
+                (0..<spec.layerCount).contains(off.layer) && (0..<spec.attention.heads).contains(off.head)
+                && spec.layers[off.layer].recurrent == nil
             try check(
                 "heads_off", "[\(off.layer), \(off.head)]", isThere,
-                "a layer below \(spec.layerCount) and a head below \(spec.attention.heads)")
+                "a layer of attention below \(spec.layerCount) and a head below \(spec.attention.heads)")
         }
         let observation = DecoderObservation(headsOff: headsOff)
         let hidden = try decoder.hiddenStates(tokens, observing: observation, precision: precision)

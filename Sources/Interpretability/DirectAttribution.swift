@@ -42,8 +42,10 @@ public struct DirectAttribution: Sendable {
             ActivationName(layer: 0, .residualBefore), ActivationName(layer: layers - 1, .residualAfter),
         ]
         for layer in 0..<layers {
-            names.formUnion(
-                [.heads, .attentionUpdate, .feedForwardUpdate].map { ActivationName(layer: layer, $0) })
+            var parts: [ActivationName.Part] = [.attentionUpdate]
+            if spec.layers[layer].recurrent == nil { parts.append(.heads) }
+            if spec.layers[layer].hasFeedForward { parts.append(.feedForwardUpdate) }
+            names.formUnion(parts.map { ActivationName(layer: layer, $0) })
         }
         let pass = try probe.run(tokens, keeping: names)
         func row(_ name: ActivationName) throws -> Tensor { try pass(name).leadingRows(last, count: 1) }
@@ -55,7 +57,9 @@ public struct DirectAttribution: Sendable {
             let update = try row(ActivationName(layer: layer, .attentionUpdate))
             var rest = update
             // Heads add up where nothing stands between the projection and the stream.
-            if [.before, .parallel, .parallelShared].contains(spec.layers[layer].normPlacement) {
+            if spec.layers[layer].recurrent == nil,
+                [.before, .parallel, .parallelShared].contains(spec.layers[layer].normPlacement)
+            {
                 let heads = try Self.heads(probe, layer, own, try row(ActivationName(layer: layer, .heads)))
                 for (head, part) in heads.enumerated() {
                     let scaled = spec.layers[layer].updateScale == 1 ? part : try part * spec.layers[layer].updateScale
@@ -66,6 +70,7 @@ public struct DirectAttribution: Sendable {
                 }
             }
             parts.append((Contribution(part: "layers.\(layer).attention", layer: layer, value: 0), rest))
+            guard spec.layers[layer].hasFeedForward else { continue }
             parts.append(
                 (
                     Contribution(part: "layers.\(layer).feedforward", layer: layer, value: 0),

@@ -108,16 +108,19 @@ public final class ModelProbe {
     public var names: [ActivationName] {
         decoder.configuration.layers.enumerated().flatMap { layer, spec -> [ActivationName] in
             let isParallel = [.parallel, .parallelShared].contains(spec.normPlacement)
-            let isLatent = spec.attention.latent != nil, experts = spec.feedForward.experts
+            let isLatent = spec.attention.latent != nil, attends = spec.recurrent == nil, feeds = spec.hasFeedForward
+            let experts = spec.feedForward.experts
             return ActivationName.Part.allCases.filter { part in
                 switch part {
-                case .residualBefore, .residualAfter, .heads: true
+                case .residualBefore, .residualAfter: true
+                case .heads: attends
                 case .residualMiddle: !isParallel
-                case .projectedQueries, .projectedKeys, .queries, .keys, .values, .pattern: !isLatent
+                case .projectedQueries, .projectedKeys, .queries, .keys, .values, .pattern: !isLatent && attends
                 // The sum is normalised, not what is added.
-                case .attentionUpdate, .feedForwardUpdate: spec.normPlacement != .after
-                case .preActivation, .neurons: experts == nil
-                case .linear: experts == nil && spec.feedForward.isGated
+                case .attentionUpdate: spec.normPlacement != .after
+                case .feedForwardUpdate: spec.normPlacement != .after && feeds
+                case .preActivation, .neurons: experts == nil && feeds
+                case .linear: experts == nil && spec.feedForward.isGated && feeds
                 case .router:
                     if let experts { if case .sparseMixer = experts.scoring { false } else { true } } else { false }
                 }

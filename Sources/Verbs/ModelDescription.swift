@@ -76,13 +76,18 @@ struct ModelDescription {
             let attention = spec.attention
             add("layers", spec.layerCount)
             add("hidden size", spec.hiddenSize)
-            add(
-                "attention",
-                "\(attention.heads) heads of \(attention.headDimension), \(attention.keyValueHeads) for keys and values",
-                [
-                    "heads": .integer(attention.heads), "head_size": .integer(attention.headDimension),
-                    "key_value_heads": .integer(attention.keyValueHeads),
-                ])
+            let attending = spec.layers.count { $0.recurrent == nil }
+            if attending > 0 {
+                add(
+                    "attention",
+                    "\(attention.heads) heads of \(attention.headDimension), \(attention.keyValueHeads) for keys and values"
+                        + (spec.hasStates ? ", in \(attending) layers" : ""),
+                    [
+                        "heads": .integer(attention.heads), "head_size": .integer(attention.headDimension),
+                        "key_value_heads": .integer(attention.keyValueHeads), "layers": .integer(attending),
+                    ])
+            }
+            if spec.hasStates { add("states", spec) }
             if let latent = attention.latent {
                 add(
                     "latent attention",
@@ -97,9 +102,11 @@ struct ModelDescription {
                     "window", "\(window) tokens in \(layers) layers",
                     ["tokens": .integer(window), "layers": .integer(layers)])
             }
-            add(
-                "feed-forward", "\(spec.feedForward.size)\(spec.feedForward.isGated ? ", gated" : "")",
-                ["size": .integer(spec.feedForward.size), "gated": .bool(spec.feedForward.isGated)])
+            if spec.layers[0].hasFeedForward {
+                add(
+                    "feed-forward", "\(spec.feedForward.size)\(spec.feedForward.isGated ? ", gated" : "")",
+                    ["size": .integer(spec.feedForward.size), "gated": .bool(spec.feedForward.isGated)])
+            }
             let mixtures = spec.layers.compactMap(\.feedForward.experts)
             if let experts = mixtures.first {
                 let counts = spec.parameterCounts
@@ -162,6 +169,16 @@ struct ModelDescription {
                 "bytes_per_token": .integer(token),
                 "lengths": .array(sizes.map { ["tokens": .integer($0.tokens), "bytes": .integer($0.bytes)] }),
             ])
+    }
+
+    /// Layers with a recurrent state, and what their states take of each sequence, whatever its length.
+    private mutating func add(_ name: String, _ spec: DecoderConfiguration) {
+        let kinds = spec.layers.compactMap { $0.recurrent?.name }, layers = kinds.count
+        add(
+            name,
+            "\(Terminal.bytes(spec.stateBytes)) of each sequence, in \(layers) layers (\(kinds.first ?? "")); tokens are not "
+                + "guessed ahead, and prompts are shared up to ends of blocks whose states are kept",
+            ["bytes": .integer(spec.stateBytes), "layers": .integer(layers), "kind": .string(kinds.first ?? "")])
     }
 
     private mutating func add(_ name: String, _ number: Int) { add(name, "\(number)", .integer(number)) }

@@ -44,8 +44,8 @@ import Testing
     }
 
     @Test func anUnknownArchitectureIsNamedWithTheKnownOnes() throws {
-        let message = error(try folder { $0["model_type"] = "mamba" })
-        #expect(message.contains("mamba") && message.contains("llama") && message.contains("gemma3"))
+        let message = error(try folder { $0["model_type"] = "rwkv7" })
+        #expect(message.contains("rwkv7") && message.contains("llama") && message.contains("gemma3"))
     }
 
     @Test func allMissingTensorsAreNamed() throws {

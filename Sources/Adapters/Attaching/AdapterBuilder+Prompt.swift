@@ -27,7 +27,7 @@ extension AdapterBuilder {
     private mutating func buildPrefix(_ stored: String) throws {
         let spec = decoder.configuration, count = configuration.virtualTokens
         let widths = Set(spec.layers.flatMap { [$0.attention.keyWidth, $0.attention.valueWidth] })
-        guard widths.count == 1, let width = widths.first else {
+        guard widths.count == 1, let width = widths.first, !spec.hasStates else {
             throw AdapterError(
                 .unsupported, "prefix tuning is for models whose layers have keys and values of one width")
         }

@@ -23,7 +23,7 @@ public enum PublishedModel {
         for parameter in decoder.tree.parameters {
             let place = family.publishedPlaces(parameter.path, configuration).first ?? .tensor(parameter.path)
             switch place {
-            case .tensor(let name), .latentHeads(let name, _):
+            case .tensor(let name), .latentHeads(let name, _), .converted(let name, _):
                 add(name, Part(value: parameter.value, place: 0, kind: .whole))
             case .rows(let name, _, let part): add(name, Part(value: parameter.value, place: part, kind: .rows))
             case .groupedRows(let name, let groups, _, let part):

@@ -148,6 +148,13 @@ extension EngineOptions.Speculation {
         guard count >= 0 else {
             throw OptionError(option: "tokens guessed ahead", value: "\(count)", expected: "0 or more")
         }
+        // A state cannot go back behind a draft that is rejected.
+        let draftsWithStates = if case .draft(let draft, _) = self { draft.configuration.hasStates } else { false }
+        if count > 0, configuration.hasStates || draftsWithStates {
+            throw OptionError(
+                option: "tokens guessed ahead", value: "\(count)",
+                expected: "none: layers with a recurrent state cannot go back behind a guess that is rejected")
+        }
         if case .predictions = self, configuration.predictionModules == 0 {
             throw OptionError(
                 option: "tokens guessed ahead", value: "by the model's own modules",

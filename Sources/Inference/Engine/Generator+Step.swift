@@ -65,10 +65,19 @@ extension Generator {
             guard budget > 0 || plan.allSatisfy({ $0.sequence.pending <= 1 }) else { break }
             var rows = min(sequence.pending, max(budget, 16))
             if sequence.scoresPrompt { rows = min(rows, Self.scoredRows) }
+            rows = toBlockEnd(rows, of: sequence)
             plan.append((sequence, rows))
             budget -= rows
         }
         return plan
+    }
+
+    /// Rows of a prompt up to the end of a block, where states can be kept for others: those behind its last whole block
+    /// are another step's.
+    private func toBlockEnd(_ rows: Int, of sequence: EngineSequence) -> Int {
+        guard prefixes.hasStates, options.keepsPrefixes else { return rows }
+        let end = sequence.cache.length + rows, whole = end / KVCache.blockLength * KVCache.blockLength
+        return whole > sequence.cache.length ? whole - sequence.cache.length : rows
     }
 
     /// The rows of one sequence whose logits are needed.

@@ -75,7 +75,7 @@ public final class Generator {
         self.options = options
         piece = PromptPiece(allowed: options.promptTime, most: options.tokensPerStep)
         let cache = KVCache(decoder.configuration, precision: precision, type: options.cacheType, ledger: nil)
-        prefixes = PrefixCache(windows: cache.windows)
+        prefixes = PrefixCache(windows: cache.windows, hasStates: cache.hasStates)
         // One whole context always fits, with that of the draft model, so a single sequence can always finish.
         let length = decoder.configuration.contextLength
         let context = Self.bytes(of: length, cache, options)
@@ -207,7 +207,7 @@ public final class Generator {
             if found.length > 0 {
                 sequence.cache = KVCache(
                     decoder.configuration, precision: precision, type: options.cacheType, ledger: ledger,
-                    blocks: found.blocks, length: found.length)
+                    blocks: found.blocks, states: found.states, length: found.length)
             }
         }
         limitPrefixes(besides: sequence)
@@ -272,12 +272,15 @@ public final class Generator {
             salt: sequence.request.prefixSalt)
     }
 
-    /// Stores what a chunk of a prompt has computed, before the next chunk releases what is behind its window: another
-    /// request may begin like this one and go on differently. Under pressure these blocks are evicted first come, first
+    /// Stores what a chunk of a prompt has computed, before the next chunk releases what is behind its window, or changes
+    /// recurrent states: another request may begin like this one and go on differently. Under pressure these blocks are evicted first come, first
     /// served with all others; where one request follows the other, the windows at the end of prompt and reply will do.
     func keepWindows(of plan: [(sequence: EngineSequence, rows: Int)]) {
-        guard options.keptBytes == nil, prefixes.hasWindows else { return }
+        guard prefixes.hasEnds else { return }
         for (sequence, _) in plan where sequence.promptDone == nil && sequence.pending > 0 {
+            // States of the last block end, from which another reply to the prompt starts.
+            let isLastEnd = prefixes.hasStates && sequence.pending < KVCache.blockLength
+            guard options.keptBytes == nil || isLastEnd else { continue }
             keep(sequence, isFinished: false)
         }
     }

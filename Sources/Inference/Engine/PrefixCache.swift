@@ -10,11 +10,15 @@ import MartletTensor
 ///
 /// Blocks of layers with a sliding window are needed only where a text is continued, within a window before that place.
 /// They are evicted on their own, so a node may lack them; a prefix is usable up to a place whose window is complete.
+///
+/// Recurrent states are of one length: a node may have those of its end, and a prefix is usable up to such a node alone.
 struct PrefixCache {
     private final class Node {
         let tokens: [Int32]
         /// One of every group; nil for a window's block that was released or evicted.
         var blocks: [KVBlock?]
+        /// The recurrent states behind its last token.
+        var states: KVBlock?
         unowned(unsafe) let parent: Node?
         /// Children by their first token.
         var children: [Int32: [Node]] = [:]
@@ -31,7 +35,11 @@ struct PrefixCache {
             windowUsed = used
         }
 
-        var byteCount: Int { blocks.reduce(0) { $0 + ($1?.byteCount ?? 0) } }
+        var byteCount: Int { blocks.reduce(states?.byteCount ?? 0) { $0 + ($1?.byteCount ?? 0) } }
+        /// Whether it has what is needed where a text is continued, besides its share of kept positions.
+        func hasEnds(_ windows: [Int?]) -> Bool {
+            states != nil || windows.indices.contains { windows[$0] != nil && blocks[$0] != nil }
+        }
     }
 
     private final class Root {
@@ -40,6 +48,8 @@ struct PrefixCache {
 
     /// For each group of layers the size of its window.
     private let windows: [Int?]
+    /// Whether some layers have recurrent states.
+    let hasStates: Bool
     private var roots: [String: Root] = [:]
     private(set) var blockCount = 0
     /// Bytes of all blocks in the tree, whether sequences have them too or not.
@@ -47,17 +57,31 @@ struct PrefixCache {
     private var clock: UInt64 = 0
 
     /// - Parameter windows: for each group of layers the size of its window, or nil.
-    init(windows: [Int?]) { self.windows = windows }
+    init(windows: [Int?], hasStates: Bool = false) {
+        self.windows = windows
+        self.hasStates = hasStates
+    }
 
-    /// Whether some layers have a sliding window.
-    var hasWindows: Bool { windows.contains { $0 != nil } }
+    /// Whether a text can be continued in some places only: where it has a window, or states.
+    var hasEnds: Bool { hasStates || windows.contains { $0 != nil } }
+
+    /// What a text begins with.
+    struct Match {
+        /// For each block of the prefix, one of every group.
+        var blocks: [[KVBlock?]] = []
+        var states: KVBlock?
+        /// In tokens.
+        var length = 0
+    }
 
     /// The cached blocks for the longest usable prefix of `tokens`, and its length in tokens, at most `limit`. The last
     /// block may be used partially.
-    mutating func match(_ tokens: [Int32], limit: Int, salt: String) -> (blocks: [[KVBlock?]], length: Int) {
-        guard let root = roots[salt] else { return ([], 0) }
+    mutating func match(_ tokens: [Int32], limit: Int, salt: String) -> Match {
+        guard let root = roots[salt] else { return Match() }
         clock += 1
         var path: [Node] = [], length = 0
+        // The longest prefix whose states are kept.
+        var stated: (path: [Node], length: Int) = ([], 0)
         var children = root.children
         while length < limit, let candidates = children[tokens[length]] {
             let rest = tokens[length..<limit]
@@ -65,6 +89,9 @@ struct PrefixCache {
             for node in candidates {
                 let shared = node.tokens.sharedPrefix(rest)
                 if shared > best?.shared ?? 0 { best = (node, shared) }
+                if node.states != nil, shared == node.tokens.count, length + shared > stated.length {
+                    stated = (path + [node], length + shared)
+                }
             }
             guard let best else { break }
             path.append(best.node)
@@ -72,13 +99,17 @@ struct PrefixCache {
             guard best.shared == KVCache.blockLength else { break }
             children = best.node.children
         }
+        if hasStates {
+            (path, length) = lastMissing(stated.path, before: stated.length) == nil ? stated : ([], 0)
+        }
         while let missing = lastMissing(path, before: length) { length = missing * KVCache.blockLength }
         let used = path.prefix(KVCache.blocks(for: length))
+        used.last?.windowUsed = clock
         for node in used { node.used = clock }
         for (group, window) in windows.enumerated() where window != nil {
             for index in seen(by: group, at: length) { path[index].windowUsed = clock }
         }
-        return (used.map(\.blocks), length)
+        return Match(blocks: used.map(\.blocks), states: hasStates ? used.last?.states : nil, length: length)
     }
 
     /// The indices of the blocks that a query at position `length` sees in the layers of a group.
@@ -96,8 +127,10 @@ struct PrefixCache {
     }
 
     /// Inserts the blocks of a sequence. A last block that is not full is inserted only if `isFinished`: then its
-    /// sequence will not write to it again.
+    /// sequence will not write to it again. With recurrent states, whose sequence stands in the middle of a block is not
+    /// inserted otherwise: nothing could go on from there.
     mutating func insert(_ tokens: ArraySlice<Int32>, _ cache: KVCache, isFinished: Bool, salt: String) {
+        if hasStates, cache.statesAtLength == nil || !(isFinished || tokens.count % KVCache.blockLength == 0) { return }
         clock += 1
         let root = roots[salt] ?? Root()
         roots[salt] = root
@@ -109,7 +142,13 @@ struct PrefixCache {
             guard let first = part.first, part.count == KVCache.blockLength || isFinished else { break }
             let blocks = cache.blocks(at: index)
             let siblings = (parent?.children ?? root.children)[first] ?? []
-            if let known = siblings.first(where: { $0.tokens.count >= part.count && $0.tokens.starts(with: part) }) {
+            // States are of the end of a node.
+            let isExact = hasStates && end == tokens.endIndex
+            let known = siblings.first {
+                (isExact ? $0.tokens.count == part.count : $0.tokens.count >= part.count)
+                    && $0.tokens.starts(with: part)
+            }
+            if let known {
                 known.used = clock
                 complete(known, with: blocks, of: part.count)
                 parent = known
@@ -130,6 +169,11 @@ struct PrefixCache {
             }
             start = end
         }
+        guard hasStates, start == tokens.endIndex, let parent, parent.states == nil, let states = cache.statesAtLength
+        else { return }
+        parent.states = states
+        parent.windowUsed = clock
+        byteCount += states.byteCount
     }
 
     /// Gives a node the blocks of layers with a window that it lacks.
@@ -146,7 +190,7 @@ struct PrefixCache {
     }
 
     /// Evicts least recently used blocks until `isEnough` or the cache is empty: whole nodes from the ends of texts
-    /// backwards, and the blocks of layers with a window within texts.
+    /// backwards, and the blocks of layers with a window, and states, within texts.
     /// - Parameter isEnough: receives the number of bytes still cached.
     mutating func evict(until isEnough: (Int) -> Bool) {
         while blockCount > 0, !isEnough(byteCount) {
@@ -159,8 +203,7 @@ struct PrefixCache {
                         candidates.append((node.used, node, salt, true))
                     } else {
                         pending += node.children.values.joined()
-                        let hasWindow = windows.indices.contains { windows[$0] != nil && node.blocks[$0] != nil }
-                        if hasWindow { candidates.append((node.windowUsed, node, salt, false)) }
+                        if node.hasEnds(windows) { candidates.append((node.windowUsed, node, salt, false)) }
                     }
                 }
             }
@@ -169,14 +212,16 @@ struct PrefixCache {
                 if candidate.isLeaf {
                     remove(candidate.node, salt: candidate.salt)
                 } else {
-                    dropWindows(of: candidate.node)
+                    dropEnds(of: candidate.node)
                 }
                 if isEnough(byteCount) { return }
             }
         }
     }
 
-    private mutating func dropWindows(of node: Node) {
+    private mutating func dropEnds(of node: Node) {
+        byteCount -= node.states?.byteCount ?? 0
+        node.states = nil
         for (group, window) in windows.enumerated() where window != nil {
             byteCount -= node.blocks[group]?.byteCount ?? 0
             node.blocks[group] = nil

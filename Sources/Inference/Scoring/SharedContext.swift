@@ -29,9 +29,8 @@ public final class SharedContext {
     /// The cache of the last context, truncated to its first tokens; nil if there is nothing to reuse.
     func take(_ length: Int) -> KVCache? {
         guard length > 0, let cache else { return nil }
-        reusedTokens += length
-        cache.truncate(to: length)
         self.cache = nil
+        reusedTokens += cache.truncate(to: length)
         return cache
     }
 

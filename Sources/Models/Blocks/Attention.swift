@@ -20,6 +20,7 @@ final class Attention: SelfAttention {
     let kProj, vProj: Linear?
     let qNorm, kNorm, vNorm: Norm?
     let sinks: Sinks?
+    let gProj: Linear?
     let layer: Int
     let spec: AttentionSpec
     private let shape: AttentionShape
@@ -49,6 +50,9 @@ final class Attention: SelfAttention {
         vNorm =
             spec.normalizesValues && isOwn
             ? Norm(source, name + ".v_norm", size: spec.valueDimension, epsilon: norm.epsilon, hasWeight: false) : nil
+        gProj =
+            spec.isGated
+            ? Linear(source, name + ".g_proj", from: hidden, to: spec.mixedWidth, bias: spec.inputBias) : nil
         sinks = spec.hasSinks ? Sinks(source, name + ".sinks", heads: spec.heads) : nil
         self.layer = layer
         self.spec = spec
@@ -60,7 +64,8 @@ final class Attention: SelfAttention {
     /// Self-attention: `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         if let lender = spec.sharesKeysOf { return try attend(x, lender: lender, pass) }
-        let projected = try Linear.project(x, [qProj, kProj, vProj].compactMap { $0 }, pass.adapters)
+        let projected = try Linear.project(x, [qProj, kProj, vProj, gProj].compactMap { $0 }, pass.adapters)
+        let gate = try gProj == nil ? nil : projected[projected.count - 1].sigmoid()  // [tokens, heads * valueDimension]
         var (q, k) = (projected[0], projected[1])  // [tokens, heads * headDimension]
         var v = try spec.valuesAreKeys ? vNorm?(k) ?? k.copied() : vNorm?(projected[2]) ?? projected[2]
         if let observation = pass.observation {
@@ -81,13 +86,17 @@ final class Attention: SelfAttention {
         if let virtual = pass.virtual { (k, v) = try virtual.attended(k, v, layer: layer) }
         if let bias = spec.linearBias { (q, k) = try bias.carried(by: q, k, spec, positions: pass.positions) }
         if spec.lendsKeys { pass.lentKeys[layer] = (k, v) }
-        guard let observation = pass.observation else { return try oProj(attend(q, k, v, pass), pass.adapters) }
+        guard let observation = pass.observation else {
+            let mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
+            return try oProj(gate.map { try mixed * $0 } ?? mixed, pass.adapters)
+        }
         q = try observation.altered(.queries(layer), q)
         k = try observation.altered(.keys(layer), k)
         v = try observation.altered(.values(layer), v)
         try observation.see(queries: q, keys: k, layer: layer, spec, pass.reaches(spec.reach)[0])
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let other = try observation.mixed(v, layer: layer, spec) { mixed = other }
+        if let gate { mixed = try mixed * gate }
         mixed = try observation.altered(.mixed(layer), mixed)
         mixed = try observation.switchingOff(mixed, layer: layer, spec)
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]

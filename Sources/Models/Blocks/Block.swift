@@ -1,7 +1,7 @@
 import MartletNN
 import MartletTensor
 
-/// One transformer block: attention, then cross-attention (if there is an encoder), then feed-forward, each added to
+/// One transformer block: attention or a recurrent layer, then cross-attention (if there is an encoder), then feed-forward, each added to
 /// the residual stream.
 final class Block {
     let layer: Int
@@ -22,6 +22,8 @@ final class Block {
     enum ChannelMixer {
         case dense(FeedForward)
         case experts(MixtureOfExperts)
+        /// Mamba's blocks.
+        case none
     }
 
     init(_ source: ParameterSource, _ name: String, layer: Int, _ spec: LayerSpec, hidden: Int) {
@@ -35,13 +37,16 @@ final class Block {
         let behind = [.after, .onUpdate, .around].contains(spec.normPlacement), crosses = spec.crossAttention != nil
         attentionNorm = norm("input_layernorm", where: before && spec.hasAttentionNorm)
         feedForwardNorm = norm(
-            "post_attention_layernorm", where: before && spec.normPlacement != .parallelShared)
+            "post_attention_layernorm",
+            where: before && spec.normPlacement != .parallelShared && spec.hasFeedForward)
         attentionOutputNorm = norm("attention_output_norm", where: behind)
         feedForwardOutputNorm = norm("feedforward_output_norm", where: behind)
         crossNorm = norm("cross_layernorm", where: before && crosses)
         crossOutputNorm = norm("cross_output_norm", where: behind && crosses)
         attention =
-            if let latent = spec.attention.latent {
+            if let recurrent = spec.recurrent {
+                recurrent.mixer(source, name + ".mixer", layer: layer, hidden: hidden)
+            } else if let latent = spec.attention.latent {
                 LatentAttention(
                     source, name + ".self_attn", layer: layer, spec.attention, latent, hidden: hidden)
             } else {
@@ -51,7 +56,9 @@ final class Block {
             Attention(source, name + ".cross_attn", layer: layer, $0, hidden: hidden, norm: spec.norm)
         }
         mixer =
-            if let router = spec.feedForward.experts {
+            if !spec.hasFeedForward {
+                .none
+            } else if let router = spec.feedForward.experts {
                 .experts(
                     MixtureOfExperts(
                         source, name + ".mlp", layer: layer, spec.feedForward, router, hidden: hidden))
@@ -67,6 +74,9 @@ final class Block {
 
     /// The residual stream `[tokens, hidden]` after this block; x is consumed.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        if spec.recurrent != nil {
+            pass.observation?.seeNoAttention(heads: spec.attention.heads, tokens: x.shape[0])
+        }
         if isParallel { return try parallel(x, pass) }
         if let altUp { return try alternating(x, altUp, pass) }
         var result = try serial(x, pass)
@@ -94,6 +104,7 @@ final class Block {
                 try crossAttention($0, across: memory, pass)
             }
         }
+        guard spec.hasFeedForward else { return x }
         return try add(
             to: x, feedForwardNorm, feedForwardOutputNorm, pass, site: 2 + 2 * layer, .feedForwardUpdate(layer)
         ) {
@@ -163,6 +174,7 @@ final class Block {
                 x, pass.adapters, values: !(pass.replays && endsPlainly), observed: pass.observation.map { (layer, $0) }
             )
         case .experts(let experts): try experts(x, pass)
+        case .none: x
         }
     }
 

@@ -23,7 +23,7 @@ final class BlockStack {
     ) {
         var shared: RelativePositionBias?
         relativeBiases = specs.enumerated().map { layer, spec in
-            guard let bias = spec.attention.relativeBias else { return nil }
+            guard let bias = spec.selfAttention?.relativeBias else { return nil }
             if bias.isShared, let shared { return shared }
             shared = RelativePositionBias(
                 source, "\(name).\(layer).self_attn.relative_bias", bias, heads: spec.attention.heads)
@@ -34,7 +34,7 @@ final class BlockStack {
         }
         var kinds: [RotaryEmbedding.Configuration] = []
         rotaryOfLayer = specs.map { spec in
-            guard let own = spec.attention.rotary else { return nil }
+            guard let own = spec.selfAttention?.rotary else { return nil }
             if let known = kinds.firstIndex(of: own) { return known }
             kinds.append(own)
             return kinds.count - 1

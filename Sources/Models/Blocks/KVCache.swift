@@ -7,6 +7,9 @@ import MartletTensor
 /// Layers with a sliding window keep only what their next query sees, and `rollback` positions before that: older
 /// blocks are released when the next tokens are computed.
 ///
+/// Layers with a recurrent state have one state of the sequence at its `length`, and none of earlier lengths: `truncate`
+/// drops everything unless nothing is to be dropped.
+///
 /// ```swift
 /// let cache = KVCache(decoder.configuration, precision: .fast)
 /// _ = try decoder.hiddenStates(prompt, [DecoderSequence(rows: 0..<prompt.count, cache: cache)])
@@ -24,6 +27,10 @@ public final class KVCache: @unchecked Sendable {
     let dtype: DType
     /// For each group of the layout.
     private var groups: [Blocks]
+    /// The recurrent states of all layers at `length`; nil without such layers, and at the beginning.
+    private var states: KVBlock?
+    /// Whether a pass has begun to change the states and did not come to its end: they belong to no length.
+    private var areStatesBroken = false
     private let ledger: KVBlockLedger?
 
     /// The blocks of one group.
@@ -47,6 +54,7 @@ public final class KVCache: @unchecked Sendable {
     private init(like other: KVCache) {
         (layout, dtype, rollback, ledger) = (other.layout, other.dtype, other.rollback, other.ledger)
         (groups, length) = (other.groups, other.length)
+        (states, areStatesBroken) = (other.states, other.areStatesBroken)
     }
 
     /// - Parameter rollback: how many of the last positions may be dropped again at any time; `.max` for all of them, so
@@ -65,13 +73,14 @@ public final class KVCache: @unchecked Sendable {
     /// - Parameters:
     ///   - ledger: counts the bytes of the blocks of all caches created with it.
     ///   - blocks: for each block of the sequence, one of every group; nil where no query after `length` sees it.
+    ///   - states: the recurrent states at `length`, for models that have some.
     ///   - length: the number of valid positions in `blocks`; the last block may be used partially.
     package convenience init(
         _ configuration: DecoderConfiguration, precision: Precision, type: KVCacheType = .f16, rollback: Int = 0,
-        ledger: KVBlockLedger?, blocks: [[KVBlock?]] = [], length: Int = 0
+        ledger: KVBlockLedger?, blocks: [[KVBlock?]] = [], states: KVBlock? = nil, length: Int = 0
     ) {
         self.init(
-            configuration.layers.map(\.attention.cache), dtype: type.dtype(precision), rollback: rollback,
+            configuration.layers.map(\.cache), dtype: type.dtype(precision), rollback: rollback,
             ledger: ledger)
         precondition(blocks.count == Self.blocks(for: length), "as many blocks as the length fills")
         for group in groups.indices {
@@ -80,32 +89,41 @@ public final class KVCache: @unchecked Sendable {
             groups[group].kept = column[groups[group].released...].compactMap { $0 }
         }
         self.length = length
+        self.states = states
         precondition(hasKeys(before: length), "every block that the next query sees")
+        precondition(length == 0 || (states != nil) == hasStates, "states where there are layers with some")
     }
 
     /// Bytes of the blocks that this cache has, shared or not.
     public var byteCount: Int {
-        groups.indices.reduce(0) { $0 + groups[$1].kept.count * groupBytes[$1] }
+        groups.indices.reduce(states?.byteCount ?? 0) { $0 + groups[$1].kept.count * groupBytes[$1] }
     }
+
+    /// Whether some layers have a recurrent state.
+    package var hasStates: Bool { layout.stateCount > 0 }
+    private var stateBytes: Int { layout.stateCount * 4 }
+
+    /// The recurrent states at `length`, as others may go on from them; nil where there are none.
+    package var statesAtLength: KVBlock? { areStatesBroken ? nil : states }
 
     /// For each group of layers the size of its window, or nil where all positions are kept.
     package var windows: [Int?] { layout.groups.map(\.window) }
     private var groupBytes: [Int] { layout.groups.map { KVLayout.byteCount($0.elementCount, dtype) } }
 
-    /// Bytes of the blocks that a continuation sees in layers with a sliding window.
+    /// Bytes of what a continuation needs at its beginning alone: blocks of layers with a sliding window, and states.
     package var windowByteCount: Int {
-        zip(layout.groups, groupBytes).reduce(0) { sum, group in
+        zip(layout.groups, groupBytes).reduce(stateBytes) { sum, group in
             group.0.window == nil
                 ? sum : sum + layout.blockCount(group.0, tokens: max(length, 1), rows: 1) * group.1
         }
     }
 
-    /// Bytes of a block of all layers.
-    package var blockByteCount: Int { groupBytes.reduce(0, +) }
+    /// Bytes of a block of all layers, and of the states: what is copied when two sequences that share them part.
+    package var blockByteCount: Int { groupBytes.reduce(stateBytes, +) }
 
     /// The most bytes that a sequence of `tokens` positions has at a time, computed `rows` at a time.
     package func byteCount(tokens: Int, rows: Int) -> Int {
-        zip(layout.groups, groupBytes).reduce(0) { sum, group in
+        zip(layout.groups, groupBytes).reduce(stateBytes) { sum, group in
             let blocks = layout.blockCount(group.0, tokens: tokens, rows: rows, rollback: rollback)
             return sum.adding(clamped: blocks.multiplied(clampedBy: group.1))
         }
@@ -120,12 +138,15 @@ public final class KVCache: @unchecked Sendable {
     }
 
     /// Drops every position from `length` on. Where that is more than `rollback` positions back, layers with a sliding
-    /// window may have released keys that the next query sees: then all positions are dropped.
+    /// window may have released keys that the next query sees: then all positions are dropped. So they are where there
+    /// are recurrent states, which are of the last position only.
     /// - Returns: the number of positions left: `length`, or 0.
     @discardableResult
     public func truncate(to length: Int) -> Int {
         precondition((0...self.length).contains(length))
-        self.length = hasKeys(before: length) ? length : 0
+        let isExact = !hasStates || (length == self.length && !areStatesBroken)
+        self.length = isExact && hasKeys(before: length) ? length : 0
+        if self.length == 0 { (states, areStatesBroken) = (nil, false) }
         for group in groups.indices {
             if self.length == 0 {
                 groups[group] = Blocks()
@@ -154,7 +175,8 @@ public final class KVCache: @unchecked Sendable {
     /// Bytes needed to grow to `length`: new blocks, and copies of last blocks that are shared now.
     package func growth(to length: Int) -> Int {
         let bytes = groupBytes
-        return groups.indices.reduce(0) { sum, group in
+        let own = length > self.length && (states == nil || !isKnownUniquelyReferenced(&states)) ? stateBytes : 0
+        return groups.indices.reduce(own) { sum, group in
             var blocks = max(Self.blocks(for: length) - groups[group].end, 0)
             let first = max(self.length / Self.blockLength - groups[group].released, 0)
             for index in min(first, groups[group].kept.count)..<groups[group].kept.count
@@ -168,7 +190,9 @@ public final class KVCache: @unchecked Sendable {
         guard caches.count > 1 else { return caches.first?.byteCount ?? 0 }
         var seen: Set<ObjectIdentifier> = []
         return caches.reduce(0) { sum, cache in
-            cache.groups.reduce(sum) { sum, group in
+            var sum = sum
+            if let states = cache.states, seen.insert(ObjectIdentifier(states)).inserted { sum += states.byteCount }
+            return cache.groups.reduce(sum) { sum, group in
                 group.kept.reduce(sum) { seen.insert(ObjectIdentifier($1)).inserted ? $0 + $1.byteCount : $0 }
             }
         }
@@ -176,8 +200,10 @@ public final class KVCache: @unchecked Sendable {
 
     /// Allocates blocks for positions up to `length`; blocks that will be written to are not shared afterwards. Releases
     /// blocks that no query from the present length on sees.
-    func reserve(_ length: Int) {
+    /// - Throws: `TensorError` where an earlier pass failed and left states of no length.
+    func reserve(_ length: Int) throws(TensorError) {
         release()
+        if hasStates, length > self.length { try reserveStates() }
         let needed = Self.blocks(for: length)
         for (group, byteCount) in zip(groups.indices, groupBytes) {
             // Positions are only written from the current length on.
@@ -204,12 +230,37 @@ public final class KVCache: @unchecked Sendable {
         }
     }
 
-    func advance(by count: Int) { length += count }
+    private func reserveStates() throws(TensorError) {
+        guard !areStatesBroken else {
+            throw TensorError(
+                .argument, "cache",
+                "a pass over this sequence failed and left its recurrent states half computed: truncate(to: 0) and compute "
+                    + "it again")
+        }
+        if states == nil {
+            states = KVBlock(zeros: stateBytes, ledger: ledger)
+        } else if !isKnownUniquelyReferenced(&states) {
+            states = states?.copied()
+        }
+        areStatesBroken = true
+    }
+
+    /// The state of a layer from number `offset` on, of which a pass has reserved its own copy; nil where there is none.
+    func state(layer: Int, at offset: Int) -> RecurrentState? {
+        guard let states, let first = layout.states[layer] else { return nil }
+        return RecurrentState(states, at: first + offset)
+    }
+
+    func advance(by count: Int) {
+        length += count
+        areStatesBroken = false
+    }
 
     /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` at the
     /// positions after `length`.
     func append(_ keys: Tensor, _ values: Tensor, rows: Range<Int>, layer: Int) throws(TensorError) {
-        let place = layout.layers[layer], blocks = groups[place.group]
+        guard let place = layout.layers[layer] else { throw .noKeys(layer) }
+        let blocks = groups[place.group]
         try Fused.append(
             keys, values, rows: rows, to: blocks.kept, at: length - blocks.released * Self.blockLength, place.layout,
             dtype)
@@ -225,7 +276,7 @@ public final class KVCache: @unchecked Sendable {
         sinks: Tensor? = nil, extending: Bool = true
     ) throws(TensorError) -> Tensor {
         guard let first = sequences.first?.cache else { return Tensor(uninitialized: q.shape) }
-        let place = first.layout.layers[layer]
+        guard let place = first.layout.layers[layer] else { throw .noKeys(layer) }
         let queries = zip(sequences, reaches).map { sequence, reach in
             let cache = sequence.cache, blocks = cache.groups[place.group]
             return PagedQueries(
@@ -234,5 +285,11 @@ public final class KVCache: @unchecked Sendable {
                 firstPosition: extending ? cache.length : 0, reach: reach)
         }
         return try Fused.attention(q, queries, place.layout, first.dtype, shape, sinks: sinks)
+    }
+}
+
+extension TensorError {
+    fileprivate static func noKeys(_ layer: Int) -> TensorError {
+        TensorError(.argument, "cache", "layer \(layer) has a recurrent state and no keys and values")
     }
 }

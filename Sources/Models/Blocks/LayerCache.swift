@@ -2,7 +2,7 @@ import MartletNN
 import MartletSystem
 import MartletTensor
 
-/// What a layer stores of each position of a sequence.
+/// What a layer stores of a sequence: something of each position, or a state.
 public enum LayerCache: Sendable, Equatable {
     /// Keys and values, kept for all following positions.
     case kept(heads: Int, headDimension: Int, valueDimension: Int)
@@ -15,6 +15,8 @@ public enum LayerCache: Sendable, Equatable {
     case transient(heads: Int, headDimension: Int, valueDimension: Int)
     /// Nothing: the layer attends to what an earlier one stores.
     case shared(layer: Int)
+    /// A recurrent state of so many float32 numbers, whatever the length.
+    case state(count: Int)
 }
 
 extension LayerCache {
@@ -22,7 +24,7 @@ extension LayerCache {
     /// - Parameter sharesValues: whether the value of a latent vector is a part of its key.
     func elementCount(padding: Int = 0, sharesValues: Bool = true) -> Int {
         switch self {
-        case .shared: 0
+        case .shared, .state: 0
         case .latent(let keys, let values):
             keys.adding(clamped: sharesValues ? 0 : values).adding(clamped: 2 * padding)
         case .kept(let heads, let keys, let values), .window(_, let heads, let keys, let values),
@@ -30,6 +32,10 @@ extension LayerCache {
             heads.multiplied(clampedBy: keys.adding(clamped: values).adding(clamped: 2 * padding))
         }
     }
+}
+
+extension LayerSpec {
+    var cache: LayerCache { recurrent.map { .state(count: $0.stateCount) } ?? attention.cache }
 }
 
 extension AttentionSpec {
@@ -67,8 +73,12 @@ struct CacheLayout: Sendable, Equatable {
     }
 
     private(set) var groups: [Group] = []
-    /// For each layer its group, and where it is in a block of that group.
-    private(set) var layers: [Place] = []
+    /// For each layer its group, and where it is in a block of that group; nil for layers with a state.
+    private(set) var layers: [Place?] = []
+    /// For each layer where its state begins among all of them, in floats; nil for layers without one.
+    private(set) var states: [Int?] = []
+    /// Numbers of all states.
+    private(set) var stateCount = 0
 
     struct Place: Sendable, Equatable {
         let group: Int
@@ -82,7 +92,15 @@ struct CacheLayout: Sendable, Equatable {
         self.dtype = dtype
         var shared: Int?
         for layer in layers {
+            if case .state(let count) = layer {
+                self.layers.append(nil)
+                states.append(stateCount)
+                stateCount = stateCount.adding(clamped: count)
+                continue
+            }
+            states.append(nil)
             switch layer {
+            case .state: break
             case .kept(let heads, let size, let values):
                 add(nil, heads, size, values)
             case .latent(let size, let values):
@@ -109,7 +127,7 @@ struct CacheLayout: Sendable, Equatable {
             heads: heads, headDimension: size, valueDimension: values, offset: offset ?? groups[index].elementCount,
             sharesValues: sharesValues, dtype: dtype)
         groups[index].elementCount = max(groups[index].elementCount, layout.offset + layout.elementCount)
-        layers.append(Place(group: index, layout: layout))
+        self.layers.append(Place(group: index, layout: layout))
     }
 
     /// The most blocks of a group that a sequence of `tokens` positions has at a time, computed `rows` at a time, where
@@ -122,7 +140,7 @@ struct CacheLayout: Sendable, Equatable {
 }
 
 extension DecoderConfiguration {
-    /// Bytes of the keys and values of one sequence of `tokens` tokens in all layers, in whole blocks. Layers with a
+    /// Bytes of one sequence of `tokens` tokens in all layers: keys and values in whole blocks, and states. Layers with a
     /// sliding window keep only what their window sees, and the tokens that are computed at a time.
     ///
     /// ```swift
@@ -139,13 +157,18 @@ extension DecoderConfiguration {
         let dtype = type.dtype(precision)
         // Products of what a file claims: counted before a layout is made, which would trap.
         let padded = layers.reduce(0) {
-            $0.adding(clamped: $1.attention.cache.elementCount(padding: 31, sharesValues: false))
+            $0.adding(clamped: $1.cache.elementCount(padding: 31, sharesValues: false))
         }
         guard padded.multiplied(clampedBy: KVCache.blockLength * 4) < .max else { return .max }
-        let layout = CacheLayout(layers.map(\.attention.cache), dtype: dtype)
-        return layout.groups.reduce(0) { sum, group in
+        let layout = CacheLayout(layers.map(\.cache), dtype: dtype)
+        return layout.groups.reduce(stateBytes) { sum, group in
             let blocks = layout.blockCount(group, tokens: tokens, rows: rows)
             return sum.adding(clamped: blocks.multiplied(clampedBy: KVLayout.byteCount(group.elementCount, dtype)))
         }
+    }
+
+    /// Bytes of the recurrent states of one sequence, whatever its length; 0 without such layers.
+    public var stateBytes: Int {
+        layers.reduce(0) { $0.adding(clamped: $1.recurrent?.stateCount ?? 0) }.multiplied(clampedBy: 4)
     }
 }

@@ -9,9 +9,13 @@ public struct LayerSpec: Sendable, Equatable {
     public var hasAttentionNorm = true
     /// Self-attention.
     public var attention: AttentionSpec
+    /// A layer with a recurrent state in place of self-attention; then nothing reads `attention`.
+    public var recurrent: RecurrentSpec?
     /// Cross-attention to an encoder's states, between self-attention and feed-forward.
     public var crossAttention: AttentionSpec?
     public var feedForward: FeedForwardSpec
+    /// Whether there is a feed-forward part; Mamba's blocks have none, and then nothing reads `feedForward`.
+    public var hasFeedForward = true
     /// The factor on what attention and feed-forward add to the residual stream (Granite, MiniCPM).
     public var updateScale: Float = 1
     /// The size of the layer's own input, where it has one (`PerLayerInputSpec`).
@@ -31,6 +35,9 @@ public struct LayerSpec: Sendable, Equatable {
         self.crossAttention = crossAttention
         self.feedForward = feedForward
     }
+
+    /// Self-attention, if the layer has it.
+    public var selfAttention: AttentionSpec? { recurrent == nil ? attention : nil }
 }
 
 public struct NormSpec: Sendable, Equatable {
@@ -111,6 +118,8 @@ public struct AttentionSpec: Sendable, Equatable {
     public var rotary: RotaryEmbedding.Configuration?
     /// Learned biases of scores by the distance of a key instead of an encoding of positions (T5).
     public var relativeBias: RelativeBiasSpec?
+    /// Whether each head's result is multiplied by σ of a projection of the layer's input (Qwen3-Next).
+    public var isGated = false
     /// Keys and values that are computed from a latent vector (DeepSeek V2 and V3).
     public var latent: LatentSpec?
 

@@ -36,6 +36,7 @@ final class PassContext {
     let adapters: RowAdapters
     /// For each segment, what its rows see instead of what the layers say; empty if no sequence has a mask.
     private let masks: [SequenceMask?]
+    var hasMasks: Bool { !masks.isEmpty }
     let memory: EncodedSource?
     let observation: DecoderObservation?
     var record: PassRecord?
@@ -135,7 +136,7 @@ final class PassContext {
             }
         }
         rotations = try stack.rotary.map { try Self.runs(parts, $0) }
-        for sequence in sequences { sequence.cache.reserve(sequence.newLength) }
+        for sequence in sequences { try sequence.cache.reserve(sequence.newLength) }
     }
 
     /// The rows of one sequence, and its length including them.

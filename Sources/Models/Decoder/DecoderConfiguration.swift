@@ -58,9 +58,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var layerCount: Int { layers.count }
 
     /// Numbers that the cache keeps of each position in all layers: keys and values, or latent vectors. Layers with a
-    /// sliding window keep them of the latest positions only: `cacheBytes(tokens:)` counts that.
+    /// sliding window keep them of the latest positions only: `cacheBytes(tokens:)` counts that, and recurrent states.
     public var cacheElementsPerToken: Int {
-        layers.reduce(0) { $0.adding(clamped: $1.attention.cache.elementCount()) }
+        layers.reduce(0) { $0.adding(clamped: $1.cache.elementCount()) }
     }
 
     /// Parameters in all, and those that take part in computing one token: of a mixture, its active and shared experts.
@@ -89,13 +89,15 @@ public struct DecoderConfiguration: Sendable, Equatable {
         return name
     }
 
-    /// The attention of the first layer, for summaries; layers may differ.
-    public var attention: AttentionSpec { layers[0].attention }
+    /// The attention of the first layer that has some, for summaries; layers may differ.
+    public var attention: AttentionSpec { (layers.first { $0.recurrent == nil } ?? layers[0]).attention }
+    /// Whether some layers have a recurrent state in place of keys and values.
+    public var hasStates: Bool { layers.contains { $0.recurrent != nil } }
     /// The feed-forward part of the first layer, for summaries; layers may differ.
     public var feedForward: FeedForwardSpec { layers[0].feedForward }
 
     /// For each layer the size of the sliding window, or nil without one.
-    public var windows: [Int?] { layers.map(\.attention.window) }
+    public var windows: [Int?] { layers.map { $0.selfAttention?.window } }
 
     /// Applies the same change to all layers.
     mutating func eachLayer(_ change: (inout LayerSpec) throws(ModelError) -> Void) throws(ModelError) {

@@ -50,7 +50,8 @@ package final class DecoderObservation {
     package let headsOff: Set<DecoderHead>
     /// Whether attention weights and residuals are kept. Without, a pass may continue from a cache.
     let keepsState: Bool
-    /// For every layer softmax(scale · q kᵀ), `[heads, tokens, tokens]`; zero where a query does not see a key.
+    /// For every layer softmax(scale · q kᵀ), `[heads, tokens, tokens]`; zero where a query does not see a key, and in
+    /// layers with a recurrent state.
     package private(set) var attention: [[Float]] = []
     /// The residual stream `[tokens, hidden]`: first the embeddings, then after every layer, before the final norm.
     package private(set) var residuals: [Tensor] = []
@@ -122,6 +123,11 @@ package final class DecoderObservation {
             result.withLock { $0.replaceSubrange(head * tokens * tokens..<(head + 1) * tokens * tokens, with: weights) }
         }
         attention.append(result.withLock { $0 })
+    }
+
+    /// A layer without attention.
+    func seeNoAttention(heads: Int, tokens: Int) {
+        if keepsState { attention.append([Float](repeating: 0, count: heads * tokens * tokens)) }
     }
 
     /// The parameters of the attention weights of one head.

@@ -174,7 +174,7 @@ public final class EncoderDecoder {
     ) throws -> [KVCache] {
         let memory = try encode(sources)
         let caches = memory.rows.map { _ in emptySourceCache(precision: precision, ledger: ledger) }
-        for (cache, rows) in zip(caches, memory.rows) { cache.reserve(rows.count) }
+        for (cache, rows) in zip(caches, memory.rows) { try cache.reserve(rows.count) }
         for block in decoder.blocks.blocks {
             guard let (keys, values) = try block.crossAttention?.keysAndValues(memory.states) else { continue }
             for (cache, rows) in zip(caches, memory.rows) {

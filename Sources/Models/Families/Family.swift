@@ -150,7 +150,8 @@ public struct Family: Sendable {
         gemma3, gemma3n, gemma4,
         gpt2, gptJ, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, bloom, mpt, falcon, stableLM, cohere, cohere2,
         granite,
-        miniCPM, smolLM3, glm, glm4, internLM2, internLM3, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
+        miniCPM, graniteHybrid, lfm2, mamba, mamba2, qwen3Next, qwen35, smolLM3, glm, glm4, internLM2, internLM3,
+        exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
         bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT,
         t5, mt5, umT5, bart, mbart, pegasus, marian, m2m100,
@@ -269,7 +270,8 @@ public struct Family: Sendable {
 
 extension DecoderConfiguration {
     /// Reads the keys that Llama and many later families share.
-    init(llama reader: ConfigurationReader) throws(ModelError) {
+    /// - Parameter kinds: further kinds of layers that `layer_types` may name, which the family reads itself.
+    init(llama reader: ConfigurationReader, kinds: [String] = []) throws(ModelError) {
         let hiddenSize = try reader.integer("hidden_size")
         let layers = try reader.integer("num_hidden_layers", in: 1...10_000)
         let heads = try reader.integer("num_attention_heads", in: 1...65_536)
@@ -283,7 +285,7 @@ extension DecoderConfiguration {
         let rotary = try RotaryEmbedding.Configuration.read(
             reader, parameters: reader.rotation(),
             headDimension: headDimension, contextLength: contextLength)
-        try Self.checkLayerTypes(reader)
+        try Self.checkLayerTypes(reader, kinds)
         var attention = AttentionSpec(heads: heads, keyValueHeads: keyValueHeads, headDimension: headDimension)
         attention.rotary = rotary
         self.init(
@@ -307,11 +309,11 @@ extension DecoderConfiguration {
     }
 
     /// Layers of a kind that the decoder has none of are refused; "full" and "sliding" are read by the families.
-    private static func checkLayerTypes(_ reader: ConfigurationReader) throws(ModelError) {
+    private static func checkLayerTypes(_ reader: ConfigurationReader, _ more: [String]) throws(ModelError) {
         let known =
             ["full_attention", "sliding_attention"]
             // Where a family reads of chunks.
-            + (reader.says("attention_chunk_size") ? ["chunked_attention"] : [])
+            + (reader.says("attention_chunk_size") ? ["chunked_attention"] : []) + more
         guard let other = try reader.optionalStrings("layer_types")?.first(where: { !known.contains($0) }) else {
             return
         }
@@ -336,6 +338,7 @@ extension DecoderConfiguration {
 
     func check(file: String) throws(ModelError) {
         for layer in layers { try Self.check(layer, file: file) }
+        try checkRecurrent(file)
         // Each expert is looked up by name; no published model has half as many.
         let counts = layers.map { $0.feedForward.experts?.count ?? 0 }
         guard counts.reduce(0, +) <= 65_536 else {

@@ -17,21 +17,9 @@ extension Family {
     /// Llama's permutation of queries and keys, and Granite's factors.
     static func graniteGGUF(_ architecture: String) -> GGUFForm {
         GGUFForm(architecture, rotatesPairs: true, saysScale: true) { reading in
-            reading.config["martlet_rope_layout"] = "interleaved"
-            try reading.take([
-                ("embedding_scale", "embedding_multiplier"), ("residual_scale", "residual_multiplier"),
-                ("logit_scale", "logits_scaling"), ("attention.scale", "attention_multiplier"),
-            ])
-            if reading.config["attention_multiplier"] == nil, let head = reading.config["head_dim"]?.double, head > 0 {
-                reading.config["attention_multiplier"] = .number(1 / head.squareRoot())
-            }
-            try reading.takeRotation()
-            _ = reading.takeAttentionBias()
-            reading.config["mlp_bias"] = .bool(reading.has("blk.0.ffn_down.bias"))
+            try reading.takeGranite()
         } write: { writing in
-            writing.put("embedding_scale", .float32(writing.spec.embeddingScale))
-            writing.put("residual_scale", .float32(writing.spec.layers[0].updateScale))
-            writing.put("logit_scale", .float32(1 / writing.spec.logitScale))
+            writing.putGranite()
         }
     }
 
@@ -51,6 +39,30 @@ extension Family {
         let depth = try config.number("scale_depth", default: Double(spec.layerCount).squareRoot())
         let update = Float(depth / Double(spec.layerCount).squareRoot())
         try spec.eachLayer { $0.updateScale = update }
+    }
+}
+
+extension GGUFReading {
+    mutating func takeGranite() throws {
+        config["martlet_rope_layout"] = "interleaved"
+        try take([
+            ("embedding_scale", "embedding_multiplier"), ("residual_scale", "residual_multiplier"),
+            ("logit_scale", "logits_scaling"), ("attention.scale", "attention_multiplier"),
+        ])
+        if config["attention_multiplier"] == nil, let head = config["head_dim"]?.double, head > 0 {
+            config["attention_multiplier"] = .number(1 / head.squareRoot())
+        }
+        try takeRotation()
+        _ = takeAttentionBias()
+        config["mlp_bias"] = .bool(has("blk.0.ffn_down.bias"))
+    }
+}
+
+extension GGUFWriting {
+    mutating func putGranite() {
+        put("embedding_scale", .float32(spec.embeddingScale))
+        put("residual_scale", .float32(spec.layers[0].updateScale))
+        put("logit_scale", .float32(1 / spec.logitScale))
     }
 }
 

@@ -28,7 +28,7 @@ extension Family {
         try spec.setGraniteExperts(config, shared: size > 0 ? SharedExpert(size: size) : nil)
     }
 
-    private static let graniteMoENaming = Naming { name, _ in
+    static let graniteMoENaming = Naming { name, _ in
         let parts = name.split(separator: ".").map(String.init)
         guard parts.count > 5, parts[3] == "mlp" else { return [.tensor(name)] }
         let layer = parts[0..<3].joined(separator: ".") + ".", isDown = parts[parts.count - 2] == "down_proj"
@@ -47,7 +47,7 @@ extension Family {
 }
 
 extension DecoderConfiguration {
-    fileprivate mutating func setGraniteExperts(
+    mutating func setGraniteExperts(
         _ config: ConfigurationReader, shared: SharedExpert? = nil
     ) throws(ModelError) {
         var router = RouterSpec(

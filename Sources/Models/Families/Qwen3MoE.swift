@@ -26,7 +26,7 @@ extension Family {
         let bias = try config.flag("attention_bias", default: false)
         try spec.setBiases(input: bias, output: bias)
         try spec.eachLayer { $0.attention.queryKeyNorm = .eachHead }
-        try spec.setQwenExperts(config, RouterSpec(config))
+        try spec.setQwenExperts(config, RouterSpec(qwen: config))
     }
 
     /// Qwen 1.5 and 2 MoE: a Qwen 2 with small experts and a shared one, which has a gate of its own.
@@ -38,15 +38,7 @@ extension Family {
             reading.config["qkv_bias"] = .bool(reading.has("blk.0.attn_q.bias"))
             reading.config["norm_topk_prob"] = false
         }, published: Published(modelType: "qwen2_moe", architecture: "Qwen2MoeForCausalLM"),
-        naming: Naming { name, _ in
-            var name = name
-            for (own, stored) in [
-                (".shared_experts_gate.", ".shared_expert_gate."), (".shared_experts.", ".shared_expert."),
-            ] {
-                if let range = name.firstRange(of: own) { name.replaceSubrange(range, with: stored) }
-            }
-            return [.tensor(name)]
-        },
+        naming: qwenMixtureNaming,
         defaults: [
             "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24,
             "num_attention_heads": 16, "num_key_value_heads": 16, "max_position_embeddings": 32_768,
@@ -60,9 +52,20 @@ extension Family {
                 expected: "false: windows of mixtures are not supported")
         }
         try spec.setBiases(input: config.flag("qkv_bias", default: true), output: false)
-        var router = try RouterSpec(config)
+        var router = try RouterSpec(qwen: config)
         router.shared = SharedExpert(size: try config.integer("shared_expert_intermediate_size"), isGated: true)
         try spec.setQwenExperts(config, router)
+    }
+
+    /// Names of the shared expert and its gate.
+    static let qwenMixtureNaming = Naming { name, _ in
+        var name = name
+        for (own, stored) in [
+            (".shared_experts_gate.", ".shared_expert_gate."), (".shared_experts.", ".shared_expert."),
+        ] {
+            if let range = name.firstRange(of: own) { name.replaceSubrange(range, with: stored) }
+        }
+        return [.tensor(name)]
     }
 
     /// OLMoE: OLMo's mixture of 64 experts, with norms of all heads' queries and keys (Muennighoff et al. 2024).
@@ -91,7 +94,7 @@ extension Family {
                 file: config.file, key: "clip_qkv", found: "\(clip ?? 0)",
                 expected: "null: limits after the norms are not supported")
         }
-        let router = try RouterSpec(config)
+        let router = try RouterSpec(qwen: config)
         try spec.eachLayer {
             $0.attention.queryKeyNorm = .allHeads
             $0.feedForward.experts = router
@@ -106,7 +109,7 @@ extension MixtureForm {
 
 extension DecoderConfiguration {
     /// The mixture in all layers but those that are named, or in every so many.
-    fileprivate mutating func setQwenExperts(_ config: ConfigurationReader, _ router: RouterSpec) throws(ModelError) {
+    mutating func setQwenExperts(_ config: ConfigurationReader, _ router: RouterSpec) throws(ModelError) {
         let size = try config.integer("moe_intermediate_size")
         let step = try config.integer("decoder_sparse_step", default: 1)
         let listed = config.json["mlp_only_layers"]?.array?.count ?? 0
@@ -121,7 +124,7 @@ extension DecoderConfiguration {
 
 extension RouterSpec {
     /// The keys that Qwen's mixtures and OLMoE share.
-    fileprivate init(_ config: ConfigurationReader) throws(ModelError) {
+    init(qwen config: ConfigurationReader) throws(ModelError) {
         self.init(
             count: try config.integer("num_experts", "num_local_experts", in: 1...1024),
             active: try config.integer("num_experts_per_tok", in: 1...65_536),

@@ -101,7 +101,7 @@ public struct Checkpoint: Sendable {
         }
         let bytes = try Folder.read(config)
         do throws(JSONError) {
-            return ConfigurationReader(file: config, json: try JSON(parsing: bytes))
+            return ConfigurationReader(file: config, json: try JSON(parsingPython: bytes))
         } catch {
             throw ModelError.notAModel(path: config, reason: error.description)
         }

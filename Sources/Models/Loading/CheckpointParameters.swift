@@ -111,6 +111,11 @@ final class CheckpointParameters: ParameterSource {
                 return placeholder
             }
             return shape.rank == 1 ? try tensor.float32() : tensor
+        } catch let error as TensorError {
+            if failure == nil {
+                failure = ModelError.unsupported(file: file, reason: "\(place.storedName): \(error)")
+            }
+            return placeholder
         } catch {
             if failure == nil { failure = error }
             return placeholder
@@ -133,7 +138,7 @@ extension WeightPlace {
         switch self {
         case .tensor(let name), .rows(let name, _, _), .groupedRows(let name, _, _, _),
             .transposedColumns(let name, _, _), .expert(let name, _), .expertPart(let name, _, _),
-            .latentHeads(let name, _):
+            .latentHeads(let name, _), .converted(let name, _):
             name
         }
     }
@@ -142,6 +147,7 @@ extension WeightPlace {
     func expected(_ shape: Shape) -> Shape {
         switch self {
         case .tensor: return shape
+        case .converted(_, let conversion): return Shape(conversion.stored)
         case .rows(_, let sizes, let part):
             var whole = shape
             whole[0] = shape[0] * sizes.reduce(0, +) / max(sizes[part], 1)
@@ -175,6 +181,7 @@ extension WeightPlace {
     func take(from stored: Tensor) throws -> Tensor? {
         switch self {
         case .tensor: return stored
+        case .converted(_, let conversion): return try conversion.take(from: stored)
         case .rows(_, let sizes, let part):
             let total = sizes.reduce(0, +)
             guard stored.rank >= 1, total > 0, stored.shape[0] % total == 0 else { return nil }

@@ -196,6 +196,12 @@ public struct ConfigurationReader: Sendable {
         }
     }
 
+    /// A list of anything, or nil.
+    public func list(_ key: String) throws(ModelError) -> [JSON]? {
+        guard find([key]) != nil else { return nil }
+        return try read([key], "a list") { $0.array }
+    }
+
     /// The object under the first of `keys` that exists and is not null, or nil.
     public func child(_ keys: String...) throws(ModelError) -> ConfigurationReader? {
         guard let (key, value) = find(keys) else { return nil }

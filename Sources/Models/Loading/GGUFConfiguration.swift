@@ -18,6 +18,8 @@ struct GGUFForm: Sendable {
     let hasLocalRotation: Bool
     /// Whether they say what scores are scaled by where it does not follow from the head.
     let saysScale: Bool
+    /// Whether layers may have a recurrent state: their number of heads of keys and values is 0.
+    let hasStates: Bool
     /// Whether YaRN's ramp has no rounded ends, whatever the files say.
     let hasPlainRamp: Bool
     /// Whether its files may hold modules of multi-token prediction.
@@ -38,13 +40,14 @@ struct GGUFForm: Sendable {
     init(
         _ architecture: String, naming: Naming = .gguf, joined: Set<String> = [], rotatesPairs: Bool = false,
         windows: Windows = .none, hasLocalRotation: Bool = false, saysScale: Bool = false, hasPlainRamp: Bool = false,
-        mixesFeedForward: Bool = false, hasPredictions: Bool = false,
+        mixesFeedForward: Bool = false, hasPredictions: Bool = false, hasStates: Bool = false,
         read: @escaping @Sendable (inout GGUFReading) throws -> Void = { try $0.takeRotation() },
         write: @escaping @Sendable (inout GGUFWriting) throws -> Void = { _ in }
     ) {
         self.hasPlainRamp = hasPlainRamp
         self.mixesFeedForward = mixesFeedForward
         self.hasPredictions = hasPredictions
+        self.hasStates = hasStates
         self.write = write
         self.architecture = architecture
         self.naming = naming
@@ -123,13 +126,14 @@ struct GGUFReading {
         try take([
             ("block_count", "num_hidden_layers"), ("context_length", "max_position_embeddings"),
             ("embedding_length", "hidden_size"), ("feed_forward_length", "intermediate_size"),
-            ("attention.head_count", "num_attention_heads"), ("attention.head_count_kv", "num_key_value_heads"),
+            ("attention.head_count", "num_attention_heads"),
             ("attention.key_length", "head_dim"), ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
             ("attention.layer_norm_epsilon", "layer_norm_epsilon"), ("rope.freq_base", "rope_theta"),
             ("expert_count", "num_local_experts"), ("expert_used_count", "num_experts_per_tok"),
             ("attn_logit_softcapping", "attn_logit_softcapping"),
             ("final_logit_softcapping", "final_logit_softcapping"),
         ])
+        try takeKeyValueHeads(family)
         // Zero means absent.
         for key in ["num_local_experts", "num_experts_per_tok", "attn_logit_softcapping", "final_logit_softcapping"]
         where config[key]?.double == 0 { config[key] = nil }
@@ -152,6 +156,18 @@ struct GGUFReading {
         try takeVocabulary()
         config["tie_word_embeddings"] = .bool(!has("output.weight"))
         config["martlet_pooling"] = try keys.value("pooling_type")
+    }
+
+    /// Heads of keys and values; layers with a recurrent state have none.
+    private mutating func takeKeyValueHeads(_ family: Family) throws {
+        let key = "attention.head_count_kv", listed = try keys.list(key)?.integers()
+        if family.gguf?.hasStates == true, let heads = listed?.filter({ $0 > 0 }), let first = heads.first,
+            heads.allSatisfy({ $0 == first })
+        {
+            config["num_key_value_heads"] = .integer(Int64(first))
+        } else {
+            try take([(key, "num_key_value_heads")])
+        }
     }
 
     /// The number of heads and their dimension, including defaults.

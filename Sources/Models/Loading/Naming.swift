@@ -20,6 +20,39 @@ public enum WeightPlace: Sendable, Equatable {
     /// Of latent attention: keys `[heads, rank, plain]` and values `[heads, values, rank]` in two tensors, whose rows stand
     /// head by head in one matrix `[heads * (plain + values), rank]`.
     case latentHeads(keys: String, values: String)
+    /// Stored in another shape, or as another function of the parameter.
+    case converted(String, WeightConversion)
+}
+
+/// A parameter that a file stores in another form.
+public struct WeightConversion: Sendable, Equatable {
+    /// The shape in the file, and that of the parameter.
+    public var stored, own: [Int]
+    /// Whether the file has −e^p of each number p: decays of state spaces in GGUF.
+    public var isNegativeExponential = false
+
+    public init(stored: [Int], own: [Int], isNegativeExponential: Bool = false) {
+        (self.stored, self.own, self.isNegativeExponential) = (stored, own, isNegativeExponential)
+    }
+
+    /// The parameter, or nil where the number of elements does not fit.
+    /// - Throws: `TensorError` where a stored number is no −e^p.
+    func take(from stored: Tensor) throws -> Tensor? {
+        guard stored.elementCount == Shape(own).elementCount else { return nil }
+        let shaped = try stored.contiguous().view(own)
+        guard isNegativeExponential else { return shaped }
+        let rates = try shaped.to(.float32).negative()
+        guard try rates.min(axes: []).item(as: Float.self) > 0 else {
+            throw TensorError(.argument, "decay", "a number is not below 0, where files have −e^A")
+        }
+        return try rates.log()
+    }
+
+    /// What a file has for a parameter: the inverse of `take`.
+    package func made(of own: Tensor) throws -> Tensor {
+        let value = try isNegativeExponential ? own.to(.float32).exp().negative() : own
+        return try value.contiguous().view(stored)
+    }
 }
 
 /// How the matrices of several modules of an expert lie in one stack.

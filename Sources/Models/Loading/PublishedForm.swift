@@ -52,7 +52,10 @@ struct ConversionChange: Sendable {
 
     /// A stored parameter as a folder has it, in the stored type where rows only change places.
     func undone(_ tensor: Tensor, of name: String, role: ParameterRole) throws -> Tensor {
-        if case .scale = role, addedToNorms != 0 { return try tensor.to(.float32) - addedToNorms }
+        // The norms of recurrent layers are not of the family's kind.
+        if case .scale = role, addedToNorms != 0, !name.contains(".mixer.") {
+            return try tensor.to(.float32) - addedToNorms
+        }
         guard let permutedHead, HeadRows.areRotated(name), tensor.shape[0] % permutedHead == 0 else { return tensor }
         return tensor.reordered(HeadRows.separated(tensor.shape[0], head: permutedHead))
     }

@@ -36,6 +36,7 @@ struct TensorNames: Sendable {
             .transposedColumns(stored(name), sizes: sizes, part: part)
         case .expert(let name, let index): .expert(stored(name), index: index)
         case .expertPart(let name, let index, let part): .expertPart(stored(name), index: index, part)
+        case .converted(let name, let conversion): .converted(stored(name), conversion)
         case .latentHeads(let keys, let values): .latentHeads(keys: stored(keys), values: stored(values))
         }
     }

@@ -55,7 +55,9 @@ extension Checkpoint {
             rearranged: { parameter, tensor in
                 // Readers of GGUF files do not normalise it.
                 if spec.normalizesHead, parameter.name == "lm_head.weight" { return try HeadNorm.normalized(tensor) }
-                if case .scale = parameter.role, offset != 0 { return try tensor.to(.float32) + offset }
+                if parameter.role == .scale(initial: 1 - offset), offset != 0 {
+                    return try tensor.to(.float32) + offset
+                }
                 guard let head, HeadRows.areRotated(parameter.name), tensor.shape[0] % head == 0 else { return tensor }
                 return tensor.reordered(HeadRows.interleaved(tensor.shape[0], head: head))
             })

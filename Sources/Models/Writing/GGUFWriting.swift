@@ -54,11 +54,12 @@ struct GGUFWriting {
         try put("vocab_size", spec.vocabularySize)
         try put("context_length", spec.contextLength)
         try put("embedding_length", spec.hiddenSize)
+        let attends = spec.layers.contains { $0.recurrent == nil }
         try put("block_count", spec.layerCount + spec.predictionModules)
         if spec.predictionModules > 0 { try put("nextn_predict_layers", spec.predictionModules) }
-        try put("feed_forward_length", (dense ?? feedForward).size)
-        try put("attention.head_count", attention.heads)
-        try put("attention.head_count_kv", attention.keyValueHeads)
+        try put("feed_forward_length", spec.layers[0].hasFeedForward ? (dense ?? feedForward).size : 0)
+        try put("attention.head_count", attends ? attention.heads : 0)
+        try put("attention.head_count_kv", attends ? attention.keyValueHeads : 0)
         if attention.rotary != nil {
             try put("attention.key_length", attention.headDimension)
             try put("attention.value_length", attention.valueDimension)

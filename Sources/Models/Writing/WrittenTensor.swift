@@ -104,6 +104,14 @@ extension Checkpoint {
         case .tensor, .latentHeads:
             try demand(1)
             return WrittenTensor(name: name, shape: first.shape, modules: modules, stored: stored) { try value(first) }
+        case .converted(_, let conversion):
+            try demand(1)
+            return WrittenTensor(
+                name: name, shape: Shape(conversion.stored), modules: modules,
+                stored: conversion.isNegativeExponential ? .float32 : stored
+            ) {
+                try conversion.made(of: value(first))
+            }
         case .rows(_, let sizes, _):
             try demand(sizes.count)
             let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
@@ -156,7 +164,7 @@ extension WeightPlace {
     /// Its number among those that share a tensor.
     fileprivate var part: Int {
         switch self {
-        case .tensor, .latentHeads: 0
+        case .tensor, .latentHeads, .converted: 0
         case .rows(_, _, let part), .groupedRows(_, _, _, let part), .transposedColumns(_, _, let part): part
         case .expert(_, let index): index
         case .expertPart(_, let index, let part): index * part.share.count + part.share.part

@@ -47,7 +47,7 @@ public struct LeafHooks: Sendable {
 
     /// The result after all hooks, called in the order in which they were added.
     /// - Throws: `ModuleError.shapeChanged`, or what a hook throws.
-    func callAsFunction(_ result: Tensor, of path: String) throws -> Tensor {
+    package func callAsFunction(_ result: Tensor, of path: String) throws -> Tensor {
         var result = result
         for (_, body) in hooks {
             guard let other = try body(path, result) else { continue }

@@ -28,8 +28,11 @@ struct InputGroup {
                         sources: ["weight"] + (layer.norm.hasBias ? ["bias"] : []), path: prefix + name,
                         offset: layer.norm.weightOffset))
             }
-            norm("input_layernorm", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"])
-            let hasPlainValues = attention.latent == nil && attention.clip == nil
+            let gates = attention.isGated ? ["self_attn.g_proj"] : []
+            if layer.recurrent == nil {
+                norm("input_layernorm", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"] + gates)
+            }
+            let hasPlainValues = attention.latent == nil && attention.clip == nil && layer.recurrent == nil
             if attention.heads == attention.keyValueHeads, hasPlainValues {
                 groups.append(
                     InputGroup(
@@ -37,7 +40,7 @@ struct InputGroup {
                         sources: ["weight"] + (attention.inputBias ? ["bias"] : []), path: prefix + "self_attn.v_proj",
                         offset: 0))
             }
-            guard layer.feedForward.experts == nil else { return groups }
+            guard layer.feedForward.experts == nil, layer.hasFeedForward else { return groups }
             let gate = layer.feedForward.isGated ? ["mlp.gate_proj"] : []
             norm("post_attention_layernorm", gate + ["mlp.up_proj"])
             if layer.feedForward.isGated {

@@ -60,13 +60,17 @@ public struct TrainingCost: Sendable, Equatable {
         let share = countsWholeSquare ? 1 : (Double(length) + 1) / (2 * Double(length))
         attentionShare = share
         let scores = spec.layers.reduce(0.0) { total, layer in
-            let attention = layer.attention, seen = min(Double(attention.window ?? length), Double(length) * share)
+            guard let attention = layer.selfAttention else {
+                // Three multiply-adds of each number of the state.
+                return total + 6 * Double(layer.recurrent?.stateCount ?? 0)
+            }
+            let seen = min(Double(attention.window ?? length), Double(length) * share)
             let widths = Double(attention.scoreDimension) + Double(attention.valueDimension)
             return total + 2 * Double(attention.heads) * widths * seen
         }
         operationsByPart = [
             ("attention projections", 2 * counter.multiplied("attention")),
-            ("attention scores", scores),
+            (spec.hasStates ? "attention scores and states" : "attention scores", scores),
             ("feed-forward", 2 * counter.multiplied("feed-forward")),
             ("head", 2 * Double(spec.hiddenSize) * Double(spec.vocabularySize)),
         ]
@@ -149,7 +153,7 @@ public struct TrainingCost: Sendable, Equatable {
         let sizes = spec.layers.map { kept(of: $0, adapter) }
         let largest = sizes.max() ?? 0
         let all = keptLayers < sizes.count ? largest : sizes.reduce(0) { $0.adding(clamped: $1) }
-        let gradients = spec.layers.reduce(0) { max($0, inner(of: $1.feedForward)) }
+        let gradients = spec.layers.reduce(0) { max($0, $1.hasFeedForward ? inner(of: $1.feedForward) : 0) }
             .adding(clamped: hidden.multiplied(clampedBy: 2))
         // All of every layer; or the input of each, and all of the one that is computed again from a copy of its input.
         let layers =
@@ -161,6 +165,7 @@ public struct TrainingCost: Sendable, Equatable {
 
     /// Numbers of a token that a layer keeps.
     private func kept(of layer: LayerSpec, _ adapter: AdapterCost?) -> Int {
+        if layer.recurrent != nil { return keptRecurrent(layer, adapter) }
         let hidden = spec.hiddenSize, attention = layer.attention
         let queries = attention.heads.multiplied(clampedBy: attention.scoreDimension)
         let keys = attention.keyValueHeads.multiplied(clampedBy: attention.scoreDimension)
@@ -173,6 +178,26 @@ public struct TrainingCost: Sendable, Equatable {
             hidden.multiplied(clampedBy: remakes ? 2 : 4), queries.multiplied(clampedBy: 2),
             keys.multiplied(clampedBy: 2), heads, attention.heads,
             inner(of: layer.feedForward) - (remakes ? min(widest, inner(of: layer.feedForward)) : 0),
+            (adapter?.innerWidth ?? 0) / max(1, spec.layerCount),
+        ].reduce(0) { $0.adding(clamped: $1) }
+    }
+
+    /// The same of a layer with a recurrent state: what its projections give, before and after the convolution, and the
+    /// results of the recurrence. States are computed again.
+    private func keptRecurrent(_ layer: LayerSpec, _ adapter: AdapterCost?) -> Int {
+        let own =
+            switch layer.recurrent {
+            case .shortConvolution(let spec): spec.convolution.channels.multiplied(clampedBy: 6)
+            case .selectiveScan(let spec): spec.inner.multiplied(clampedBy: 9)
+            case .stateSpace(let spec):
+                spec.convolution.channels.multiplied(clampedBy: 3).adding(clamped: spec.inner.multiplied(clampedBy: 4))
+            case .gatedDelta(let spec):
+                spec.convolution.channels.multiplied(clampedBy: 5)
+                    .adding(clamped: spec.valueWidth.multiplied(clampedBy: 4))
+            case nil: 0
+            }
+        return [
+            spec.hiddenSize.multiplied(clampedBy: 4), own, layer.hasFeedForward ? inner(of: layer.feedForward) : 0,
             (adapter?.innerWidth ?? 0) / max(1, spec.layerCount),
         ].reduce(0) { $0.adding(clamped: $1) }
     }
@@ -192,7 +217,10 @@ public struct TrainingCost: Sendable, Equatable {
     /// Bytes of keys and values of one token in all layers, in float16, as long as no window is full.
     public var cacheBytesPerToken: Int { spec.cacheElementsPerToken.multiplied(clampedBy: 2) }
 
-    /// Bytes of the keys and values of a sequence in generation, in float16 and whole blocks; layers with a sliding window
+    /// Bytes of the recurrent states of a sequence in generation, whatever its length.
+    public var stateBytes: Int { spec.stateBytes }
+
+    /// Bytes of states, keys and values of a sequence in generation, in float16 and whole blocks; layers with a sliding window
     /// keep only what it sees.
     public func cacheBytes(tokens: Int) -> Int { spec.cacheBytes(tokens: tokens) }
 

@@ -37,6 +37,14 @@ SPARSE = dict(S, num_hidden_layers=3, n_routed_experts=8, n_shared_experts=1, nu
 LATENT = dict(SPARSE, num_key_value_heads=4, kv_lora_rank=16, q_lora_rank=12, qk_nope_head_dim=8, qk_rope_head_dim=4,
               v_head_dim=8)
 
+MAMBA = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, expand=2, **ids)
+GRANITE4 = dict(S, num_hidden_layers=3, intermediate_size=16, shared_intermediate_size=24, embedding_multiplier=3.0,
+                logits_scaling=4.0, residual_multiplier=0.3, attention_multiplier=0.2, mamba_n_heads=8, mamba_n_groups=2,
+                mamba_d_state=6, mamba_chunk_size=4, layer_types=["linear_attention", "full_attention", "linear_attention"])
+NEXT = dict(S4, head_dim=16, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6,
+            linear_value_head_dim=10, layer_types=["linear_attention"] * 3 + ["full_attention"],
+            **rope(partial_rotary_factor=0.25))
+
 
 # name: (configuration class, model class, arguments)
 cases = {
@@ -116,6 +124,26 @@ cases = {
                                                   shared_intermediate_size=24)),
     "phimoe": ("Phimoe", dict(S, intermediate_size=16, num_local_experts=4, num_experts_per_tok=2,
                               router_jitter_noise=0.3, attention_bias=True, **rope())),
+    "lfm2": ("Lfm2", dict(S4, intermediate_size=60, block_multiple_of=8, layer_types=["conv", "conv", "full_attention", "conv"],
+                          **rope(1e6))),
+    "lfm2-bias": ("Lfm2", dict(S, intermediate_size=40, block_auto_adjust_ff_dim=False, conv_bias=True, conv_L_cache=4,
+                               tie_word_embeddings=False, layer_types=["conv", "full_attention"], **rope())),
+    "mamba": ("Mamba", dict(MAMBA, time_step_rank=3, state_size=5)),
+    "mamba-bias": ("Mamba", dict(MAMBA, use_bias=True, use_conv_bias=False, state_size=4, conv_kernel=3,
+                                 tie_word_embeddings=False)),
+    "mamba2": ("Mamba2", dict(MAMBA, num_heads=8, head_dim=8, n_groups=2, state_size=6, chunk_size=4)),
+    "mamba2-limits": ("Mamba2", dict(MAMBA, num_heads=4, head_dim=16, n_groups=1, state_size=6, chunk_size=4,
+                                     time_step_limit=(0.6, 0.8), use_bias=True, tie_word_embeddings=True)),
+    "granitemoehybrid": ("GraniteMoeHybrid", dict(GRANITE4, num_local_experts=4, num_experts_per_tok=2)),
+    "granitemoehybrid-dense": ("GraniteMoeHybrid", dict(GRANITE4, num_local_experts=0, num_experts_per_tok=0,
+                                                        position_embedding_type="rope", mamba_n_groups=1, **rope())),
+    "qwen3_next": ("Qwen3Next", dict(NEXT, moe_intermediate_size=16, shared_expert_intermediate_size=24, num_experts=6,
+                                     num_experts_per_tok=2, norm_topk_prob=True)),
+    "qwen3_next-sparse": ("Qwen3Next", dict(NEXT, num_hidden_layers=2, moe_intermediate_size=16, num_experts=4,
+                                            shared_expert_intermediate_size=24, num_experts_per_tok=2,
+                                            mlp_only_layers=[1], attention_bias=True, linear_num_key_heads=4,
+                                            layer_types=["full_attention", "linear_attention"])),
+    "qwen3_5_text": ("Qwen3_5Text", dict(NEXT)),
     "ernie4_5_moe": ("Ernie4_5_Moe", dict(S, head_dim=8, moe_intermediate_size=16, moe_num_experts=4, moe_k=2,
                                           moe_num_shared_experts=1, num_hidden_layers=3, moe_layer_start_index=1)),
     "llama4": ("Llama4Text", dict(S4, head_dim=8, intermediate_size=16, intermediate_size_mlp=40, num_local_experts=4,
@@ -207,7 +235,7 @@ renamed = {
 for name, (kind, arguments, _, _) in renamed.items(): cases[name] = (kind, arguments)
 # Models of one kind of text, by the name of their configuration.
 texts = {"Llama4Text": "Llama4ForCausalLM", "MllamaText": "MllamaForCausalLM", "Gemma3nText": "Gemma3nForCausalLM",
-         "Gemma4Text": "Gemma4ForCausalLM"}
+         "Gemma4Text": "Gemma4ForCausalLM", "Qwen3_5Text": "Qwen3_5ForCausalLM"}
 
 
 class NormHead(torch.nn.Linear):

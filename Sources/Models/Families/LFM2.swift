@@ -1,0 +1,121 @@
+import MartletJSON
+import MartletNN
+
+extension Family {
+    /// LFM2: gated short convolutions, and attention with norms of queries and keys in every few layers (Liquid AI 2025).
+    static let lfm2 = Family(
+        "lfm2",
+        gguf: GGUFForm("lfm2", naming: lfm2GGUF, hasStates: true) { reading in
+            try reading.take([("shortconv.l_cache", "conv_L_cache")])
+            let isAttention = try reading.attentionLayers(reading.layerCount) {
+                reading.has("blk.\($0).attn_q.weight")
+            }
+            reading.setLayerTypes(isAttention, recurrent: "conv")
+            let first = isAttention.firstIndex(of: false) ?? 0
+            reading.config["conv_bias"] = .bool(reading.has("blk.\(first).shortconv.in_proj.bias"))
+            reading.config["block_auto_adjust_ff_dim"] = false
+            reading.config["norm_eps"] = reading.config["rms_norm_eps"]
+            try reading.takeRotation()
+        } write: { writing in
+            writing.putKeyValueHeads()
+            if case .shortConvolution(let spec)? = writing.spec.layers.lazy.compactMap(\.recurrent).first {
+                try writing.put("shortconv.l_cache", spec.convolution.width)
+            }
+        }, published: Published(modelType: "lfm2", architecture: "Lfm2ForCausalLM"), naming: lfm2Naming,
+        defaults: [
+            "vocab_size": 65_536, "hidden_size": 2560, "intermediate_size": 12_288, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 128_000,
+            "rope_theta": 1_000_000.0, "tie_word_embeddings": true, "norm_eps": 1e-5,
+        ],
+        neutral: [
+            // Sizes said twice, and how the model was made.
+            "block_dim", "conv_dim", "conv_dim_out", "num_heads", "block_norm_eps", "block_use_swiglu",
+            "block_mlp_init_scale", "block_out_init_scale", "block_use_xavier_init", "conv_use_xavier_init",
+            "use_pos_enc",
+            "full_attn_idxs",
+        ],
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader, kinds: ["conv"]) }
+    ) { (spec, config) throws(ModelError) in
+        spec.setNorm(NormSpec(epsilon: Float(try config.number("norm_eps", default: 1e-5))))
+        spec.tiedEmbeddings = try config.flag("tie_embedding", default: spec.tiedEmbeddings)
+        let size = try lfm2FeedForwardSize(config, spec.feedForward.size)
+        let bias = try config.flag("conv_bias", default: false)
+        let width = try config.integer("conv_L_cache", in: 1...64, default: 3)
+        let convolution = RecurrentSpec.shortConvolution(
+            ShortConvolutionSpec(
+                convolution: ConvolutionSpec(channels: spec.hiddenSize, width: width, hasBias: bias), hasBias: bias))
+        let isRecurrent = try lfm2RecurrentLayers(config, spec.layerCount)
+        for layer in spec.layers.indices {
+            spec.layers[layer].feedForward.size = size
+            spec.layers[layer].attention.queryKeyNorm = .eachHead
+            if isRecurrent[layer] { spec.layers[layer].recurrent = convolution }
+        }
+    }
+
+    private static func lfm2RecurrentLayers(
+        _ config: ConfigurationReader, _ count: Int
+    ) throws(ModelError) -> [Bool] {
+        if let named = try DecoderConfiguration.recurrentLayers(
+            config, count: count, known: ["conv": true, "full_attention": false])
+        {
+            return named
+        }
+        // Without a list every layer has attention.
+        guard let listed = config.json["full_attn_idxs"]?.array else { return Array(repeating: false, count: count) }
+        let indices = listed.compactMap(\.integer)
+        guard indices.count == listed.count, indices.allSatisfy({ (0..<count).contains($0) }) else {
+            throw .wrongValue(
+                file: config.file, key: "full_attn_idxs", found: String(JSON.array(listed).text().prefix(60)),
+                expected: "numbers of layers below \(count)")
+        }
+        return (0..<count).map { !indices.contains($0) }
+    }
+
+    /// The width of the feed-forward layers: two thirds of what is said, rounded up, unless it is said to be exact.
+    private static func lfm2FeedForwardSize(_ config: ConfigurationReader, _ given: Int) throws(ModelError) -> Int {
+        let size = try config.integer("block_ff_dim", default: given)
+        let multiple = try config.integer("block_multiple_of", default: 256)
+        let factor = try config.number("block_ffn_dim_multiplier", default: 1)
+        guard try config.flag("block_auto_adjust_ff_dim", default: true) else { return size }
+        guard factor > 0, factor <= 64 else {
+            throw .wrongValue(
+                file: config.file, key: "block_ffn_dim_multiplier", found: "\(factor)",
+                expected: "a positive number up to 64")
+        }
+        let scaled = Int(factor * Double(2 * size / 3))
+        return multiple * ((scaled + multiple - 1) / multiple)
+    }
+
+    private static let lfm2Naming = Naming.modules(
+        outside: ["norm": "embedding_norm"],
+        inside: [
+            "input_layernorm": "operator_norm", "post_attention_layernorm": "ffn_norm",
+            "self_attn.o_proj": "self_attn.out_proj", "self_attn.q_norm": "self_attn.q_layernorm",
+            "self_attn.k_norm": "self_attn.k_layernorm", "mlp.gate_proj": "feed_forward.w1",
+            "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2", "mixer.conv": "conv.conv",
+            "mixer.out_proj": "conv.out_proj",
+        ]
+    ) { _ in
+        var joined: [String: JoinedModule] = [:]
+        for (part, name) in ["mixer.b_proj", "mixer.c_proj", "mixer.x_proj"].enumerated() {
+            joined[name] = JoinedModule(stored: "conv.in_proj", sizes: [1, 1, 1], part: part)
+        }
+        return joined
+    }
+
+    private static let lfm2GGUF = Naming { name, configuration in
+        // The final norm was first named as what stands before the layers.
+        if name == "model.norm.weight" { return [.tensor("token_embd_norm.weight"), .tensor("output_norm.weight")] }
+        guard let (layer, part) = RecurrentPlaces.part(name) else {
+            return Naming.gguf.places(name, configuration)
+        }
+        let prefix = "blk.\(layer).shortconv.", kind = part.split(separator: ".").last ?? ""
+        if part == "conv.weight", case .shortConvolution(let spec)? = configuration.layers[layer].recurrent {
+            return [RecurrentPlaces.convolution(prefix + part, spec.convolution)]
+        }
+        if let index = ["b_proj.", "c_proj.", "x_proj."].firstIndex(where: part.hasPrefix) {
+            return [.rows("\(prefix)in_proj.\(kind)", sizes: [1, 1, 1], part: index)]
+        }
+        return [.tensor(prefix + part)]
+    }
+}
