@@ -177,6 +177,17 @@ import TinyModels
         ("stablelm", "qk_layernorm", .bool(true)), ("cohere", "use_qk_norm", .bool(true)),
         ("bloom", "apply_residual_connection_post_layernorm", .bool(true)), ("mpt", "no_bias", .bool(false)),
         ("granite", "logits_scaling", .integer(0)), ("smollm3", "no_rope_layers", .array([1])),
+        ("lfm2", "layer_types", .array(["conv", "conv", "full_attention"])),
+        ("lfm2", "layer_types", .array(["conv", "conv", "full_attention", "pool"])),
+        ("lfm2", "conv_L_cache", .integer(65)), ("lfm2", "block_ffn_dim_multiplier", .integer(-1)),
+        ("mamba", "hidden_act", .string("gelu")), ("mamba", "expand", .integer(0)),
+        ("mamba", "state_size", .integer(0)), ("mamba2", "n_groups", .integer(3)), ("mamba2", "expand", .integer(3)),
+        ("mamba2", "time_step_limit", .array([0.5])), ("mamba2", "time_step_limit", .array([2.0, 1.0])),
+        ("granitemoehybrid", "mamba_d_head", .integer(7)), ("granitemoehybrid", "mamba_n_groups", .integer(3)),
+        ("granitemoehybrid", "position_embedding_type", .string("learned")),
+        ("granitemoehybrid", "layer_types", .array(["mamba", "conv", "mamba"])),
+        ("qwen3_next", "linear_num_key_heads", .integer(3)), ("qwen3_next", "hidden_act", .string("gelu")),
+        ("qwen3_next", "linear_conv_kernel_dim", .integer(100)),
         ("gpt_neo", "attention_layers", .array(["global"])), ("glm4", "hidden_act", .string("mish")),
     ])
     func whatIsNotComputedIsRefused(_ name: String, _ key: String, _ value: JSON) throws {

@@ -273,8 +273,9 @@ public final class Generator {
     }
 
     /// Stores what a chunk of a prompt has computed, before the next chunk releases what is behind its window, or changes
-    /// recurrent states: another request may begin like this one and go on differently. Under pressure these blocks are evicted first come, first
-    /// served with all others; where one request follows the other, the windows at the end of prompt and reply will do.
+    /// recurrent states: another request may begin like this one and go on differently. Under pressure these blocks are
+    /// evicted first come, first served with all others; where one request follows the other, the windows at the end of
+    /// prompt and reply will do.
     func keepWindows(of plan: [(sequence: EngineSequence, rows: Int)]) {
         guard prefixes.hasEnds else { return }
         for (sequence, _) in plan where sequence.promptDone == nil && sequence.pending > 0 {
