@@ -97,8 +97,8 @@ var targets: [Target] = [
     floor(
         "MartletQuantization", "Quantization",
         [
-            "MartletInference", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletTokenizers",
-            "MartletJSON", "MartletSystem",
+            "MartletInference", "MartletAdapters", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats",
+            "MartletTokenizers", "MartletJSON", "MartletSystem",
         ]),
     floor(
         "MartletAPI", "API",

@@ -98,6 +98,37 @@ import TinyModels
         } throws: { "\($0)".contains("holds a model already") }
     }
 
+    /// From a folder, and from a GGUF file, whose rows of queries and keys stand in another order.
+    @Test(arguments: [false, true])
+    func weightsThatWereTrainedBecomeAFolder(isGGUF: Bool) throws {
+        let scratch = try Scratch()
+        try Folder.make(scratch.file("tiny"))
+        try TinyModel().write(folder: scratch.file("tiny"))
+        if isGGUF {
+            try GGUFExport(ModelFiles(path: scratch.file("tiny")), recipe: .named("F32")).write(
+                to: scratch.file("t.gguf"))
+        }
+        let files = try ModelFiles(path: scratch.file(isGGUF ? "t.gguf" : "tiny"))
+        let (decoder, parameters) = try files.checkpoint.trainableDecoder()
+        let tokens = try files.tokenizer().encode("Hello, world")
+        let before = try files.decoder()(tokens)
+        try noGrad { () throws in
+            for parameter in parameters { try parameter.tensor.copy(from: parameter.tensor * 1.25) }
+        }
+        try FolderExport(files, weights: decoder).write(toFolder: scratch.file("mine"))
+        let mine = try ModelFiles(path: scratch.file("mine"))
+        let after = try mine.decoder()(tokens)
+        let difference = try (after - decoder(tokens)).abs().max(axes: []).item(as: Float.self)
+        let largest = try after.abs().max(axes: []).item(as: Float.self)
+        #expect(difference < 1e-5 * largest, "\(difference) of \(largest)")
+        #expect(try (after - before).abs().max(axes: []).item(as: Float.self) > 1e-3)
+        #expect(try mine.tokenizer().encode("Hello, world") == tokens)
+        #expect(mine.checkpoint.tensors.entries.allSatisfy { $0.dtype == .float32 })
+        try FolderExport(files, dtype: .bfloat16, weights: decoder).write(toFolder: scratch.file("half"))
+        let half = try ModelFiles(path: scratch.file("half")).checkpoint.tensors.entries
+        #expect(half.allSatisfy { $0.dtype == ($0.shape.rank > 1 ? .bfloat16 : .float32) })
+    }
+
     @Test func recipesAreNamedAndPatternsHit() throws {
         let scratch = try Scratch()
         try Folder.make(scratch.file("tiny"))

@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletFormats
 import MartletInference
 import MartletJSON
@@ -22,24 +23,35 @@ public struct FolderExport: Sendable {
     public var tensorCount: Int { tensors.count }
     public var byteCount: Int { tensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.shape.elementCount) ?? 0) } }
 
+    /// After training in a loop of one's own, with the weights as they have become:
+    /// ```swift
+    /// try FolderExport(files, weights: decoder).write(toFolder: "mine")
+    /// ```
+    /// - Parameters:
+    ///   - dtype: of matrices.
+    ///   - weights: a decoder of these files (`Checkpoint.trainableDecoder`) whose weights are written instead of theirs,
+    ///     as they are where `dtype` is nil: float32.
     /// - Throws: `QuantizationError.notPlain` for a type that is none of float32, float16 and bfloat16.
-    public init(_ files: ModelFiles, dtype: DType? = nil) throws {
+    public init(_ files: ModelFiles, dtype: DType? = nil, weights: Decoder? = nil) throws {
         if let dtype, !dtype.isFloatingPoint || dtype == .float64 { throw QuantizationError.notPlain(dtype) }
         self.dtype = dtype
         let checkpoint = files.checkpoint
         var notes = try checkpoint.warnings(), blocks = 0
-        let common = dtype ?? Self.commonType(checkpoint)
-        tensors = try checkpoint.folderTensors().map { tensor in
-            let stored = tensor.stored ?? common
-            if stored.isQuantized { blocks += 1 }
-            // Vectors of a GGUF file are float32 whatever they were.
-            let isWidened = checkpoint.gguf != nil && tensor.shape.rank == 1
-            let target = dtype ?? (stored.isQuantized || isWidened ? common : stored)
-            return SafetensorsWriter.Planned(name: tensor.name, shape: tensor.shape, dtype: target) {
-                let made = try tensor.make()
-                return try made.quantized(to: target)
+        let common = dtype ?? (weights == nil ? Self.commonType(checkpoint) : .float32)
+        let trained = try weights.map { try Self.planned($0, dtype) }
+        tensors =
+            try trained
+            ?? checkpoint.folderTensors().map { tensor in
+                let stored = tensor.stored ?? common
+                if stored.isQuantized { blocks += 1 }
+                // Vectors of a GGUF file are float32 whatever they were.
+                let isWidened = checkpoint.gguf != nil && tensor.shape.rank == 1
+                let target = dtype ?? (stored.isQuantized || isWidened ? common : stored)
+                return SafetensorsWriter.Planned(name: tensor.name, shape: tensor.shape, dtype: target) {
+                    let made = try tensor.make()
+                    return try made.quantized(to: target)
+                }
             }
-        }
         if blocks > 0 {
             notes.append(
                 "\(blocks) tensors were quantised: they are written with the numbers that their blocks stand for, and take "
@@ -59,6 +71,16 @@ public struct FolderExport: Sendable {
         smallFiles =
             [("config.json", JSON.object(configuration).bytes(indent: 2) + [0x0A])]
             + (try files.tokenizerFiles() ?? Self.copied(files.path))
+    }
+
+    /// A decoder's weights by the names of its family's folders.
+    private static func planned(_ decoder: Decoder, _ dtype: DType?) throws -> [SafetensorsWriter.Planned] {
+        try PublishedModel.tensors(decoder).map { name, tensor in
+            let target = tensor.rank > 1 ? dtype ?? tensor.dtype : tensor.dtype
+            return SafetensorsWriter.Planned(name: name, shape: tensor.shape, dtype: target) {
+                try tensor.quantized(to: target)
+            }
+        }
     }
 
     /// The type most numbers of the model are stored as, among those a folder has.
