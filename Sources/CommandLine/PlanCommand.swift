@@ -149,7 +149,7 @@ struct PlanCommand: ParsableCommand {
     }
 
     private func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
+        text + String(repeating: " ", count: max(1, width - text.count))
     }
 
     private func grouped(_ count: Int) -> String {

@@ -145,7 +145,10 @@ struct TrainingDisplay {
         }
         status.end()
         if let summary = watch.summary { Terminal.note("martlet: \(summary)") }
-        if !isDone { throw ExitCode(130) }
+        guard isDone else {
+            Terminal.note("stopped after step \(trainer.step): the same command with --resume auto goes on from it")
+            throw ExitCode(130)
+        }
         if trainer.options.command == .embedding {
             return Terminal.note("done: martlet embed \(trainer.run) --text \"A text\"")
         }

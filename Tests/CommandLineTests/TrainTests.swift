@@ -218,6 +218,7 @@ import Musl
         kill(process.processIdentifier, SIGHUP)
         process.waitUntilExit()
         #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+        #expect(try String(contentsOfFile: program.error, encoding: .utf8).contains("--resume auto goes on from it"))
         let saved = try FileManager.default.contentsOfDirectory(atPath: "\(program.home)/hangup/checkpoints")
         #expect(saved.contains { $0.hasPrefix("step-") })
     }
