@@ -12,6 +12,9 @@ let hasExtras = environment["MARTLET_EXTRAS"] != "0"
 let firstOnly = environment["MARTLET_FIRST"] != nil
 /// `MARTLET_TLS=0` leaves out https of the server, and with it the compilation of BoringSSL: a sixth of a first build.
 let hasTLS = environment["MARTLET_TLS"] != "0"
+/// `MARTLET_SOON=1` compiles without optimisation what `martlet` has and `martlet-small` has not: training, evaluation, the
+/// server. ./test sets it until a program of them is built; the rooms that compute are optimised all the same.
+let testsSoon = environment["MARTLET_SOON"] == "1"
 
 func floor(
     _ name: String, _ folder: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
@@ -25,13 +28,15 @@ func floor(
 let compiledSoon: [SwiftSetting] = [.unsafeFlags(["-Onone", "-no-emit-module-separately-wmo"])]
 /// A test says itself where it failed.
 let withoutDebugInfo: [SwiftSetting] = [.unsafeFlags(["-Xfrontend", "-gnone"])]
+/// SwiftPM finds tests by an index of them; of what they import it needs none, which would be a fifth of their time.
+let ownIndex: [SwiftSetting] = [.unsafeFlags(["-index-ignore-system-modules", "-index-ignore-clang-modules"])]
 
 func tests(
     _ folder: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource]? = nil
 ) -> Target {
     .testTarget(
         name: "\(folder)Tests", dependencies: dependencies, path: "Tests/\(folder)Tests", exclude: exclude,
-        resources: resources, swiftSettings: compiledSoon + withoutDebugInfo)
+        resources: resources, swiftSettings: compiledSoon + withoutDebugInfo + ownIndex)
 }
 
 var products: [Product] = [
@@ -340,7 +345,17 @@ if !coreOnly && !firstOnly {
     }
 }
 
-// `MARTLET_TESTS=Text,Data` keeps the tests of those rooms only, and no benchmarks: what a change is tried with.
+if testsSoon {
+    let rooms = [
+        "API", "Data", "Evaluation", "Interpretability", "Load", "Quantization", "Runs", "Server", "Tasks", "Training",
+    ]
+    let soon = Set(rooms.map { "Martlet\($0)" } + ["Martlet"])
+    for target in targets where soon.contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + compiledSoon + withoutDebugInfo
+    }
+}
+
+// `MARTLET_TESTS=Tokenizers,Data` keeps the tests of those rooms only, and no benchmarks: what a change is tried with.
 if let rooms = environment["MARTLET_TESTS"] {
     let kept = Set(rooms.split(separator: ",").map { "\($0)Tests" })
     targets.removeAll { $0.type == .test && !kept.contains($0.name) }

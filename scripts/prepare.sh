@@ -29,16 +29,28 @@ need_packages() {
 # Nothing is imported as testable, so that the modules of the program are used as they were built.
 test_flags=(--disable-testable-imports)
 
-# Builds what ./test runs: neither benchmarks nor examples, which .ci/run builds, and https of the server only where
-# BoringSSL is compiled already or MARTLET_TLS=1 says so.
+# Builds what ./test runs: neither benchmarks nor examples, which .ci/run builds; https of the server only where BoringSSL is
+# compiled already or MARTLET_TLS=1 says so; and training, evaluation and the server without optimisation, unless they are
+# compiled for speed already or MARTLET_SOON=0 says so.
 build_tests() {
+    local build=.build/release soon=.build/release/compiled-soon status=0
     export MARTLET_EXTRAS=0
-    if [ -z "${MARTLET_TLS:-}" ] && [ -z "$(find .build/release/CNIOBoringSSL.build -name '*.o' -print -quit 2>/dev/null)" ]; then
+    if [ -z "${MARTLET_TLS:-}" ] && [ -z "$(find $build/CNIOBoringSSL.build -name '*.o' -print -quit 2>/dev/null)" ]; then
         export MARTLET_TLS=0
         echo "without https of the server, which takes minutes to build: MARTLET_TLS=1 ./test tests it as well" >&2
     fi
+    # What was compiled after the last build of this kind was compiled by another, for speed: it stays so.
+    local trained="$build/MartletTraining.build"
+    if [ -z "${MARTLET_SOON:-}" ] && { [ -z "$(find $trained -name '*.o' -print -quit 2>/dev/null)" ] ||
+        { [ -e $soon ] && [ -z "$(find $trained -name '*.o' -newer $soon -print -quit)" ]; }; }; then
+        export MARTLET_SOON=1
+        echo "training, evaluation and the server without optimisation, in a quarter of the time; so is $build/martlet:" \
+            "./install builds one for speed" >&2
+    fi
     # Imports are never testable in a release build, unlike in swift test.
-    swift build -c release --build-tests
+    swift build -c release --build-tests || status=$?
+    if [ "${MARTLET_SOON:-}" = 1 ]; then touch $soon; else rm -f $soon; fi
+    return $status
 }
 
 # A virtual environment of our own, so that nothing of the system's Python is touched.
