@@ -40,6 +40,9 @@ IN = {
     "Sources/NN/Tree/ModuleTree.swift": {"model": "Decoder"},
     "Sources/Tensor/Autograd/DifferentiableFunction.swift": {"block": "(Tensor) throws -> Tensor"},
     "Sources/Tensor/Autograd/Tensor+Recording.swift": {"return": "Tensor"},
+    "Sources/Training/Classification/LabelledData.swift": {"options": "TrainingOptions"},
+    "Sources/Training/Embeddings/EmbeddingData.swift": {"options": "TrainingOptions"},
+    "Sources/Training/Embeddings/StartingEmbedder.swift": {"options": "TrainingOptions"},
     "Sources/Training/Chat/SupervisedRows.swift": {"model": "StartingModel", "options": "TrainingOptions"},
     "Sources/Training/Making/AppendedLines.swift": {"prompts": "[String]", "row": "(Int) -> JSON"},
     "Sources/Training/Making/ExpertIteration.swift": {
