@@ -36,7 +36,7 @@ def ours():
              "--tokens", str(tokens), "--steps", str(steps + 1), "--rate", "1e-5", "--set", "questions=0", "--set",
              "save_every=1000", "--json", "--out", folder + "/run"],
             check=True, capture_output=True, text=True).stdout.splitlines()
-    rows = [json.loads(line) for line in lines if line.startswith("{")]
+    rows = [row for row in map(json.loads, filter(lambda line: line.startswith("{"), lines)) if "reply_tokens" in row]
     told([row["seconds"] for row in rows], [row["reward"] for row in rows], [row["reply_tokens"] for row in rows])
 
 
