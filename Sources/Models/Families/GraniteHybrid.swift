@@ -61,7 +61,7 @@ extension Family {
         let heads = try config.integer("mamba_n_heads", in: 1...65_536)
         let inner = try config.integer("mamba_expand", in: 1...64).multiplied(clampedBy: spec.hiddenSize)
         let given = try config.isAuto("mamba_d_head") ? inner / heads : config.integer("mamba_d_head", in: 1...8192)
-        guard given.multiplied(clampedBy: heads) == inner || config.says("martlet_gguf") else {
+        guard given.multiplied(clampedBy: heads) == inner else {
             throw .wrongValue(
                 file: config.file, key: "mamba_d_head", found: "\(given)",
                 expected: "what \(heads) heads have of the \(inner) channels of mamba_expand")
@@ -95,14 +95,13 @@ extension Family {
 extension GGUFReading {
     fileprivate mutating func takeGraniteHybrid() throws {
         try takeStateSpace()
-        try takeHeads(as: ("mamba_n_heads", "mamba_d_head", "mamba_n_groups"))
+        try takeHeads(as: ("mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_expand"))
         for (own, target) in [
             ("conv_kernel", "mamba_d_conv"), ("state_size", "mamba_d_state"), ("use_conv_bias", "mamba_conv_bias"),
         ] {
             config[target] = config[own]
             config[own] = nil
         }
-        config["mamba_expand"] = 1
         let isAttention = try attentionLayers(layerCount) { has("blk.\($0).attn_q.weight") }
         setLayerTypes(isAttention, recurrent: "mamba")
         let first = isAttention.firstIndex(of: false) ?? 0
@@ -113,6 +112,7 @@ extension GGUFReading {
         config["position_embedding_type"] = isRotated ? "rope" : "nope"
         let hasExperts = config["num_local_experts"] != nil
         if !hasExperts { config["num_local_experts"] = 0 }
+        config["shared_intermediate_size"] = try keys.value("expert_shared_feed_forward_length")
         if let sizes = file.entry("blk.0.ffn_up\(hasExperts ? "_shexp" : "").weight")?.shape, sizes.count == 2 {
             config["shared_intermediate_size"] = .integer(Int64(sizes[0]))
         }

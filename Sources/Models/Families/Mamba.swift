@@ -14,6 +14,7 @@ extension Family {
             }
             let inner = try reading.keys.value("ssm.inner_size")?.integer ?? 0
             reading.config["intermediate_size"] = .integer(Int64(inner))
+            try reading.setExpansion(of: inner, as: "expand")
             reading.config["use_bias"] = .bool(reading.has("blk.0.ssm_in.bias"))
         } write: { writing in
             guard case .selectiveScan(let spec)? = writing.spec.layers[0].recurrent else { return }
@@ -54,7 +55,7 @@ extension Family {
         gguf: GGUFForm("mamba2", naming: stateSpaceGGUF) { reading in
             try reading.takeStateSpace()
             reading.config["use_bias"] = .bool(reading.has("blk.0.ssm_in.bias"))
-            try reading.takeHeads(as: ("num_heads", "head_dim", "n_groups"))
+            try reading.takeHeads(as: ("num_heads", "head_dim", "n_groups", "expand"))
         } write: { writing in
             try writing.putStateSpace()
         }, published: Published(modelType: "mamba2", architecture: "Mamba2ForCausalLM"), naming: mamba2Naming,
@@ -76,7 +77,7 @@ extension Family {
             epsilon: spec.norm.epsilon)
         try space.check(config, heads: "num_heads", groups: "n_groups")
         let expand = try config.number("expand", default: 2)
-        guard expand * Double(spec.hiddenSize) == Double(space.inner) || config.says("martlet_gguf") else {
+        guard expand * Double(spec.hiddenSize) == Double(space.inner) else {
             throw .wrongValue(
                 file: config.file, key: "expand", found: "\(expand)",
                 expected: "as many channels as \(space.heads) heads of \(space.headDimension)")
@@ -244,16 +245,17 @@ extension GGUFReading {
             ("ssm.conv_kernel", "conv_kernel"), ("ssm.state_size", "state_size"),
             ("ssm.time_step_rank", "time_step_rank"),
         ])
-        config["layer_norm_epsilon"] = config["rms_norm_eps"]
         let first = (0..<max(layerCount, 0)).first { has("blk.\($0).ssm_conv1d.weight") } ?? 0
         config["use_conv_bias"] = .bool(has("blk.\(first).ssm_conv1d.bias"))
+        guard keys.architecture.hasPrefix("mamba") else { return }
+        config["layer_norm_epsilon"] = config["rms_norm_eps"]
         for key in ["intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim", "rope_theta"] {
-            if keys.architecture.hasPrefix("mamba") { config[key] = nil }
+            config[key] = nil
         }
     }
 
     /// The heads of Mamba 2, of which files say the number under another name, and the width of all together.
-    mutating func takeHeads(as names: (heads: String, dimension: String, groups: String)) throws {
+    mutating func takeHeads(as names: (heads: String, dimension: String, groups: String, expand: String)) throws {
         let heads = config["time_step_rank"]?.integer ?? 0
         config["time_step_rank"] = nil
         let inner = try keys.value("ssm.inner_size")?.integer ?? 0
@@ -265,6 +267,18 @@ extension GGUFReading {
         config[names.heads] = .integer(Int64(heads))
         config[names.dimension] = .integer(Int64(inner / heads))
         config[names.groups] = try keys.value("ssm.group_count")
+        try setExpansion(of: inner, as: names.expand)
+    }
+
+    /// Folders say how many times as many channels there are inside.
+    mutating func setExpansion(of inner: Int, as key: String) throws {
+        let hidden = config["hidden_size"]?.integer ?? 0
+        guard hidden > 0, inner > 0, inner % hidden == 0 else {
+            throw ModelError.wrongValue(
+                file: file.path, key: "\(keys.architecture).ssm.inner_size", found: "\(inner)",
+                expected: "a multiple of embedding_length, \(hidden)")
+        }
+        config[key] = .integer(Int64(inner / hidden))
     }
 }
 

@@ -47,7 +47,7 @@ extension Checkpoint {
         var writing = GGUFWriting(form, spec, file: path)
         try writing.putDecoder()
         // Folders whose rows lie in pairs already are as these files are.
-        let isPermuted = form.rotatesPairs && spec.attention.rotary?.layout != .interleaved
+        let isPermuted = form.rotatesPairs && spec.attention.rotary.map { $0.layout != .interleaved } ?? false
         let head = isPermuted ? spec.attention.headDimension : nil
         let offset = spec.norm.weightOffset
         let tensors = try written(
