@@ -21,12 +21,18 @@ private struct Scene {
     var heads: Int { kvHeads * group }
     var scale: Float { 1 / Float(dimension).squareRoot() }
 
-    func inputs() -> (q: [Float], k: [Float], v: [Float]) {
+    /// - Parameter stored: keys and values as the cache holds them. Those of four bits are found again as they are; of eight
+    ///   bits the largest may move by one code where its neighbour is even, so that the scale would be another.
+    func inputs(stored: Bool = false) -> (q: [Float], k: [Float], v: [Float]) {
         var generator = SeededGenerator(state: seed)
         let q = generator.floats(tokens * heads * dimension, in: -2...2)
-        let k = generator.floats(tokens * kvHeads * dimension, in: -2...2)
-        let v = sharesValues ? k : generator.floats(tokens * kvHeads * dimension)
-        if bits > 0 { return (q, quantized(k, top: bits == 8 ? 255 : 8), quantized(v, top: bits == 8 ? 127 : 8)) }
+        var k = generator.floats(tokens * kvHeads * dimension, in: -2...2)
+        var v = sharesValues ? k : generator.floats(tokens * kvHeads * dimension)
+        if bits == 8 {
+            // So coarse that turning a head is exact: which of two codes is nearer does not hang on a rounding.
+            (k, v) = (k.map { ($0 * 64).rounded() / 64 }, v.map { ($0 * 64).rounded() / 64 })
+        }
+        if bits == 4 || bits == 8 && stored { return (q, quantized(k, top: bits == 8 ? 255 : 8), quantized(v, top: bits == 8 ? 127 : 8)) }
         guard half else { return (q, k, v) }
         return (q, k.map { Float(Float16($0)) }, v.map { Float(Float16($0)) })
     }
@@ -57,6 +63,13 @@ private struct Scene {
             let extreme = run.max { abs($0) < abs($1) } ?? 0
             let scale = Float(Float16(bits == 8 ? abs(extreme) / top : extreme / -8))
             let range: ClosedRange<Float> = bits == 8 ? -top...top : -8...7
+            if top == 255 {
+                for index in stride(from: first, to: first + length, by: 2) {
+                    let codes = pair(result[index] * (1 / scale), result[index + 1] * (1 / scale))
+                    for k in 0..<2 { result[index + k] = scale * codes[k] }
+                }
+                continue
+            }
             for index in run.indices {
                 let code = (result[index] * (scale == 0 ? 0 : 1 / scale)).rounded(.toNearestOrEven)
                 result[index] = scale * min(max(code, range.lowerBound), range.upperBound)
@@ -65,9 +78,19 @@ private struct Scene {
         return turned(result)
     }
 
+    /// The nearest two codes within ±255 that are both even or both odd.
+    private func pair(_ a: Float, _ b: Float) -> [Float] {
+        func nearest(_ value: Float, _ odd: Float) -> Float {
+            min(max(2 * ((value - odd) / 2).rounded(.toNearestOrEven) + odd, -254 - odd), 254 + odd)
+        }
+        func miss(_ x: [Float]) -> Float { (x[0] - a) * (x[0] - a) + (x[1] - b) * (x[1] - b) }
+        let even = [nearest(a, 0), nearest(b, 0)], odd = [nearest(a, 1), nearest(b, 1)]
+        return miss(odd) < miss(even) ? odd : even
+    }
+
     /// Softmax over the visible keys in double precision, by definition.
     func reference() -> [Double] {
-        let (q, k, v) = inputs()
+        let (q, k, v) = inputs(stored: true)
         var out = [Double](repeating: 0, count: tokens * heads * dimension)
         for t in 0..<tokens {
             let range = t < prefix ? 0...(prefix - 1) : max(0, t - before)...min(tokens - 1, t + after)

@@ -20,7 +20,7 @@ import TinyModels
         func bytes(_ type: KVCacheType) -> Double {
             Double(KVCache(configuration, precision: .fast, type: type).blockByteCount)
         }
-        #expect(abs(bytes(.q8) / bytes(.f16) - 0.547) < 0.001)
+        #expect(abs(bytes(.q8) / bytes(.f16) - 0.531) < 0.001)
         #expect(abs(bytes(.q4) / bytes(.f16) - 0.28) < 0.01)
     }
 

@@ -32,9 +32,9 @@ static inline ptrdiff_t martlet_cache_run(int bits, ptrdiff_t dimension) {
 }
 
 /// Bytes of a page of one head's keys, or of its values, in a quantised cache of eight or four bits. Keys of eight bits
-/// have a ninth: what is lost of them weighs several times as much as what is lost of values.
+/// have a ninth for every two numbers: what is lost of them weighs several times as much as what is lost of values.
 static inline ptrdiff_t martlet_cache_page_bytes(int bits, bool keys, ptrdiff_t dimension) {
-    const ptrdiff_t codes = dimension * MARTLET_PAGE_TOKENS * (bits + (bits == 8 && keys ? 1 : 0)) / 8;
+    const ptrdiff_t codes = dimension * MARTLET_PAGE_TOKENS * (2 * bits + (bits == 8 && keys ? 1 : 0)) / 16;
     return codes + dimension / martlet_cache_run(bits, dimension) * MARTLET_PAGE_TOKENS * 2;
 }
 
@@ -118,7 +118,7 @@ typedef struct martlet_attention_kernels {
     martlet_attend _Nonnull attend_f16;
     martlet_append _Nonnull append_f32;
     martlet_append _Nonnull append_f16;
-    /// Caches of eight bits (nine of keys) and of four, with a scale for each run of a token's head (martlet_cache_run,
+    /// Caches of eight bits (8.5 of keys) and of four, with a scale for each run of a token's head (martlet_cache_run,
     /// kernels/attention_quantized.h): dimensions are multiples of 32, offsets and strides of heads are bytes.
     martlet_attend _Nonnull attend_q8;
     martlet_attend _Nonnull attend_q4;

@@ -5,7 +5,7 @@
 // The numbers of a run of a token's head share a scale of half precision (martlet_cache_run), so a token's keys and values
 // do not depend on other tokens. With n = 32 * (dimension / 32) numbers a head, a page of one head is
 //
-//     keys    codes [dimension][PAGE], of Q8 their lowest bits [dimension][PAGE / 8], then scales [dimension / run][PAGE]
+//     keys    codes [dimension][PAGE], of Q8 lowest bits [dimension / 2][PAGE / 8], then scales [dimension / run][PAGE]
 //     values  codes [PAGE][dimension], then scales [PAGE][dimension / run]
 //
 // A head is turned by a Walsh-Hadamard transform before it is quantised, so that one large number is spread over all and
@@ -13,10 +13,11 @@
 // queries are turned as keys are, which leaves their products, and outputs are turned back.
 //
 // Q8: a code of values is an int8, value = scale * code, scale = largest magnitude / 127. A code of keys has nine bits,
-// -255 ... 255, scale = largest magnitude / 255: its upper eight bits as an int8, and bit j % 8 of byte j / 8 for key j. Q4:
-// codes 0 ... 15 less eight, the scale is the number of the largest magnitude / -8, and a byte holds the codes of numbers i
-// (low) and i + 16 (high) of a run: keys [dimension / 32][16][PAGE], values [PAGE][dimension / 32][16]. Offsets and strides
-// are bytes.
+// -255 ... 255, scale = largest magnitude / 255, of which two neighbouring numbers share the lowest: both are even or both
+// odd, whichever is nearer. These points are a square lattice turned by 45 degrees, whose error is that of 8.5 bits. The
+// upper eight bits are an int8, and bit j % 8 of byte j / 8 is the lowest of key j. Q4: codes 0 ... 15 less eight, the
+// scale is the number of the largest magnitude / -8, and a byte holds the codes of numbers i (low) and i + 16 (high) of a
+// run: keys [dimension / 32][16][PAGE], values [PAGE][dimension / 32][16]. Offsets and strides are bytes.
 
 /// Numbers that share a scale with four bits.
 #define RUN 32
@@ -55,15 +56,14 @@ static void turn_head(float *x, ptrdiff_t count) {
 
 /// The bytes of a page's codes, after which its scales stand.
 INLINE ptrdiff_t kv_code_bytes(bool four, bool keys, ptrdiff_t dimension) {
-    return dimension * PAGE * (four ? 4 : keys ? 9 : 8) / 8;
+    return dimension * PAGE * (four ? 8 : keys ? 17 : 16) / 16;
 }
 
-/// Keys j ..< j + 16 of a number with nine bits.
-INLINE i32x16 nine_bits(const uint8_t *page, const uint8_t *lowest, ptrdiff_t row, ptrdiff_t j) {
+/// The lowest bits of keys j ..< j + 16 of two neighbouring numbers.
+INLINE i32x16 lowest_bits(const uint8_t *lowest, ptrdiff_t pair, ptrdiff_t j) {
     uint16_t word;
-    memcpy(&word, lowest + (row * PAGE + j) / 8, sizeof word);
-    i32x16 upper = __builtin_convertvector(load_i8((const int8_t *)page + row * PAGE + j), i32x16);
-    return upper * 2 + (((i32x16)(int32_t)word >> lane_numbers()) & 1);
+    memcpy(&word, lowest + (pair * PAGE + j) / 8, sizeof word);
+    return ((i32x16)(int32_t)word >> lane_numbers()) & 1;
 }
 
 /// Keys low ..< high of a page, [dimension][PAGE]; low and high are multiples of 16.
@@ -83,9 +83,14 @@ INLINE void widen_keys(const bool four, const uint8_t *page, ptrdiff_t dimension
                     store(to + (i + RUN / 2) * PAGE, codes_to_floats((i8x16)(both >> 4) - 8) * scale);
                 }
             } else {
-                for (ptrdiff_t i = 0; i < length; i++) {
-                    i32x16 codes = nine_bits(page, lowest, run * length + i, j);
-                    store(to + i * PAGE, __builtin_convertvector(codes, f32x16) * scale);
+                for (ptrdiff_t i = 0; i < length; i += 2) {
+                    const ptrdiff_t row = run * length + i;
+                    const i32x16 shared = lowest_bits(lowest, row / 2, j);
+                    for (ptrdiff_t k = 0; k < 2; k++) {
+                        i8x16 upper = load_i8((const int8_t *)page + (row + k) * PAGE + j);
+                        i32x16 codes = __builtin_convertvector(upper, i32x16) * 2 + shared;
+                        store(to + (i + k) * PAGE, __builtin_convertvector(codes, f32x16) * scale);
+                    }
                 }
             }
         }
@@ -159,7 +164,29 @@ static void attend_q4(const martlet_attention_arguments *g, ptrdiff_t kv_head, p
     attend_quantized(true, g, kv_head, begin, end);
 }
 
-/// The scale of a run and its codes: -top ... top, or 0 ... 15 where top is 8.
+/// A number as a code: the nearest whole number within bounds; of NaN and infinity the scale says what they were.
+INLINE float bounded(float x, float least, float most) {
+    float code = rintf(x);
+    code = code >= least ? code : least;
+    return code <= most ? code : most;
+}
+
+/// Two neighbouring numbers of a key as codes that are both even or both odd.
+INLINE void pair_codes(float a, float b, int16_t *codes) {
+    float x[2] = {a, b}, code[2][2], miss[2] = {0, 0};
+    for (int odd = 0; odd < 2; odd++) {
+        for (int i = 0; i < 2; i++) {
+            code[odd][i] = 2 * bounded((x[i] - (float)odd) / 2, odd ? -128 : -127, 127) + (float)odd;
+            // A statement for each operation: none may become a fused one in some instruction sets only.
+            float distance = x[i] - code[odd][i];
+            float square = distance * distance;
+            miss[odd] += square;
+        }
+    }
+    for (int i = 0; i < 2; i++) codes[i] = (int16_t)code[miss[1] < miss[0]][i];
+}
+
+/// The scale of a run and its codes: -top ... top, in pairs where top is 255, or 0 ... 15 where it is 8.
 INLINE uint16_t quantize_run(const float top, const ptrdiff_t length, const float *x, int16_t *codes) {
     const bool four = top == 8;
     float most = 0, extreme = 0;
@@ -174,19 +201,19 @@ INLINE uint16_t quantize_run(const float top, const ptrdiff_t length, const floa
     }
     uint16_t half = narrow_half(splat(four ? extreme / -8 : most / top))[0];
     float scale = half_at((const uint8_t *)&half), inverse = scale != 0 ? 1 / scale : 0;
+    if (top == 255) {
+        for (ptrdiff_t i = 0; i < length; i += 2) pair_codes(x[i] * inverse, x[i + 1] * inverse, codes + i);
+        return half;
+    }
     for (ptrdiff_t i = 0; i < length; i++) {
-        float code = rintf(x[i] * inverse);  // of NaN and infinity the scale says what they were
-        float least = -top, largest = four ? 7 : top;
-        code = code >= least ? code : least;
-        code = code <= largest ? code : largest;
-        codes[i] = (int16_t)((int)code + (four ? 8 : 0));
+        codes[i] = (int16_t)((int)bounded(x[i] * inverse, -top, four ? 7 : top) + (four ? 8 : 0));
     }
     return half;
 }
 
-/// Writes the key of nine bits of one number and token.
+/// Writes the code of a key: its upper bits, and the lowest, which it shares with its neighbour.
 INLINE void put_key(uint8_t *page, uint8_t *lowest, ptrdiff_t row, ptrdiff_t slot, int16_t code) {
-    uint8_t *byte = lowest + (row * PAGE + slot) / 8, bit = (uint8_t)(1u << (slot % 8));
+    uint8_t *byte = lowest + (row / 2 * PAGE + slot) / 8, bit = (uint8_t)(1u << (slot % 8));
     page[row * PAGE + slot] = (uint8_t)(code >> 1);
     *byte = (uint8_t)(code & 1 ? *byte | bit : *byte & ~bit);
 }

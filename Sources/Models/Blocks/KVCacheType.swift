@@ -3,9 +3,9 @@ import MartletTensor
 
 /// How keys and values are stored in the cache.
 ///
-/// `q8` keeps nine bits of each number of a key and eight of a value, `q4` four of both, with a half precision scale for 64
-/// or fewer of a token's head: 0.55 and 0.28 of what `f16` takes. A token's codes do not depend on other tokens, so that a prompt at once and
-/// token by token give the same bits, as everywhere.
+/// `q8` keeps 8.5 bits of each number of a key and eight of a value, `q4` four of both, with a half precision scale for 64
+/// or fewer of a token's head: 0.53 and 0.28 of what `f16` takes. A token's codes do not depend on other tokens, so that a
+/// prompt at once and token by token give the same bits, as everywhere.
 public enum KVCacheType: String, Sendable, CaseIterable {
     /// Half precision; float32 where weights are computed with exactly.
     case f16
