@@ -90,7 +90,7 @@ var sums = [Int32](repeating: 0, count: count * columns / 16)
                     sums.withUnsafeBufferPointer { sums in
                         var activations = martlet_activations(
                             values: x.baseAddress, codes: digits.baseAddress, scales: scales.baseAddress,
-                            sums: sums.baseAddress, rows: count, columns: columns)
+                            sums: sums.baseAddress, rows: count, columns: columns, has_high_digits_only: false)
                         kernels.quantized.multiply(
                             &packing, panels, 0, rows / 16, &activations, &y, rows, rows, scratch)
                     }

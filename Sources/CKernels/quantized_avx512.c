@@ -8,6 +8,7 @@
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,fma,f16c")))
 #define INLINE TARGET static inline __attribute__((always_inline))
+#include "kernels/quantized_tokens.h"
 #define GROUPS 8
 /// The prefetch distance for weights that are read once, in bytes: the hardware prefetchers stay closer.
 #define BYTES_AHEAD 16384
@@ -59,10 +60,10 @@ INLINE __m512i row_zeros(const uint8_t *header) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(header + 2 * MARTLET_PANEL)));
 }
 
-/// Adds one block to the accumulators of `count` activation rows.
-INLINE void block_step(const int parts, const bool minimum, const bool zeros, const int offset, const int count,
-                       const __m512i *w, const uint8_t *header, const martlet_activations *x, size_t row, size_t block,
-                       __m512 *acc) {
+/// Adds one block to the accumulators of `count` activation rows; `single` where their low digits are zero.
+INLINE void block_step(const bool single, const int parts, const bool minimum, const bool zeros, const int offset,
+                       const int count, const __m512i *w, const uint8_t *header, const martlet_activations *x,
+                       size_t row, size_t block, __m512 *acc) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     __m512 scale[2], low[2];
     for (int h = 0; h < parts; h++) {
@@ -79,7 +80,7 @@ INLINE void block_step(const int parts, const bool minimum, const bool zeros, co
             __m512i high = _mm512_setzero_si512(), s = offset ? _mm512_set1_epi32(offset_of(offset, sum)) : high;
             for (int g = h * GROUPS / parts; g < (h + 1) * GROUPS / parts; g++) {
                 high = _mm512_dpbusd_epi32(high, w[g], four(codes + 4 * g));
-                s = _mm512_dpbusd_epi32(s, w[g], four(codes + MARTLET_BLOCK + 4 * g));
+                if (!single) s = _mm512_dpbusd_epi32(s, w[g], four(codes + MARTLET_BLOCK + 4 * g));
             }
             s = _mm512_add_epi32(s, _mm512_slli_epi32(high, 7));
             if (zeros) s = _mm512_sub_epi32(s, _mm512_mullo_epi32(row_zeros(header), _mm512_set1_epi32(sum)));
@@ -92,9 +93,10 @@ INLINE void block_step(const int parts, const bool minimum, const bool zeros, co
 }
 
 /// One panel for `count` activation rows.
-INLINE void panel_rows(const int bits, const int parts, const bool minimum, const bool zeros, const martlet_table table,
-                       const int offset, const int count, const uint8_t *panel, size_t block_bytes,
-                       const martlet_activations *x, size_t row, float *y, size_t stride, __mmask16 mask) {
+INLINE void panel_rows(const bool single, const int bits, const int parts, const bool minimum, const bool zeros,
+                       const martlet_table table, const int offset, const int count, const uint8_t *panel,
+                       size_t block_bytes, const martlet_activations *x, size_t row, float *y, size_t stride,
+                       __mmask16 mask) {
     const size_t header = (size_t)parts * 32 * (minimum ? 2 : 1) + (zeros ? MARTLET_PANEL : 0);
     __m512 acc[4];
     for (int c = 0; c < count; c++) acc[c] = _mm512_setzero_ps();
@@ -104,7 +106,7 @@ INLINE void panel_rows(const int bits, const int parts, const bool minimum, cons
             _mm_prefetch((const char *)((uintptr_t)panel + BYTES_AHEAD + line), _MM_HINT_T0);
         }
         unpack(bits, table, panel + header, w);
-        block_step(parts, minimum, zeros, offset, count, w, panel, x, row, b, acc);
+        block_step(single, parts, minimum, zeros, offset, count, w, panel, x, row, b, acc);
     }
     for (int c = 0; c < count; c++) _mm512_mask_storeu_ps(y + (row + (size_t)c) * stride, mask, acc[c]);
 }
@@ -112,9 +114,10 @@ INLINE void panel_rows(const int bits, const int parts, const bool minimum, cons
 /// Two unpacked panels for four activation rows: the digits of a row are loaded once for both. The order of operations
 /// is that of `block_step`. With `fetches`, the next pair is prefetched during the arithmetic: with few activation
 /// rows, memory would otherwise be idle during the arithmetic, and the arithmetic units during the unpacking.
-INLINE void pair_rows(const int parts, const bool minimum, const bool zeros, const int offset, const bool fetches,
-                      const uint8_t *panel, size_t panel_bytes, size_t block_bytes, const uint8_t *bytes,
-                      const martlet_activations *x, size_t row, float *y, size_t stride, const __mmask16 *mask) {
+INLINE void pair_rows(const bool single, const int parts, const bool minimum, const bool zeros, const int offset,
+                      const bool fetches, const uint8_t *panel, size_t panel_bytes, size_t block_bytes,
+                      const uint8_t *bytes, const martlet_activations *x, size_t row, float *y, size_t stride,
+                      const __mmask16 *mask) {
     const size_t blocks = x->columns / MARTLET_BLOCK;
     __m512 acc[2][4];
     for (int c = 0; c < 4; c++) acc[0][c] = acc[1][c] = _mm512_setzero_ps();
@@ -142,10 +145,10 @@ INLINE void pair_rows(const int parts, const bool minimum, const bool zeros, con
                 for (size_t p = 0; p < 2; p++) w[p] = _mm512_load_si512(bytes + (p * blocks + b) * 512 + 64 * g);
                 for (int c = 0; c < 4; c++) {
                     const int8_t *codes = x->codes + ((row + (size_t)c) * blocks + b) * 2 * MARTLET_BLOCK + 4 * g;
-                    const __m512i a = four(codes), rest = four(codes + MARTLET_BLOCK);
+                    const __m512i a = four(codes), rest = single ? a : four(codes + MARTLET_BLOCK);
                     for (int p = 0; p < 2; p++) {
                         high[p][c] = _mm512_dpbusd_epi32(high[p][c], w[p], a);
-                        s[p][c] = _mm512_dpbusd_epi32(s[p][c], w[p], rest);
+                        if (!single) s[p][c] = _mm512_dpbusd_epi32(s[p][c], w[p], rest);
                     }
                 }
             }
@@ -174,7 +177,7 @@ INLINE void pair_rows(const int parts, const bool minimum, const bool zeros, con
     }
 }
 
-INLINE void quantized_panels(const int bits, const int parts, const bool minimum, const bool zeros,
+INLINE void quantized_panels(const bool single, const int bits, const int parts, const bool minimum, const bool zeros,
                              const martlet_table table, const int offset, const martlet_packing *packing,
                              const uint8_t *panels, size_t first, size_t last, const martlet_activations *x, float *y,
                              size_t stride, size_t outputs, uint8_t *scratch) {
@@ -198,13 +201,13 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
                 for (int g = 0; g < GROUPS; g++) _mm512_store_si512(scratch + b * 512 + 64 * (size_t)g, w[g]);
             }
             if (m + 4 <= x->rows) {
-                pair_rows(parts, minimum, zeros, offset, true, panel, blocks * size, size, scratch, x, m, out, stride,
-                          mask);
+                pair_rows(single, parts, minimum, zeros, offset, true, panel, blocks * size, size, scratch, x, m, out,
+                          stride, mask);
                 m += 4;
             }
             for (; m + 4 <= x->rows; m += 4) {
-                pair_rows(parts, minimum, zeros, offset, false, panel, blocks * size, size, scratch, x, m, out, stride,
-                          mask);
+                pair_rows(single, parts, minimum, zeros, offset, false, panel, blocks * size, size, scratch, x, m, out,
+                          stride, mask);
             }
         }
         const size_t from = m;
@@ -212,7 +215,7 @@ INLINE void quantized_panels(const int bits, const int parts, const bool minimum
             m = from;
 #define ROWS(n)                                                                                                      \
     for (; m + n <= x->rows; m += n)                                                                                 \
-        panel_rows(bits, parts, minimum, zeros, table, offset, n, panel + i * blocks * size, size, x, m,             \
+        panel_rows(single, bits, parts, minimum, zeros, table, offset, n, panel + i * blocks * size, size, x, m,     \
                    out + i * MARTLET_PANEL, stride, mask[i])
             ROWS(4);
             ROWS(2);
@@ -283,10 +286,16 @@ INLINE void float_panels(const martlet_type type, const martlet_packing *packing
 TARGET static void multiply(const martlet_packing *packing, const void *panels, size_t first, size_t last,
                             const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
     uint8_t *aligned = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+    // The types of matrices whose files ask for inputs of eight bits.
+    if (x->has_high_digits_only && has_layout(packing, 8, 1, false, false, MARTLET_TABLE_NONE, 128)) {
+        quantized_panels(true, 8, 1, false, false, MARTLET_TABLE_NONE, 128, packing, panels, first, last, x, y, stride,
+                         outputs, aligned);
+        return;
+    }
 #define CASE(bits_, parts_, minimum_, zeros_, table_, offset_)                                                       \
     if (has_layout(packing, bits_, parts_, minimum_, zeros_, table_, offset_)) {                                     \
-        quantized_panels(bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, y, stride,\
-                         outputs, aligned);                                                                          \
+        quantized_panels(false, bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, y,\
+                         stride, outputs, aligned);                                                                  \
         return;                                                                                                      \
     }
     FOR_EVERY_LAYOUT(CASE)
@@ -328,6 +337,7 @@ void martlet_fill_quantized_avx512(martlet_quantized_kernels *table) {
 #if defined(__x86_64__)
     table->multiply = multiply;
     table->quantize = quantize;
+    table->quantize_tokens = quantize_tokens;
 #else
     (void)table;
 #endif

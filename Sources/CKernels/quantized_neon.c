@@ -114,6 +114,7 @@ static void multiply_floats(const martlet_packing *packing, const void *panels, 
 }
 
 #define TARGET
+#include "kernels/quantized_tokens.h"
 #define SUFFIX(name) name##_plain
 #define DOT_PRODUCT 0
 #include "kernels/quantized_neon.h"
@@ -171,6 +172,7 @@ void martlet_fill_quantized_neon(martlet_quantized_kernels *table) {
 #if defined(__aarch64__)
     table->multiply = has_dot_product() ? multiply_dotprod : multiply_plain;
     table->quantize = quantize;
+    table->quantize_tokens = quantize_tokens;
 #else
     (void)table;
 #endif

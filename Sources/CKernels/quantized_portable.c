@@ -5,6 +5,9 @@
 #include <float.h>
 #include <math.h>
 
+#define TARGET
+#include "kernels/quantized_tokens.h"
+
 static uint8_t code_at(int bits, const uint8_t *codes, int column, int row) {
     const int g = column / 4, i = column % 4;
     if (bits == 8) return codes[g * 64 + 4 * row + i];
@@ -108,4 +111,5 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
 void martlet_fill_quantized_portable(martlet_quantized_kernels *table) {
     table->multiply = multiply;
     table->quantize = quantize;
+    table->quantize_tokens = quantize_tokens;
 }

@@ -11,10 +11,12 @@ struct CompareCommand: ParsableCommand {
             the distributions over the vocabulary, and whether both find the same token most probable. The page has also \
             the error of every tensor, the divergence by position, the ten worst tokens, and size against loss.
 
-            With --kv-cache the same model on both sides shows what a smaller cache costs.
+            With --kv-cache the same model on both sides shows what a smaller cache costs, with --int8-inputs what inputs \
+            of eight bits do.
 
             Examples:
               martlet compare smollm2 smollm2 --text wiki.txt --kv-cache q8
+              martlet compare ./int8 ./int8 --text wiki.txt --int8-inputs
               martlet compare model-bf16.gguf model-q4_k_m.gguf --text wiki.txt
               martlet compare ./folder a.gguf b.gguf c.gguf --text wiki.txt --chunks 32 --page quality.html
             """)
@@ -26,6 +28,8 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "Keys and values of the models (not the reference) in a cache of f16, q8 or q4.")
     var kvCache = KVCacheType.f16
     @Flag(help: "The reference in float32 throughout, however it is stored.") var exact = false
+    @Flag(help: "Inputs of the models' int8 matrices (not the reference's) in eight bits too, token by token.")
+    var int8Inputs = false
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func validate() throws {
@@ -43,7 +47,7 @@ struct CompareCommand: ParsableCommand {
         var found: [ModelComparison] = []
         for path in paths.dropFirst() {
             // One after the other, so that at most two models are in memory.
-            let candidate = try ComparedModel(path: path, precision: .fast, cache: kvCache)
+            let candidate = try ComparedModel(path: path, precision: int8Inputs ? .int8Inputs : .fast, cache: kvCache)
             var line = StatusLine()
             found.append(
                 try ModelComparison(reference: reference, candidate: candidate, windows: windows) { done, count in

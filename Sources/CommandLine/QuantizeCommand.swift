@@ -21,7 +21,8 @@ struct QuantizeCommand: ParsableCommand {
               smoothquant  outliers moved into int8 weights (Xiao et al. 2022; --migration)
               fp8, fp8-e5m2  eight-bit floats, one scale for each output
               mlx          mlx-lm's affine codes, of the embeddings too
-            gptq, awq and smoothquant need --calibration.
+            gptq, awq and smoothquant need --calibration. Folders of int8 and smoothquant are computed with inputs of 15 bits, \
+            or of eight with --int8-inputs.
 
             Examples:
               martlet quantize runs/first --to q4_k_m --out first.gguf

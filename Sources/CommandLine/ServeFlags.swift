@@ -56,6 +56,12 @@ struct ServeLoading: ParsableArguments {
             "Weights as float32, products and the cache of keys and values in float32: the numbers of a float32 reference, but slower and in more memory."
     )
     var exact = false
+    @Flag(
+        help: """
+            Inputs of int8 matrices in eight bits too, token by token, as LLM.int8 and folders of int8 activations are \
+            computed elsewhere: faster prompts, less exact. A model without such matrices is refused.
+            """)
+    var int8Inputs = false
     @Option(help: "Memory for all models, as 4GiB or 500MB; else what the machine or its control group has.")
     var maxMemory: ByteCount?
     @Option(
@@ -64,7 +70,7 @@ struct ServeLoading: ParsableArguments {
             used least recently are evicted. 1GiB, or what is left beside the weights; the log says it.
             """)
     var cacheMemory: ByteCount?
-    @Option(help: "Keys and values of the cache as f16, q8 (0.55 of the memory for each token) or q4 (0.28).")
+    @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory for each token) or q4 (0.28).")
     var kvCache = KVCacheType.f16
     @Option(help: "Minutes after which an unused model is unloaded from memory.") var idleUnload: Double?
     @Option(help: "Requests of one model computed together at most: the batch size.") var maxRunning = 64
@@ -121,7 +127,8 @@ struct ServeLoading: ParsableArguments {
         settings.engine.speculation = try speculation()
         settings.engine.cacheType = kvCache
         settings.maximumMemory = maxMemory?.bytes
-        settings.precision = exact ? .exact : .fast
+        guard !exact || !int8Inputs else { throw ValidationError("--exact and --int8-inputs exclude each other") }
+        settings.precision = exact ? .exact : int8Inputs ? .int8Inputs : .fast
         if let cacheMemory { settings.cacheBytes = cacheMemory.bytes }
         if let idleUnload {
             guard idleUnload > 0, idleUnload < 1e6 else {

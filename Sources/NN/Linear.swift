@@ -21,6 +21,10 @@ public final class Linear: ModuleLeaf {
     /// The part of the layer that this rank holds: see `divide`.
     public private(set) var partition = Partition.whole
 
+    /// Whether inputs are rounded to eight bits, token by token, with gradients straight through: for training that knows of
+    /// it. Products with a packed weight do so by themselves.
+    package var roundsInputsInTraining = false
+
     private var own: any WeightMatrix
     private var shared: Embedding?
     private let role: ParameterRole
@@ -114,9 +118,14 @@ public final class Linear: ModuleLeaf {
 
     /// Packs the weight for fast products with constant weights.
     public func prepare(_ precision: Precision) throws {
-        packed = try matrix.packed(exact: precision == .exact)
-        isFast = precision == .fast
+        let matrix = try matrix.packed(exact: precision == .exact)
+        if precision == .int8Inputs, matrix.holdsBytes { matrix.inputRounding = self.matrix.inputRounding }
+        packed = matrix
+        isFast = precision != .exact
     }
+
+    /// Whether products with the packed weight round their inputs to eight bits.
+    package var roundsInputs: Bool { packed?.inputRounding != nil }
 
     /// Drops the packed weight. Call it when the weight changes.
     public func release() { packed = nil }
@@ -137,7 +146,7 @@ public final class Linear: ModuleLeaf {
     /// undefined. For the last product of a layer that is recomputed during the backward pass.
     package func forGradients(_ x: Tensor, _ rows: RowAdapters) throws -> Tensor {
         let active = adapters.filter(\.isEnabled), terms = try active.compactMap { try $0.term(rows.draw) }
-        guard rows.isEmpty, hooks.isEmpty, active.count <= 1, terms.count == active.count,
+        guard rows.isEmpty, hooks.isEmpty, !roundsInputsInTraining, active.count <= 1, terms.count == active.count,
             Self.isRecording(x, [self]) || Tensor.isRecording(terms.flatMap { [$0.down, $0.up] })
         else { return try self(x, rows) }
         let layer = [(weight: matrix, bias: bias)]
@@ -153,6 +162,7 @@ public final class Linear: ModuleLeaf {
     }
 
     package static func project(_ x: Tensor, _ layers: [Linear], _ rows: RowAdapters) throws -> [Tensor] {
+        let x = layers.contains { $0.roundsInputsInTraining } ? try x.roundedByRow() : x
         let isPlain = layers.allSatisfy { $0.adapters.isEmpty } && rows.isEmpty
         let outputs = try isPlain ? products(x, layers) : adapted(x, layers, rows)  // [tokens, out] each
         guard layers.contains(where: { !$0.hooks.isEmpty }) else { return outputs }
@@ -229,6 +239,9 @@ public enum Precision: String, Sendable, CaseIterable {
     /// In the format the weights are stored in, activations rounded to 15 bits in blocks of 32 where the weights
     /// are quantised.
     case fast
+    /// As `fast`, but inputs of matrices of bytes whose files ask for it are rounded to eight bits, token by token:
+    /// bitsandbytes' LLM.int8 and compressed-tensors with int8 activations.
+    case int8Inputs
     /// Weights dequantised to float32, everything in float32.
     case exact
 }

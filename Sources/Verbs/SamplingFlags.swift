@@ -132,6 +132,12 @@ package struct ModelFlags: ParsableArguments {
     package var model: String
     @Flag(help: "Dequantise all weights to float32: slower, more memory, the reference for the fast path.")
     package var exact = false
+    @Flag(
+        help: """
+            Inputs of int8 matrices in eight bits too, token by token, as LLM.int8 and folders of int8 activations are \
+            computed elsewhere: faster prompts, less exact.
+            """)
+    package var int8Inputs = false
 
     @OptionGroup package var adapters: AdapterFlags
 
@@ -140,9 +146,13 @@ package struct ModelFlags: ParsableArguments {
 
     package init() {}
 
-    enum CodingKeys: String, CodingKey { case model, exact, adapters }
+    enum CodingKeys: String, CodingKey { case model, exact, int8Inputs, adapters }
 
-    package var precision: Precision { exact ? .exact : .fast }
+    package func validate() throws {
+        guard !exact || !int8Inputs else { throw ValidationError("--exact and --int8-inputs exclude each other") }
+    }
+
+    package var precision: Precision { exact ? .exact : int8Inputs ? .int8Inputs : .fast }
 
     package func load(_ cache: CacheFlags) throws -> LanguageModel {
         try LanguageModel(files(), precision: precision, cache: cache.kvCache)
@@ -178,7 +188,7 @@ package struct ModelFlags: ParsableArguments {
 
 /// How keys and values are kept, of commands that generate.
 package struct CacheFlags: ParsableArguments {
-    @Option(help: "Keys and values of the cache as f16, q8 (0.55 of the memory) or q4 (0.28).")
+    @Option(help: "Keys and values of the cache as f16, q8 (0.53 of the memory) or q4 (0.28).")
     package var kvCache = KVCacheType.f16
 
     package init() {}

@@ -112,7 +112,7 @@ import Testing
                             sums.withUnsafeBufferPointer { sums in
                                 var activations = martlet_activations(
                                     values: x.baseAddress, codes: codes.baseAddress, scales: scales.baseAddress,
-                                    sums: sums.baseAddress, rows: count, columns: columns)
+                                    sums: sums.baseAddress, rows: count, columns: columns, has_high_digits_only: false)
                                 kernels.quantized.multiply(
                                     &packing, panels, 0, (rows + 15) / 16, &activations, &y, rows, rows, scratch)
                             }

@@ -63,10 +63,11 @@ import Testing
         (0..<count).map { Float((($0 &+ seed) &* 2_654_435_761) >> 7 & 1023) / 512 - 1 }
     }
 
-    /// y for `x` with the packed weights; rows of x one call.
+    /// y for `x` with the packed weights; rows of x one call. Inputs are rounded token by token where `threshold` is given, and
+    /// low digits, which are zero then, left out unless they are `multiplied` all the same.
     private func product(
         _ kernels: UnsafePointer<martlet_kernels>, _ type: martlet_type, _ weights: [UInt8], rows: Int, columns: Int,
-        _ x: [Float], exact: Bool = false
+        _ x: [Float], exact: Bool = false, threshold: Float? = nil, multiplied: Bool = false
     ) -> [Float] {
         var packing = martlet_packing()
         #expect(martlet_packing_of(type, exact, &packing))
@@ -87,7 +88,11 @@ import Testing
         var codes = [Int8](repeating: 0, count: count * columns * 2)
         var scales = [Float](repeating: 0, count: count * blocks + 1)
         var sums = [Int32](repeating: 0, count: count * blocks * 2 + 1)
-        if packing.bits != 0 { kernels.pointee.quantized.quantize(x, count, columns, &codes, &scales, &sums) }
+        if let threshold {
+            kernels.pointee.quantized.quantize_tokens(x, count, columns, threshold, &codes, &scales, &sums)
+        } else if packing.bits != 0 {
+            kernels.pointee.quantized.quantize(x, count, columns, &codes, &scales, &sums)
+        }
         var y = [Float](repeating: .nan, count: count * rows)
         let scratch = UnsafeMutableRawPointer.allocate(byteCount: martlet_multiply_scratch(columns), alignment: 64)
         defer { scratch.deallocate() }
@@ -97,7 +102,8 @@ import Testing
                     sums.withUnsafeBufferPointer { sums in
                         var activations = martlet_activations(
                             values: x.baseAddress, codes: codes.baseAddress, scales: scales.baseAddress,
-                            sums: sums.baseAddress, rows: count, columns: columns)
+                            sums: sums.baseAddress, rows: count, columns: columns,
+                            has_high_digits_only: threshold != nil && !multiplied)
                         kernels.pointee.quantized.multiply(
                             &packing, memory, 0, panels, &activations, &y, rows, rows, scratch)
                     }
@@ -140,6 +146,48 @@ import Testing
                     set, type, weights, rows: rows, columns: columns, Array(x[($0 * columns)..<(($0 + 1) * columns)]))
             }
             #expect(together == alone)
+        }
+    }
+
+    @Test(arguments: [MARTLET_Q8_0, MARTLET_Q4_0, MARTLET_Q4_1, MARTLET_Q6_K]) func tokensOfEightBitsHaveTheSameBits(
+        _ type: martlet_type
+    ) throws {
+        let columns = 256
+        for (rows, count) in [(16, 1), (40, 3), (33, 9)] {
+            let weights = weights(type, rows: rows, columns: columns, seed: rows)
+            for value: Float in [0.25, 40, .infinity, .nan, .greatestFiniteMagnitude, .leastNonzeroMagnitude, 0] {
+                var x = activations(count * columns, seed: count)
+                for place in [(count - 1) * columns, count * columns - 1] { x[place] = value }
+                if value == 0 || value == .leastNonzeroMagnitude {
+                    for place in (count - 1) * columns..<count * columns { x[place] = value }
+                }
+                let expected = product(
+                    Self.sets[0], type, weights, rows: rows, columns: columns, x, threshold: 6, multiplied: true)
+                for set in Self.sets {
+                    for multiplied in [true, false] {
+                        let found = product(
+                            set, type, weights, rows: rows, columns: columns, x, threshold: 6, multiplied: multiplied)
+                        let isSame = zip(found, expected).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }
+                        #expect(isSame, "\(type) \(value)")
+                    }
+                }
+                // By definition: what is large is left out, the rest are codes of the token's own scale.
+                var rounded = x
+                for row in 0..<count {
+                    let range = row * columns..<(row + 1) * columns
+                    let top = x[range].map(abs).filter { $0 < 6 }.max() ?? 0
+                    for place in range {
+                        let code = top > 1e-30 ? (x[place] * (127 / top)).rounded(.toNearestOrEven) : 0
+                        rounded[place] = abs(x[place]) < 6 ? code * (top / 127) : 0
+                    }
+                }
+                let wanted = reference(type, weights, rows: rows, columns: columns, rounded)
+                let size = wanted.map(abs).max() ?? 1
+                for (index, sum) in wanted.enumerated() where value.isFinite || index < (count - 1) * rows {
+                    #expect(abs(Double(expected[index]) - sum) <= 1e-3 * size)
+                }
+                if !value.isFinite { #expect(expected.suffix(rows).count { $0.isNaN } == rows) }
+            }
         }
     }
 

@@ -62,6 +62,8 @@ typedef struct martlet_activations {
     const int32_t *_Nullable sums;
     size_t rows;
     size_t columns;
+    /// Whether all low digits are zero, so that products may leave them out.
+    bool has_high_digits_only;
 } martlet_activations;
 
 /// Elements in a block of the stored type, and bytes of the block.
@@ -95,6 +97,10 @@ typedef struct martlet_quantized_kernels {
     /// Quantises `rows` rows of float32 to pairs of digits: scale = max|x| / 16256 in each block of 32, ties to even.
     void (*_Nonnull quantize)(const float *_Nonnull values, size_t rows, size_t columns, int8_t *_Nonnull codes,
                               float *_Nonnull scales, int32_t *_Nonnull sums);
+    /// Quantises rows to eight bits: high digits alone, with one scale for a row, max|x| / 127, of the numbers below
+    /// `threshold` in magnitude; the others become zeros. A row with a number that is infinite or none has no scale.
+    void (*_Nonnull quantize_tokens)(const float *_Nonnull values, size_t rows, size_t columns, float threshold,
+                                     int8_t *_Nonnull codes, float *_Nonnull scales, int32_t *_Nonnull sums);
     /// y[m, 16p … ] for panels `first ..< last` and all activation rows. `outputs` is the number of columns of y,
     /// `stride` the number of elements between its rows. `scratch` holds `martlet_multiply_scratch` bytes, aligned to
     /// 64.

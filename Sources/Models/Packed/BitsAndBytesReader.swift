@@ -6,10 +6,23 @@ import MartletTensor
 /// bitsandbytes: NF4 and FP4 with their scales plain or quantised themselves (Dettmers et al. 2023), and the int8 of
 /// LLM.int8 (Dettmers et al. 2022), whose outlier columns are found in the activations and are not stored.
 package struct BitsAndBytesReader: PackedReader {
+    /// What bitsandbytes takes as an outlier where a configuration does not say.
+    private static let usualThreshold = 6.0
+    private let inputRounding: InputRounding
     private static let states = ["quant_state.bitsandbytes__nf4", "quant_state.bitsandbytes__fp4"]
     package let suffixes =
         ["weight", "SCB", "weight_format"]
         + (["absmax", "quant_map", "nested_absmax", "nested_quant_map"] + states).map { "weight." + $0 }
+
+    init(_ config: ConfigurationReader) throws(ModelError) {
+        let threshold = try config.number("llm_int8_threshold", default: Self.usualThreshold)
+        guard (0...1e6).contains(threshold) else {
+            throw .wrongValue(
+                file: config.file, key: "quantization_config.llm_int8_threshold", found: "\(threshold)",
+                expected: "a magnitude, or 0 for no outliers")
+        }
+        inputRounding = InputRounding(threshold: Float(threshold))
+    }
 
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
         if let state = Self.states.first(where: { module.has("weight." + $0) }) {
@@ -28,7 +41,8 @@ package struct BitsAndBytesReader: PackedReader {
         }
         return try GroupAffineMatrix(
             codes, storedType: "INT8", scales: list, zeros: [Int16](repeating: 128, count: list.count),
-            groupOfInput: InputGroups.neighbours(module.inputs, size: -1), parameters: [scales])
+            groupOfInput: InputGroups.neighbours(module.inputs, size: -1), parameters: [scales],
+            inputRounding: inputRounding)
     }
 
     private func fourBits(_ module: PackedModule, _ state: String) throws -> any WeightMatrix {

@@ -12,6 +12,8 @@ package struct CompressedTensorsReader: PackedReader {
     ]
     private let bits: Int
     private let groupSize: Int
+    /// Of int8 activations with a scale for each token, found when they come. Others are computed in 15 bits.
+    private let inputRounding: InputRounding?
 
     private static let formats = ["pack-quantized", "int-quantized", "float-quantized", "naive-quantized"]
 
@@ -36,6 +38,12 @@ package struct CompressedTensorsReader: PackedReader {
         }
         self.bits = bits
         groupSize = size
+        let inputs = groups.map { $0.value["input_activations"] ?? .null }
+        let areTokens = inputs.allSatisfy { input in
+            input["num_bits"]?.integer == 8 && input["type"]?.string == "int" && input["strategy"]?.string == "token"
+                && input["symmetric"]?.bool == true && input["dynamic"]?.bool == true
+        }
+        inputRounding = areTokens ? InputRounding() : nil
     }
 
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
@@ -85,6 +93,7 @@ package struct CompressedTensorsReader: PackedReader {
             ?? InputGroups.neighbours(module.inputs, size: groups == 1 ? -1 : groupSize)
         return try GroupAffineMatrix(
             codes, storedType: "INT\(bits)", scales: scales, zeros: zeros, groupOfInput: groupOf,
-            parameters: parameters + (indices.map { [$0] } ?? []))
+            parameters: parameters + (indices.map { [$0] } ?? []), inputRounding: layout == .bytes ? inputRounding : nil
+        )
     }
 }

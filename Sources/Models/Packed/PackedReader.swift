@@ -76,7 +76,7 @@ package enum PackedFormats {
         switch method {
         case "gptq": return try GPTQReader(reader)
         case "awq": return try AWQReader(reader)
-        case "bitsandbytes": return BitsAndBytesReader()
+        case "bitsandbytes": return try BitsAndBytesReader(reader)
         case "fp8", "fbgemm_fp8": return try Float8Reader(reader)
         case "mxfp4": return MXFP4Reader()
         case "compressed-tensors": return try CompressedTensorsReader(reader)

@@ -76,6 +76,8 @@ public enum ModuleError: Error, Sendable, Equatable, CustomStringConvertible {
     case isFrozen(path: String)
     /// A parameter in this stored form cannot have a gradient.
     case notTrainable(path: String, storedType: String)
+    /// Inputs of eight bits were asked for, and no matrix takes them.
+    case noRoundedInputs
 
     public var description: String {
         switch self {
@@ -91,6 +93,9 @@ public enum ModuleError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path) is frozen and has no gradient: call `ModuleTree.train` with its path before the forward pass"
         case .notTrainable(let path, let storedType):
             "\(path) is stored as \(storedType), which has no gradient: train an adapter on it instead"
+        case .noRoundedInputs:
+            "no matrix takes inputs of eight bits: those of bitsandbytes' int8 and of compressed-tensors with int8 "
+                + "activations for each token do. Make such a folder with martlet quantize --method int8 or smoothquant"
         }
     }
 }

@@ -121,11 +121,15 @@ public final class ModuleTree {
 
     /// Packs the weights of all linear layers for inference.
     /// - Parameter progress: called with the number of layers done and their total.
+    /// - Throws: `ModuleError.noRoundedInputs` where `int8Inputs` would change nothing.
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
         let linears = linears
         for (index, linear) in linears.enumerated() {
             try linear.prepare(precision)
             progress(index + 1, linears.count)
+        }
+        guard precision != .int8Inputs || linears.contains(where: \.roundsInputs) else {
+            throw ModuleError.noRoundedInputs
         }
     }
 

@@ -18,16 +18,18 @@ public struct GroupAffineMatrix: WeightMatrix {
     /// Inputs in the order of their groups, where they do not stand so (act-order).
     private let order: [Int32]?
     private let parameters: [Tensor]
+    public let inputRounding: InputRounding?
 
     /// - Parameters:
     ///   - scales: `[out, groups]`.
     ///   - zeros: `[out, groups]`, within the codes' range or one more.
     ///   - groupOfInput: a group for each input.
     ///   - parameters: the tensors these were read from, for their bytes.
+    ///   - inputRounding: how inputs are rounded elsewhere.
     /// - Throws: `TensorError` for lists of other lengths, groups that there are not, and scales that are no numbers.
     public init(
         _ codes: PackedCodes, storedType: String, scales: [Float], zeros: [Int16], groupOfInput: [Int32],
-        parameters: [Tensor]
+        parameters: [Tensor], inputRounding: InputRounding? = nil
     ) throws(TensorError) {
         let outputs = codes.outputs, inputs = codes.inputs
         guard outputs > 0, scales.count % outputs == 0, scales.count == zeros.count, groupOfInput.count == inputs else {
@@ -51,6 +53,7 @@ public struct GroupAffineMatrix: WeightMatrix {
         self.groups = groups
         self.groupOfInput = groupOfInput
         self.parameters = parameters
+        self.inputRounding = inputRounding
         let isSorted = zip(groupOfInput, groupOfInput.dropFirst()).allSatisfy { $0 <= $1 }
         order =
             isSorted

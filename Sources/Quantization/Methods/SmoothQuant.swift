@@ -1,7 +1,8 @@
 import MartletTensor
 
 /// SmoothQuant (Xiao et al. 2022): outliers of the inputs are moved into the weights, s[j] = max|x[j]|^α / max|w[j]|^(1−α), so
-/// that both can be rounded to eight bits. The folder says that inputs are rounded token by token when they are met.
+/// that both can be rounded to eight bits. The folder says that inputs are rounded token by token when they are met, which
+/// `Precision.int8Inputs` does.
 package enum SmoothQuant {
     /// - Parameters:
     ///   - weights: `[out, in]` of each layer that sees the input.

@@ -26,9 +26,13 @@ public protocol WeightMatrix: Sendable {
     func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor
     /// Repacked for inference: in the stored format, or exactly in float32.
     func packed(exact: Bool) throws(TensorError) -> PackedMatrix
+    /// How its inputs are rounded elsewhere, by what its files say; nil where that is not at all.
+    var inputRounding: InputRounding? { get }
 }
 
 extension WeightMatrix {
+    public var inputRounding: InputRounding? { nil }
+
     /// Whether it has a gradient on the tape.
     public var isTrained: Bool { dense?.requiresGrad ?? false }
 

@@ -28,9 +28,13 @@ public final class PackedMatrix: @unchecked Sendable {
         }
     }
     /// The same where tasks read them.
-    private var factors: Storage?
+    private(set) var factors: Storage?
     /// Numbers that are added to all weights of a group of columns; nil where there are none. Set before the first product.
     package var groupOffsets: GroupOffsets? { didSet { noteParts() } }
+    /// How its inputs are rounded; nil for 15 bits in blocks. Of matrices with codes of bytes. Set before the first product.
+    package var inputRounding: InputRounding?
+    /// Columns as float32 that inputs with outliers have met.
+    let outlierColumns = OutlierColumns()
     /// Whether the product's input is not the one that was given, or something is added to its result.
     private var isRearranged = false
     private func noteParts() { isRearranged = columnOrder != nil || groupOffsets != nil }
@@ -61,9 +65,9 @@ public final class PackedMatrix: @unchecked Sendable {
             }
         }
     }
-    private let form: Form
-    private let panels: Storage
-    private let panelBytes: Int
+    let form: Form
+    let panels: Storage
+    let panelBytes: Int
     private var panelCount: Int { (rows + Self.panel - 1) / Self.panel }
 
     static let panel = Int(MARTLET_PANEL)
@@ -137,11 +141,12 @@ public final class PackedMatrix: @unchecked Sendable {
             throw TensorError(
                 .shape, "multiply", "matrices of \(matrices.map(\.columns)) columns do not fit \(x.shape)")
         }
-        if matrices.contains(where: { $0.isRearranged }) {
+        let rounding = matrices.first?.inputRounding
+        if matrices.contains(where: { $0.isRearranged || $0.inputRounding != rounding }) {
             return matrices.map { $0.multiplyRearranged(x) }
         }
         let outputs = matrices.map { Tensor(uninitialized: [x.shape[0], $0.rows]) }
-        multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats))
+        multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats), rounding: rounding)
         return outputs
     }
 
@@ -161,7 +166,7 @@ public final class PackedMatrix: @unchecked Sendable {
             }
         }
         let output = Tensor(uninitialized: [count, rows])
-        Self.multiply(input.floats, rows: count, by: [self], into: [output.floats])
+        Self.multiply(input.floats, rows: count, by: [self], into: [output.floats], rounding: inputRounding)
         if let groupOffsets { add(groupOffsets, of: input, to: output) }
         withExtendedLifetime(input) {}
         return output
@@ -192,9 +197,10 @@ public final class PackedMatrix: @unchecked Sendable {
     /// - Parameters:
     ///   - x: `[count, columns]`, contiguous.
     ///   - outputs: for each matrix `[count, rows]`, contiguous.
+    ///   - rounding: nil for 15 bits in blocks.
     static func multiply(
         _ x: UnsafePointer<Float>, rows count: Int, by matrices: [PackedMatrix],
-        into outputs: [UnsafeMutablePointer<Float>]
+        into outputs: [UnsafeMutablePointer<Float>], rounding: InputRounding? = nil
     ) {
         guard let columns = matrices.first?.columns, count > 0 else { return }
         precondition(matrices.allSatisfy { $0.columns == columns }, "the matrices share their input")
@@ -214,10 +220,15 @@ public final class PackedMatrix: @unchecked Sendable {
             activations.codes = UnsafePointer(codes)
             activations.scales = UnsafePointer(scales)
             activations.sums = UnsafePointer(sums)
+            activations.has_high_digits_only = rounding != nil
             Fused.forRows(count, width: columns) { range in
-                kernels.quantize(
-                    x + range.lowerBound * columns, range.count, columns, codes + range.lowerBound * columns * 2,
-                    scales + range.lowerBound * blocks, sums + range.lowerBound * blocks * 2)
+                let x = x + range.lowerBound * columns, codes = codes + range.lowerBound * columns * 2
+                let scales = scales + range.lowerBound * blocks, sums = sums + range.lowerBound * blocks * 2
+                if let rounding {
+                    kernels.quantize_tokens(x, range.count, columns, rounding.threshold, codes, scales, sums)
+                } else {
+                    kernels.quantize(x, range.count, columns, codes, scales, sums)
+                }
             }
         }
         // Tasks of about equal bytes of weights; each is a run of panels of one matrix.
@@ -244,6 +255,7 @@ public final class PackedMatrix: @unchecked Sendable {
                 }
             }
         }
+        if let rounding, quantizes { rounding.addOutliers(of: x, rows: count, by: matrices, to: outputs) }
         withExtendedLifetime((matrices, buffer)) {}
     }
 }
