@@ -82,7 +82,35 @@ import Testing
         try expectSameBitsWhenResumed(folder, options(["qat": "int4", "qat_group": 8])) { _, _ in }
     }
 
+    /// int8 with one scale for each output and inputs of eight bits, and BitNet's ternary weights: they learn, and what was
+    /// computed is what the saved model computes with its inputs rounded.
+    @Test(arguments: [("int8", 0.1), ("ternary", 0.6)]) func inputsAreRoundedWithTheWeights(
+        qat: String, miss: Double
+    ) throws {
+        let folder = try scratch("qat-inputs-\(qat)")
+        let data = try TrainingData(folder: folder + "/data")
+        let plain = try losses(Trainer(run: folder + "/plain", options: options(["steps": 40]), data: data))
+        let more: [String: JSON] = ["steps": 40, "qat": .string(qat), "qat_group": 0, "qat_activations": "int8"]
+        let trainer = try Trainer(run: folder + "/run", options: options(more), data: data)
+        let rounded = try losses(trainer)
+        #expect(
+            rounded[39] < rounded[0] && abs(rounded[39] - plain[39]) < miss * plain[39], "\(rounded[39]), \(plain[39])")
+        let saved = try ModelFiles(path: folder + "/run").decoder(), ids: [Int32] = [5, 6, 7, 8]
+        let trained = try #require(try trainer.decoder?(ids).detach().toArray(as: Float.self))
+        #expect(try saved(ids).toArray(as: Float.self) != trained)
+        for layer in saved.tree.linears where layer.path.contains(".layers.") { layer.roundsInputsInTraining = true }
+        #expect(try saved(ids).toArray(as: Float.self) == trained)
+    }
+
     @Test func whatQuantisationAwarenessDoesNotGoWithIsRefused() throws {
+        for (more, word) in [
+            (["qat_activations": "int8"], "say what qat is"), (["qat": "int4", "qat_group": 0], "int8's alone"),
+            (["qat": "int8", "qat_group": 5], "8 inputs or more"),
+        ] as [([String: JSON], String)] {
+            #expect {
+                _ = try ResolvedOptions(options(more), vocabularySize: 100)
+            } throws: { "\($0)".contains(word) }
+        }
         #expect {
             _ = try ResolvedOptions(options(["qat": "int4", "precision": "bf16"]), vocabularySize: 100)
         } throws: { "\($0)".contains("leave precision at fp32") }

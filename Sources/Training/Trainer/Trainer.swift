@@ -73,6 +73,13 @@ public final class Trainer {
         _ run: String, _ options: ResolvedOptions, _ decoder: Decoder?, _ cost: TrainingCost, _ loop: StepLoop,
         _ source: any TrainingSource
     ) throws {
+        if options.run.compute.roundsInputs {
+            guard let decoder else {
+                throw TrainingError(
+                    .configuration, "qat_activations rounds the inputs of a decoder's layers, and none is trained here")
+            }
+            WeightRounding.roundInputs(of: decoder.tree)
+        }
         self.run = run
         self.options = options
         self.decoder = decoder

@@ -13,6 +13,10 @@ public struct ComputeOptions: Sendable, Equatable {
     public enum QuantizationAware: String, Sendable, CaseIterable, OptionValue { case none, int8, int4, ternary }
     public internal(set) var quantizationAware = QuantizationAware.none
     public internal(set) var quantizationGroup = 32
+    public enum RoundedInputs: String, Sendable, CaseIterable, OptionValue { case none, int8 }
+    public internal(set) var quantizedInputs = RoundedInputs.none
+    /// Whether the inputs of layers are rounded to eight bits with their matrices.
+    var roundsInputs: Bool { quantizationAware != .none && quantizedInputs == .int8 }
 
     /// The type that matrices are rounded to, if any.
     public var roundedType: DType? {
@@ -27,7 +31,7 @@ public struct ComputeOptions: Sendable, Equatable {
     var rounding: WeightRounding? {
         switch quantizationAware {
         case .none: roundedType.map { .type($0) }
-        case .int8: .grid(bits: 8, group: quantizationGroup)
+        case .int8: quantizationGroup == 0 ? .outputs : .grid(bits: 8, group: quantizationGroup)
         case .int4: .grid(bits: 4, group: quantizationGroup)
         case .ternary: .ternary
         }
@@ -81,12 +85,31 @@ extension OptionPart {
                     + "int4, or ternary (-1, 0, 1: 1.58 bits, an experiment). The saved model is the rounded one.",
                 shown: true, others: "quantization_aware quantization_aware_training", default: .value(.none)),
             .integer(
-                "qat_group", \.compute.quantizationGroup, 8...65_536,
-                "Inputs that share a scale in qat's int8 and int4; 32 is what Q8_0 and Q4_0 have.",
+                "qat_group", \.compute.quantizationGroup, 0...65_536,
+                "Inputs that share a scale in qat's int8 and int4; 32 is what Q8_0 and Q4_0 have, and 0 stands for all "
+                    + "inputs of an output, as int8 folders have them.",
                 others: "qat_group_size", default: .value(32)),
+            .choice(
+                "qat_activations", \.compute.quantizedInputs,
+                "What inputs of the layers that qat rounds are rounded to, each token with a scale of its own: int8 is what "
+                    + "run --int8-inputs computes with qat int8 and qat_group 0, and, with qat ternary, BitNet b1.58.",
+                others: "activation_quantization quantize_activations", default: .value(.none)),
         ]
     ) { (run, _) throws(TrainingError) in
-        guard run.compute.quantizationAware != .none else { return }
+        guard run.compute.quantizationAware != .none else {
+            guard run.compute.quantizedInputs == .none else {
+                throw TrainingError(
+                    .configuration, "qat_activations rounds the inputs of layers that qat rounds: say what qat is")
+            }
+            return
+        }
+        let group = run.compute.quantizationGroup
+        guard group >= 8 || (group == 0 && run.compute.quantizationAware != .int4) else {
+            throw TrainingError(
+                .configuration,
+                "qat_group is \(group): groups have 8 inputs or more, and one scale for each output (0) is int8's alone"
+            )
+        }
         guard run.compute.precision == .fp32 else {
             throw TrainingError(
                 .configuration,
