@@ -18,9 +18,14 @@ static ptrdiff_t rounded(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / 
 static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static ptrdiff_t greater(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
+static const martlet_upcoming nothing_next = {0, 0, 0, 0};
+
+#include "position_scores.h"
+
 /// Offsets of the parts of the scratch memory, and the floats of a packed block of keys or values.
 typedef struct layout {
     ptrdiff_t blocks, padded, tile, key_deep, key_wide, value_deep, value_wide;
+    position_layout positions;
     float *scores, *probabilities, *gradients;
     /// A block of scores by queries as rows x queries panels.
     float *rows;
@@ -31,7 +36,7 @@ typedef struct layout {
 } layout;
 
 static size_t lay_out(layout *at, const martlet_gemm_kernels *gemm, ptrdiff_t tokens, ptrdiff_t dimension,
-                      ptrdiff_t value_dimension, bool gradient, float *base) {
+                      ptrdiff_t value_dimension, ptrdiff_t buckets, bool gradient, float *base) {
     at->blocks = (tokens + KEYS - 1) / KEYS;
     at->padded = at->blocks * KEYS;
     at->tile = tile_of(gemm);
@@ -48,8 +53,20 @@ static size_t lay_out(layout *at, const martlet_gemm_kernels *gemm, ptrdiff_t to
     PLACE(scores, strip);
     PLACE(keys_deep, at->blocks * at->key_deep);
     PLACE(values_wide, at->blocks * at->value_wide);
+    if (buckets > 0) {
+        PLACE(positions.keys_deep, dimension * rounded(buckets, gemm->lanes));
+        PLACE(positions.queries_deep, dimension * rounded(buckets, gemm->lanes));
+        PLACE(positions.of_queries, at->tile * buckets);
+        PLACE(positions.of_keys, tokens * buckets);
+    }
+    if (buckets > 0 && gradient) {
+        PLACE(positions.keys_wide, buckets * rounded(dimension, gemm->lanes));
+        PLACE(positions.queries_wide, buckets * rounded(dimension, gemm->lanes));
+        PLACE(positions.of_queries_gradient, at->tile * buckets);
+        PLACE(positions.of_keys_gradient, tokens * buckets);
+    }
     if (gradient) {
-        PLACE(rows, rounded(KEYS, gemm->tile_rows) * at->tile);
+        PLACE(rows, rounded(KEYS, gemm->tile_rows) * KEYS);
         PLACE(probabilities, strip);
         PLACE(gradients, strip);
         PLACE(values_deep, at->blocks * at->value_deep);
@@ -62,9 +79,10 @@ static size_t lay_out(layout *at, const martlet_gemm_kernels *gemm, ptrdiff_t to
 }
 
 size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *gemm, ptrdiff_t tokens,
-                                          ptrdiff_t head_dimension, ptrdiff_t value_dimension, bool gradient) {
+                                          ptrdiff_t head_dimension, ptrdiff_t value_dimension, ptrdiff_t bucket_count,
+                                          bool gradient) {
     layout at;
-    return lay_out(&at, gemm, tokens, head_dimension, value_dimension, gradient, NULL);
+    return lay_out(&at, gemm, tokens, head_dimension, value_dimension, bucket_count, gradient, NULL);
 }
 
 /// The range of whole blocks, from `low`, that contains all keys seen by any query of first ..< end.
@@ -87,8 +105,6 @@ static void range_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdi
 static const unsigned char *seen_of(const martlet_sequence_attention *a, ptrdiff_t query, ptrdiff_t offset) {
     return a->seen ? a->seen + query * a->seen_stride + offset : NULL;
 }
-
-static const martlet_upcoming nothing_next = {0, 0, 0, 0};
 
 /// strip[rows x width] = x packed blocks, block by block.
 static void multiply_blocks(const martlet_gemm_kernels *gemm, ptrdiff_t block_size, const float *x, ptrdiff_t x_stride,
@@ -169,12 +185,13 @@ void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_tra
                              const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
     const ptrdiff_t dimension = a->head_dimension, wide = a->value_dimension, tokens = a->tokens;
     layout at;
-    lay_out(&at, gemm, tokens, dimension, wide, false, scratch);
+    lay_out(&at, gemm, tokens, dimension, wide, a->bucket_count, false, scratch);
     pack_blocks(gemm, &at, at.key_deep, a->keys + kv_head * dimension, a->key_stride, tokens, dimension, true,
                 at.keys_deep);
     pack_blocks(gemm, &at, at.value_wide, a->values + kv_head * wide, a->value_stride, tokens, wide, false,
                 at.values_wide);
     for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
+        begin_positions(gemm, a, &at.positions, head);
         for (ptrdiff_t first = 0; first < a->query_tokens; first += at.tile) {
             ptrdiff_t rows = smaller(at.tile, a->query_tokens - first), low_block, end_block;
             visible(a, first, first + rows, &low_block, &end_block);
@@ -182,6 +199,7 @@ void martlet_sequence_attend(const martlet_gemm_kernels *gemm, const martlet_tra
             multiply_blocks(gemm, at.key_deep, a->queries + first * a->query_stride + head * dimension,
                             a->query_stride, rows, dimension, at.keys_deep, low_block, end_block, tokens, at.scores,
                             width);
+            add_positions(gemm, a, &at.positions, head, first, rows, low_block * KEYS, width, at.scores);
             for (ptrdiff_t row = 0; row < rows; row++) {
                 ptrdiff_t low, high;
                 range_of(a, first + row, low_block * KEYS, &low, &high);
@@ -201,7 +219,7 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
                                       const martlet_sequence_attention *a, ptrdiff_t kv_head, void *scratch) {
     const ptrdiff_t dimension = a->head_dimension, wide = a->value_dimension, tokens = a->tokens;
     layout at;
-    lay_out(&at, gemm, tokens, dimension, wide, true, scratch);
+    lay_out(&at, gemm, tokens, dimension, wide, a->bucket_count, true, scratch);
     const float *keys = a->keys + kv_head * dimension, *values = a->values + kv_head * wide;
     pack_blocks(gemm, &at, at.key_deep, keys, a->key_stride, tokens, dimension, true, at.keys_deep);
     pack_blocks(gemm, &at, at.key_wide, keys, a->key_stride, tokens, dimension, false, at.keys_wide);
@@ -213,6 +231,8 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
         memset(value_gradient + token * a->value_stride, 0, (size_t)wide * sizeof(float));
     }
     for (ptrdiff_t head = kv_head * a->group; head < (kv_head + 1) * a->group; head++) {
+        begin_positions(gemm, a, &at.positions, head);
+        begin_position_gradients(gemm, a, &at.positions, head);
         for (ptrdiff_t first = 0; first < a->query_tokens; first += at.tile) {
             ptrdiff_t rows = smaller(at.tile, a->query_tokens - first), low_block, end_block;
             visible(a, first, first + rows, &low_block, &end_block);
@@ -222,6 +242,7 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
             const float *output_gradient = a->output_gradient + result;
             multiply_blocks(gemm, at.key_deep, a->queries + offset, a->query_stride, rows, dimension, at.keys_deep,
                             low_block, end_block, tokens, at.scores, width);
+            add_positions(gemm, a, &at.positions, head, first, rows, low_block * KEYS, width, at.scores);
             multiply_blocks(gemm, at.value_deep, output_gradient, a->output_stride, rows, wide, at.values_deep,
                             low_block, end_block, tokens, at.gradients, width);
             for (ptrdiff_t row = 0; row < rows; row++) {
@@ -252,6 +273,9 @@ void martlet_sequence_attend_gradient(const martlet_gemm_kernels *gemm, const ma
                            tokens, key_gradient, a->key_stride);
             add_transposed(gemm, &at, at.probabilities, width, rows, wide, at.outputs_wide, low_block, end_block,
                            tokens, value_gradient, a->value_stride);
+            take_position_gradients(gemm, a, &at.positions, head, first, rows, low_block * KEYS, width, at.gradients,
+                                    at.queries_wide, at.rows);
         }
+        end_position_gradients(gemm, a, &at.positions, head, at.keys_wide, at.key_wide, at.rows);
     }
 }

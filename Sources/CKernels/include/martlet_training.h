@@ -121,6 +121,14 @@ typedef struct martlet_sequence_attention {
     const unsigned char *_Nullable seen;
     ptrdiff_t seen_stride;
     float scale, soft_cap;
+    /// The position terms of disentangled attention, or NULL: vectors of the buckets of distances, rows `position_stride`
+    /// floats apart, of which this sequence reaches `bucket_count` from `first_bucket` on; the pointers are at the first
+    /// of these. `buckets` is at distance 0: buckets[i - j] is the bucket of query i and key j. To a score is added, before
+    /// `scale`, q_i . position_keys[bucket] + k_j . position_queries[bucket]. Queries are the keys' tokens, and `group` is 1.
+    const float *_Nullable position_keys;
+    const float *_Nullable position_queries;
+    const int32_t *_Nullable buckets;
+    ptrdiff_t position_stride, first_bucket, bucket_count;
     /// Per query head, or NULL: a logit that takes part in the softmax and has no value (attention sink).
     const float *_Nullable sinks;
     /// Dropout: a probability whose 16-bit draw is below `dropped` becomes 0, the others are multiplied by
@@ -142,17 +150,22 @@ typedef struct martlet_sequence_attention {
     float *_Nullable query_gradient;
     float *_Nullable key_gradient;
     float *_Nullable value_gradient;
+    /// Of the vectors of buckets, where there are some. These are added to, since sequences share them.
+    float *_Nullable position_key_gradient;
+    float *_Nullable position_query_gradient;
 } martlet_sequence_attention;
 
 /// Bytes of scratch memory, aligned to 64, for one head of a sequence.
+/// `bucket_count` is that of the position terms, 0 without them.
 size_t martlet_sequence_attention_scratch(const martlet_gemm_kernels *_Nonnull gemm, ptrdiff_t tokens,
-                                          ptrdiff_t head_dimension, ptrdiff_t value_dimension, bool gradient);
+                                          ptrdiff_t head_dimension, ptrdiff_t value_dimension, ptrdiff_t bucket_count,
+                                          bool gradient);
 /// Forward pass of all query heads of one key/value head. `gemm` and `training` belong to the same instruction set.
 void martlet_sequence_attend(const martlet_gemm_kernels *_Nonnull gemm,
                              const martlet_training_kernels *_Nonnull training,
                              const martlet_sequence_attention *_Nonnull arguments, ptrdiff_t kv_head,
                              void *_Nonnull scratch);
-/// Writes the gradients of one key/value head and its query heads (without accumulating).
+/// Writes the gradients of one key/value head and its query heads (without accumulating, but for those of buckets).
 void martlet_sequence_attend_gradient(const martlet_gemm_kernels *_Nonnull gemm,
                                       const martlet_training_kernels *_Nonnull training,
                                       const martlet_sequence_attention *_Nonnull arguments, ptrdiff_t kv_head,

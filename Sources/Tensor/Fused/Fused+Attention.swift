@@ -9,6 +9,8 @@ public struct AttentionShape: Sendable, Equatable {
     public var softCap: Float?
     /// What is added to the scores for the distance of a key.
     public var relativeBias: RelativeBias?
+    /// Vectors of the distance of a key that its score is computed with, in whole sequences.
+    public var positions: DisentangledPositions?
     /// Whether whole sequences are summed page by page, as over a cache, and so have its bits: the weights are divided by
     /// their sum at the end, not before. Kernels alone tell the two apart; the formula is one.
     public var isInPages = false
@@ -106,6 +108,7 @@ extension Fused {
             // Whole sequences with biases have no kernel.
             return try Reference.attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
         }
+        try shape.positions?.check(shape, mask)
         return try backend(of: q).attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
     }
 }

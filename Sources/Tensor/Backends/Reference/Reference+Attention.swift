@@ -2,7 +2,8 @@ extension Reference {
     /// softmax(mask(scale · q kᵀ)) v for every head (Vaswani et al. 2017); several query heads may share one key/value
     /// head (grouped-query attention, Ainslie et al. 2023).
     ///
-    /// With a relative bias, a number for the distance of the key is added to each score. A query sees only keys of its
+    /// With a relative bias, a number for the distance of the key is added to each score; with vectors of distances, what
+    /// `DisentangledPositions` says. A query sees only keys of its
     /// own block of the mask, and of these the ones that the mask says, see `AttentionMask.Reach`: with a causal mask its
     /// own position and those before it. With `sinks`, the softmax of each head has one more logit, whose
     /// probability is given to no value. Shapes: q `[queries, heads · headDimension]`, k `[keys, keyValueHeads ·
@@ -21,7 +22,9 @@ extension Reference {
         let queries = try q.reshape(queryCount, shape.heads, dimension).permute(1, 0, 2)  // [heads, queries, d]
         let keys = try repeated(k, dimension)  // [heads, keys, d]
         let values = try repeated(v, shape.valueDimension)  // [heads, keys, valueDimension]
-        var scores = try queries.matmul(keys.transposed()) * Double(shape.scale)  // [heads, queries, keys]
+        var scores = try queries.matmul(keys.transposed())  // [heads, queries, keys]
+        if let positions = shape.positions { scores = try scores + positions.scores(queries, keys, mask) }
+        scores = try scores * Double(shape.scale)
         if let cap = shape.softCap { scores = try softCap(scores, cap) }
         if let bias = shape.relativeBias {
             scores = try scores + relative(bias, mask, queryCount, keyCount).to(scores.dtype)
@@ -86,6 +89,31 @@ extension Reference {
             }
         }
         return try Tensor(factors, shape: [heads, queries, keys])
+    }
+}
+
+extension DisentangledPositions {
+    /// q_i · K[b(i − j)] + k_j · Q[b(i − j)] for queries and keys `[heads, tokens, headDimension]`:
+    /// `[heads, queries, keys]`. Between different blocks of the mask, the term of some bucket, which is not seen.
+    fileprivate func scores(_ queries: Tensor, _ keys: Tensor, _ mask: AttentionMask) throws(TensorError) -> Tensor {
+        let heads = queries.shape[0], count = queries.shape[1], size = queries.shape[2]
+        var places = [Int64](repeating: 0, count: count * count)
+        for block in mask.queries {
+            for query in block { for key in block { places[query * count + key] = Int64(bucket(of: query - key)) } }
+        }
+        let index = try Tensor(places, shape: [count, count])  // [queries, keys]
+        /// tokens · vectors of the buckets of their pairs, `[heads, tokens, tokens]`.
+        func picked(_ tokens: Tensor, _ vectors: Tensor, _ index: Tensor) throws(TensorError) -> Tensor {
+            let ofBuckets = try vectors.to(tokens.dtype).reshape(vectors.shape[0], heads, size).permute(1, 2, 0)
+            let all = try tokens.matmul(ofBuckets)  // [heads, tokens, buckets]
+            return try all.gather(2, index.unsqueeze(0).expand(heads, count, count).contiguous())
+        }
+        var sum = try Tensor.zeros([heads, count, count], dtype: queries.dtype)
+        if let vectors = self.keys { sum = try sum + picked(queries, vectors, index) }
+        if let vectors = self.queries {
+            sum = try sum + picked(keys, vectors, index.transposed().contiguous()).transposed()
+        }
+        return sum
     }
 }
 
