@@ -146,6 +146,7 @@ struct FileSelection {
             "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
             "special_tokens_map.json",
             "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "chat_template.jinja",
+            "spiece.model", "sentencepiece.bpe.model", "spm.model", "source.spm", "target.spm",
             "model.safetensors.index.json", "sentence_bert_config.json",
             "modules.json", "config_sentence_transformers.json",
         ]

@@ -134,7 +134,7 @@ final class ShardFolder {
     static let tokenizerFiles = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
         "generation_config.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model",
-        "spiece.model", "sentencepiece.bpe.model",
+        "spiece.model", "sentencepiece.bpe.model", "spm.model",
     ]
 
     /// Copies the tokenizer that made the shards, closes them and renames the folder to its target.

@@ -9,8 +9,8 @@ extension Tokenizer {
     /// let text = try tokenizer.decode(ids)
     /// ```
     ///
-    /// Files are searched in this order: `tokenizer.json`; `tokenizer.model` or `spiece.model` (sentencepiece, or
-    /// tiktoken's ranks); `vocab.json` and `merges.txt`; `*.tiktoken`; `vocab.txt` (BERT). If present,
+    /// Files are searched in this order: `tokenizer.json`; `tokenizer.model`, `spiece.model` or `spm.model`
+    /// (sentencepiece, or tiktoken's ranks); `vocab.json` and `merges.txt`; `*.tiktoken`; `vocab.txt` (BERT). If present,
     /// `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, `generation_config.json` and
     /// `chat_template.jinja` are read too. The folder needs no weights and no `config.json`.
     /// - Throws: `TokenizerError` with the file and the field.
@@ -29,7 +29,8 @@ extension Tokenizer {
         }
         let configuration = try field("tokenizer_config.json")
         let names = [
-            "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json",
+            "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model",
+            "vocab.json",
         ]
         let all = TokenizerFile.names(in: folder)
         let isMarian = !all.contains("tokenizer.json") && all.contains("source.spm") && all.contains("vocab.json")
@@ -155,6 +156,9 @@ extension Tokenizer {
             result.details.maskToken = mask
             return result
         }
+        if className == "DebertaV2Tokenizer" || className == nil && name == "spm.model" {
+            return try debertaParts(source, name, configuration)
+        }
         try TokenizerClass.check(className, TokenizerClass.plainSentencePiece, configuration)
         let isT5 = className?.contains("T5") ?? (name == "spiece.model")
         var surroundings = Surroundings(
@@ -165,6 +169,29 @@ extension Tokenizer {
         surroundings.prefixesFirstOnly = try !(configuration?.bool("legacy", or: isLegacy) ?? isLegacy)
         surroundings.addsNoPrefix = try configuration?.bool("add_prefix_space", or: true) == false
         return try parts(source, file: name, surroundings)
+    }
+
+    /// DeBERTa's file: `[CLS]` and `[SEP]` around a text, the second text of a pair in a segment of its own, and `[MASK]`
+    /// behind the pieces where it is none of them.
+    private static func debertaParts(
+        _ source: SentencePieceModel, _ name: String, _ configuration: FileField?
+    ) throws(TokenizerError) -> Parts {
+        for key in ["do_lower_case", "split_by_punct"] {
+            if let field = configuration?[key], try field.bool() { throw field.unsupported("true", known: ["false"]) }
+        }
+        var result = try parts(source, file: name, Surroundings())
+        if result.id(of: "[MASK]") == nil {
+            result.addedTokens.append(
+                AddedToken(id: Int32(source.tokens.count), content: "[MASK]", isSpecial: true, stripsLeft: true))
+        }
+        guard let start = result.id(of: "[CLS]"), let end = result.id(of: "[SEP]") else {
+            throw .malformed(file: name, field: "the pieces", reason: "no [CLS] or no [SEP], as DeBERTa's have")
+        }
+        result.template = .bert(start: start, end: end)
+        (result.details.classToken, result.details.separatorToken) = (start, end)
+        result.details.maskToken = result.id(of: "[MASK]")
+        result.details.padToken = result.id(of: "[PAD]")
+        return result
     }
 
     /// GPT-2's two files, `vocab.json` and `merges.txt`.
@@ -261,14 +288,20 @@ extension Tokenizer {
         }
         parts.details.unknownToken = unknown
         if let start = vocabulary.id(of: start.utf8), let end = vocabulary.id(of: end.utf8) {
-            parts.template = SequenceTemplate(
-                single: [.token(start, type: 0), .first(type: 0), .token(end, type: 0)],
-                pair: [
-                    .token(start, type: 0), .first(type: 0), .token(end, type: 0), .second(type: 1),
-                    .token(end, type: 1),
-                ])
+            parts.template = .bert(start: start, end: end)
         }
         return parts
+    }
+}
+
+extension SequenceTemplate {
+    /// `start A end` and `start A end B end`, the second text and what ends it in a segment of their own.
+    static func bert(start: Int32, end: Int32) -> SequenceTemplate {
+        SequenceTemplate(
+            single: [.token(start, type: 0), .first(type: 0), .token(end, type: 0)],
+            pair: [
+                .token(start, type: 0), .first(type: 0), .token(end, type: 0), .second(type: 1), .token(end, type: 1),
+            ])
     }
 }
 

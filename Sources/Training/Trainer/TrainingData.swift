@@ -24,7 +24,8 @@ public struct TrainingData {
 
     static let fileNames = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json",
-        "merges.txt", "tokenizer.model", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "added_tokens.json",
+        "merges.txt", "tokenizer.model", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "spm.model",
+        "added_tokens.json",
     ]
 
     /// - Parameters:
