@@ -10,10 +10,12 @@ package struct FamilyGolden {
     package static let names: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
         .filter { $0.hasSuffix(".json") }.map { String($0.dropLast(".json".count)) }.sorted()
 
-    package enum Kind: Sendable { case decoder, encoder, encoderDecoder, head }
+    package enum Kind: Sendable { case decoder, encoder, encoderDecoder, head, masked, pretraining }
 
     package static func names(_ kind: Kind) -> [String] { names.filter { (try? FamilyGolden($0))?.kind == kind } }
 
+    /// The whole file, where a test has members of its own.
+    package let json: JSON
     package let config: JSON
     package let tokens: [Int32]
     package let expected: [Float]
@@ -27,6 +29,7 @@ package struct FamilyGolden {
     package init(_ name: String) throws {
         let bytes = try Data(contentsOf: URL(filePath: "\(Self.folder)/\(name).json"))
         let json = try JSON(parsing: [UInt8](bytes))
+        self.json = json
         config = try json["config"].found("config")
         tokens = try (json["ids"]?.array).found("ids").compactMap { $0.integer.map(Int32.init) }
         expected = try (json["expected"]?.array).found("expected").compactMap { $0.double.map { Float($0) } }
@@ -35,8 +38,12 @@ package struct FamilyGolden {
         func ids(_ key: String) -> [Int32] { (json[key]?.array ?? []).compactMap { $0.integer.map(Int32.init) } }
         (source, labels, greedy, beams) = (ids("source"), ids("labels"), ids("greedy"), ids("beams"))
         kind =
-            json["head"] != nil
-            ? .head : json["encoder"]?.bool == true ? .encoder : source.isEmpty ? .decoder : .encoderDecoder
+            json["head"]?.string == "MaskedLM"
+            ? .masked
+            : json["head"]?.string == "PreTraining"
+                ? .pretraining
+                : json["head"] != nil
+                    ? .head : json["encoder"]?.bool == true ? .encoder : source.isEmpty ? .decoder : .encoderDecoder
         tensors = try (json["tensors"]?.array).found("tensors").compactMap { entry in
             guard let members = entry.array, let name = members.first?.string else { return nil }
             let numbers = members.dropFirst().compactMap(\.integer)

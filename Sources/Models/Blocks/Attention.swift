@@ -21,6 +21,7 @@ final class Attention: SelfAttention {
     let qNorm, kNorm, vNorm: Norm?
     let sinks: Sinks?
     let gProj: Linear?
+    private let positions: PositionProjections?
     let layer: Int
     let spec: AttentionSpec
     private let shape: AttentionShape
@@ -53,6 +54,9 @@ final class Attention: SelfAttention {
         gProj =
             spec.isGated
             ? Linear(source, name + ".g_proj", from: hidden, to: spec.mixedWidth, bias: spec.inputBias) : nil
+        positions = spec.disentangled.map {
+            PositionProjections(source, name, $0, hidden: hidden, width: spec.queryWidth)
+        }
         sinks = spec.hasSinks ? Sinks(source, name + ".sinks", heads: spec.heads) : nil
         self.layer = layer
         self.spec = spec
@@ -126,7 +130,10 @@ final class Attention: SelfAttention {
     private func attend(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext, appends: Bool = true
     ) throws -> Tensor {
-        let shape = try pass.biased(shape, layer: layer)
+        var shape = try pass.biased(shape, spec, layer: layer)
+        if let positions, let kProj, let vectors = try pass.relativePositions(layer: layer) {
+            shape.positions = try positions(vectors, queries: qProj, keys: kProj)
+        }
         // A transient cache only saves time; attention over it has no gradient. Where gradients are recorded, it is not
         // used.
         if !pass.isCached

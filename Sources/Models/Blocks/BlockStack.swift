@@ -12,6 +12,8 @@ final class BlockStack {
     /// Whether what a layer computes depends on more than the residual stream, so that it cannot be computed again from
     /// that alone: keys and values of earlier layers, inputs of its own.
     private let isEntangled: Bool
+    /// The vectors of distances of disentangled attention.
+    let relativePositions: RelativePositions?
     /// Activation checkpointing in training: layers keep only their input and are recomputed in the backward pass.
     /// Memory for one layer and the inputs of all layers, for about a third more time (Chen et al. 2016). Results and
     /// gradients have the same bits.
@@ -28,6 +30,11 @@ final class BlockStack {
             shared = RelativePositionBias(
                 source, "\(name).\(layer).self_attn.relative_bias", bias, heads: spec.attention.heads)
             return shared
+        }
+        relativePositions = specs.first.flatMap { spec in
+            spec.attention.disentangled.map {
+                RelativePositions(source, name, $0, hidden: hidden, norm: spec.norm)
+            }
         }
         blocks = specs.enumerated().map {
             Block(source, "\(name).\(first + $0)", layer: $0, $1, hidden: hidden)

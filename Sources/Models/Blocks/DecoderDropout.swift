@@ -62,6 +62,16 @@ public struct DecoderDropout: Sendable, Equatable {
     /// The first site number of cross-attention.
     static let crossSites = 2048
 
+    /// Dropout of the vectors of distances in one layer. All tokens of a step share them, so all its parts drop the same.
+    func ofPositions(_ x: Tensor, layer: Int) throws -> Tensor {
+        var whole = self
+        whole.firstToken = 0
+        return try whole(x, site: Self.positionSites + layer)
+    }
+
+    /// The first site number of vectors of distances.
+    static let positionSites = 3072
+
     private func attention(_ site: Int) -> AttentionDropout {
         var stream = RandomStream(seed: seed ^ 0x6174_7465_6e74_6e00, stream: UInt64(step) << 12 | UInt64(site))
         return AttentionDropout(probability: attentionProbability, key: stream.next(), firstToken: firstToken)

@@ -22,7 +22,9 @@ final class FeedForward {
         let size = spec.size, bias = spec.bias
         gateProj = spec.isGated ? Linear(source, name + ".gate_proj", from: hidden, to: size, bias: bias) : nil
         upProj = Linear(source, name + ".up_proj", from: hidden, to: size, bias: bias)
-        downProj = Linear(source, name + ".down_proj", from: size, to: hidden, bias: bias, role: .residualWeight)
+        downProj = Linear(
+            source, name + ".down_proj", from: size, to: hidden, bias: bias || spec.biasesOutput,
+            role: .residualWeight)
         activation = spec.activation
         clamp = spec.clamp
         cutoff = spec.sparsity.map(GateCutoff.init)

@@ -120,6 +120,10 @@ public struct AttentionSpec: Sendable, Equatable {
     public var relativeBias: RelativeBiasSpec?
     /// Whether each head's result is multiplied by σ of a projection of the layer's input (Qwen3-Next).
     public var isGated = false
+    /// Biases that fall with the distance of a key on both sides of the query: −slope · |i − j| (JinaBERT).
+    public var distanceBias: LinearBias?
+    /// Scores by vectors of the distance of a key beside those of the tokens (DeBERTa).
+    public var disentangled: DisentangledSpec?
     /// Keys and values that are computed from a latent vector (DeepSeek V2 and V3).
     public var latent: LatentSpec?
 
@@ -162,6 +166,30 @@ public struct RelativeBiasSpec: Sendable, Equatable {
         self.isBidirectional = isBidirectional
         self.isShared = isShared
     }
+}
+
+/// Disentangled attention (He et al. 2021, DeBERTa, section 3.1): scores of content and content, content and position,
+/// position and content. All layers share one table of vectors of distances.
+public struct DisentangledSpec: Sendable, Equatable {
+    /// The rows of the table for distances on either side of 0, which has 2 · span in all.
+    public var span: Int
+    /// Where distances share rows: those up to span / 2 have one each, the others fall into logarithmic buckets up to this
+    /// one (DeBERTa v2). Nil: each distance has its own, up to the span.
+    public var farthest: Int?
+    /// Which terms there are besides content and content.
+    public var contentToPosition = true, positionToContent = true
+    /// Whether vectors of distances are projected by the layers' own query and key projections.
+    public var sharesProjections = true
+    /// Whether the table is normalised (`norm_rel_ebd`).
+    public var normalizes = true
+
+    public init(span: Int, farthest: Int? = nil) {
+        self.span = span
+        self.farthest = farthest
+    }
+
+    /// The number of products a score is a sum of.
+    var terms: Int { 1 + (contentToPosition ? 1 : 0) + (positionToContent ? 1 : 0) }
 }
 
 /// Multi-head latent attention (DeepSeek-AI 2024, DeepSeek-V2, section 2.1): keys and values of all heads are computed
@@ -210,6 +238,8 @@ public struct FeedForwardSpec: Sendable, Equatable {
     /// down(act(gate(x)) · up(x)) instead of down(act(up(x))).
     public var isGated = true
     public var bias = false
+    /// Whether the last matrix alone has a bias (GTE, JinaBERT).
+    public var biasesOutput = false
     /// Whether the activation is xIELU, with numbers of its own in every layer (Apertus).
     public var isLearned = false
     /// The share of gates that is cut off, by what a normal distribution says of their mean and deviation: gate ←

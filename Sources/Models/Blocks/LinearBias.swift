@@ -59,6 +59,12 @@ public struct LinearBias: Sendable, Equatable {
         )
     }
 
+    /// −slope · distance on both sides of a query, as a table by distance (JinaBERT, Günther et al. 2023, section 3.1).
+    func distances(heads: Int, farthest: Int) throws -> RelativeBias {
+        let table = slopes(heads: heads).flatMap { slope in (-farthest...farthest).map { -slope * Float(abs($0)) } }
+        return try RelativeBias(Tensor(table, shape: [heads, 2 * farthest + 1]))
+    }
+
     private func extended(_ x: Tensor, _ more: [Float], heads: Int, _ spec: AttentionSpec) throws -> Tensor {
         let tokens = x.shape[0], rows = tokens * heads
         let added = try Tensor(more, shape: [rows, Self.dimensions]).to(x.dtype)  // [tokens * heads, 2]

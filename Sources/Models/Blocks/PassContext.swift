@@ -29,6 +29,10 @@ final class PassContext {
     /// The index into `rotations` for each layer; nil for a layer without rotary embedding.
     let rotaryOfLayer: [Int?]
     private let relativeBiases: [RelativePositionBias?]
+    private let relativeTable: RelativePositions?
+    /// What all layers see alike, where it is not trained.
+    private var knownVectors: RelativePositions.Vectors?
+    private var knownDistances: (bias: LinearBias, table: RelativeBias)?
     /// Nil outside of training.
     let dropout: DecoderDropout?
     /// Whether whole sequences sum as over a cache.
@@ -57,6 +61,7 @@ final class PassContext {
         (isTransient, attendsInPages) = (pass.isTransient, pass.attendsInPages)
         rotaryOfLayer = stack.rotaryOfLayer
         relativeBiases = stack.relativeBiases
+        relativeTable = stack.relativePositions
         let parts: [Part], named: [Range<Int>]
         switch pass.rows {
         case .cached(let given):
@@ -172,12 +177,35 @@ final class PassContext {
     }
 
     /// The heads of a layer with its biases by distance, and how they sum.
-    func biased(_ shape: AttentionShape, layer: Int) throws -> AttentionShape {
+    func biased(_ shape: AttentionShape, _ spec: AttentionSpec, layer: Int) throws -> AttentionShape {
         var result = shape
         result.isInPages = attendsInPages
+        if let bias = spec.distanceBias {
+            if knownDistances?.bias != bias {
+                knownDistances = (bias, try bias.distances(heads: spec.heads, farthest: longest - 1))
+            }
+            result.relativeBias = knownDistances?.table
+        }
         guard let bias = relativeBiases[layer] else { return result }
         result.relativeBias = try bias.bias()
         return result
+    }
+
+    /// The tokens of the longest segment.
+    private var longest: Int { segments.reduce(1) { max($0, $1.count) } }
+
+    /// The vectors of the distances within the segments, with dropout if the pass has it; nil where the model has none.
+    func relativePositions(layer: Int) throws -> RelativePositions.Vectors? {
+        guard let relativeTable else { return nil }
+        if let knownVectors { return knownVectors }
+        var vectors = try relativeTable.reached(by: longest)
+        if let dropout {
+            vectors = RelativePositions.Vectors(
+                rows: try dropout.ofPositions(vectors.rows, layer: layer), buckets: vectors.buckets)
+        } else if !relativeTable.isTrained {
+            knownVectors = vectors
+        }
+        return vectors
     }
 
     /// x with dropout if the pass has it; `site` numbers the place in the network.

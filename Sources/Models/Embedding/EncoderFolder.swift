@@ -16,6 +16,14 @@ package struct EncoderFolder {
                 file: checkpoint.path,
                 reason: "\(checkpoint.modelType) is no encoder, and this folder is written of encoders")
         }
+        // Jina's own code has its own names; transformers' classes of this type would compute something else.
+        let positions = checkpoint.configuration.json["position_embedding_type"]?.string ?? "absolute"
+        guard !["alibi", "rotary"].contains(positions) || !["bert", "xlm-roberta"].contains(checkpoint.modelType) else {
+            throw .wrongValue(
+                file: checkpoint.configuration.file, key: "position_embedding_type", found: "\"\(positions)\"",
+                expected: "absolute: the form of Jina's files is read, not written; train on one of transformers "
+                    + "(jina_embeddings_v3), or on another encoder")
+        }
         self.form = form
         prefix = hasHead ? form.folderPrefix : ""
     }

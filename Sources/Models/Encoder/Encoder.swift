@@ -22,7 +22,9 @@ public final class Encoder {
 
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
         configuration = spec
-        let source = ModuleTree.Builder(source), width = spec.hiddenSize, inner = spec.embeddingSize
+        let source = ModuleTree.Builder(
+            spec.sharesLayers ? SharedParameters(source, owner: SharedParameters.firstLayer) : source)
+        let width = spec.hiddenSize, inner = spec.embeddingSize
         wordEmbedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: inner)
         positionEmbedding =
             spec.learnsPositions
@@ -63,7 +65,7 @@ public final class Encoder {
     /// during the pass.
     /// - Parameters:
     ///   - texts: the token ids of each text.
-    ///   - types: the segment of every token; 0 by default.
+    ///   - types: the segment of every token; 0 by default. Models without a table of segments have no use for them.
     ///   - dropout: dropout, in training.
     /// - Throws: `ModelError.contextExceeded`, `ModelError.tokenOutOfRange`, `ModelError.fileChanged`; `TensorError`
     ///   when `types` do not fit.
@@ -85,7 +87,7 @@ public final class Encoder {
         }
         let segments = types?.flatMap { $0 } ?? Array(repeating: 0, count: tokens.count)
         guard segments.count == tokens.count,
-            segments.allSatisfy({ (0..<max(configuration.typeVocabularySize, 1)).contains(Int($0)) })
+            typeEmbedding == nil || segments.allSatisfy({ (0..<configuration.typeVocabularySize).contains(Int($0)) })
         else {
             throw TensorError(.argument, "encoder", "the segments do not fit the \(tokens.count) tokens")
         }
@@ -123,10 +125,12 @@ public final class Encoder {
 extension BlockStack {
     /// The forward pass of an encoder over whole texts.
     ///
-    /// Keys and values use transient caches, except in float64 or with dropout; a layer whose result is recorded on the
-    /// tape does not use them.
+    /// Keys and values use transient caches, except in float64, with dropout or with vectors of distances; a layer whose
+    /// result is recorded on the tape does not use them.
     func encodingPass(_ texts: [Range<Int>], in dtype: DType, _ dropout: DecoderDropout?) -> Pass {
-        guard dropout == nil, dtype != .float64 else { return Pass(.whole(texts), dropout: dropout) }
+        guard dropout == nil, dtype != .float64, relativePositions == nil else {
+            return Pass(.whole(texts), dropout: dropout)
+        }
         let kinds = blocks.map(\.spec.attention.transientCache)
         var pass = Pass(.cached(texts.map { DecoderSequence(rows: $0, cache: KVCache(kinds, dtype: .float32)) }))
         pass.isTransient = true

@@ -23,9 +23,17 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var sharesLayers = false
     /// Changes to a BERT's block, as the family makes them.
     public var biases = true
+    /// Whether the first matrices of the feed-forward layers have biases where the others have (not in GTE and JinaBERT).
+    public var biasesInnerFeedForward = true
     public var isGated = false
     public var rotary: RotaryEmbedding.Configuration?
     public var relativeBias: RelativeBiasSpec?
+    public var distanceBias: LinearBias?
+    public var disentangled: DisentangledSpec?
+    /// Of the head for masked tokens: its activation where it is not that of the layers, and whether its dense layer has a
+    /// bias.
+    public var maskedHeadActivation: Activation?
+    public var biasesMaskedHead = true
     /// Whether the last block's result is normalised (ModernBERT).
     public var hasFinalNorm = false
     /// The specification of each block where they differ.
@@ -41,10 +49,18 @@ public struct EncoderConfiguration: Sendable, Equatable {
         attention.outputBias = biases
         attention.rotary = rotary
         attention.relativeBias = relativeBias
+        attention.distanceBias = distanceBias
+        if let disentangled {
+            attention.disentangled = disentangled
+            attention.scale = 1 / Float(hiddenSize / heads * disentangled.terms).squareRoot()
+        }
         attention.reach = .everything
+        var feedForward = FeedForwardSpec(
+            size: feedForwardSize, activation: activation, isGated: isGated, bias: biases && biasesInnerFeedForward)
+        feedForward.biasesOutput = biases
         return LayerSpec(
             norm: NormSpec(kind: .layer, epsilon: epsilon), normPlacement: .after, attention: attention,
-            feedForward: FeedForwardSpec(size: feedForwardSize, activation: activation, isGated: isGated, bias: biases))
+            feedForward: feedForward)
     }
 
     public init(_ reader: ConfigurationReader) throws(ModelError) {

@@ -4,7 +4,8 @@ import MartletTensor
 /// A masked language model: an encoder that predicts masked tokens, as BERT is pretrained (Devlin et al. 2018, section
 /// 3.1).
 ///
-/// logits = LayerNorm(act(W h + b)) Eᵀ + c for the state h of a masked position, E the token embedding table.
+/// logits = LayerNorm(act(W h + b)) Eᵀ + c for the state h of a masked position, E the token embedding table, whose width
+/// the norm has.
 ///
 /// ```swift
 /// let (model, parameters) = try checkpoint.trainableMaskedTokenModel()
@@ -17,13 +18,17 @@ public final class MaskedTokenModel {
     public let tree: ModuleTree
     private let dense, output: Linear
     private let norm: Norm
+    private let activation: Activation
 
     /// - Parameter source: gives the parameters, by the model's names.
     public init(_ source: ParameterSource, _ spec: EncoderConfiguration) {
-        let source = ModuleTree.Builder(source), width = spec.hiddenSize
+        let source = ModuleTree.Builder(source), inner = spec.embeddingSize
         encoder = Encoder(source, spec)
-        dense = Linear(source, "cls.predictions.transform.dense", from: width, to: width, bias: true)
-        norm = Norm(source, "cls.predictions.transform.LayerNorm", spec.layer.norm, size: width)
+        activation = spec.maskedHeadActivation ?? spec.activation
+        dense = Linear(
+            source, "cls.predictions.transform.dense", from: spec.hiddenSize, to: inner,
+            bias: spec.biasesMaskedHead)
+        norm = Norm(source, "cls.predictions.transform.LayerNorm", spec.layers[0].norm, size: inner)
         output = Linear(source, "cls.predictions", sharing: encoder.wordEmbedding, bias: true)
         tree = source.tree
     }
@@ -31,7 +36,7 @@ public final class MaskedTokenModel {
     /// The logits of the tokens at the given rows of the encoder's states: `[rows, vocabulary]`.
     public func logits(_ states: Tensor, rows: [Int32]) throws -> Tensor {
         let chosen = try Fused.embed(rows, states, scale: 1)  // [rows, hidden]
-        let inner = try encoder.configuration.activation(dense(chosen))  // [rows, hidden]
+        let inner = try activation(dense(chosen))  // [rows, embedding]
         return try output(norm(inner))  // [rows, vocabulary]
     }
 
@@ -87,21 +92,30 @@ extension Checkpoint {
         return (model, parameters.parameters)
     }
 
+    /// The model of pairs of texts in a folder of `BertForPreTraining` or `AlbertForPreTraining`, with trainable float32
+    /// parameters, and those parameters.
+    public func trainableSentencePairModel() throws -> (SentencePairModel, [Parameter]) {
+        let (model, source) = try pretrained({ TrainableParameters($0) }) { SentencePairModel($0, $1) }
+        try source.finish()
+        return (model, source.parameters)
+    }
+
     private func masked<Source: ParameterSource>(
         _ wrapped: (CheckpointParameters) -> Source
     ) throws -> (MaskedTokenModel, Source) {
+        try pretrained(wrapped) { MaskedTokenModel($0, $1) }
+    }
+
+    private func pretrained<Model, Source: ParameterSource>(
+        _ wrapped: (CheckpointParameters) -> Source, _ make: (Source, EncoderConfiguration) -> Model
+    ) throws -> (Model, Source) {
         guard hasEncoder else {
             throw ModelError.wrongKind(path: path, kind: "a decoder", wanted: "an encoder of text")
         }
         let spec = try EncoderConfiguration(configuration)
-        guard !spec.projectsEmbeddings, !spec.sharesLayers else {
-            throw ModelError.unsupported(
-                file: path,
-                reason: "masked-token heads of models that project embeddings or share layers are not supported")
-        }
         let parameters = CheckpointParameters(tensors, file: path, places: encoderPlaces)
         let source = wrapped(parameters)
-        let model = MaskedTokenModel(source, spec)
+        let model = make(source, spec)
         try parameters.finish()
         return (model, source)
     }

@@ -5,7 +5,15 @@ extension Family {
     /// BERT: an encoder with norms after each sublayer, learned positions, and segments (Devlin et al. 2018).
     static let bert = Family(
         encoder: EncoderForm(
-            configure: { (reader) throws(ModelError) in try EncoderConfiguration(bert: reader) }, places: bertPlaces,
+            configure: { (reader) throws(ModelError) in
+                guard reader.json["position_embedding_type"]?.string == "alibi" else {
+                    return try EncoderConfiguration(bert: reader)
+                }
+                var spec = try EncoderConfiguration(
+                    bert: reader.replacing("position_embedding_type", by: "absolute"))
+                try spec.setJinaBERT(reader)
+                return spec
+            }, places: bertPlaces,
             ggufPlaces: bertGGUFPlaces),
         "bert",
         gguf: GGUFForm("bert") { reading in
@@ -33,16 +41,23 @@ extension Family {
         neutral: [
             "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
             "pooler_size_per_head", "pooler_type", "tie_word_embeddings",
+            // Of JinaBERT: how a program computes attention, and which pooling sentence-transformers has.
+            "attn_implementation", "emb_pooler", "embedding_model", "model_max_length",
         ],
-        newModel: NewModelForm(kind: .encoder, architecture: "BertForMaskedLM", prefix: "bert.") { shape in
-            func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
-            return [
-                ("hidden_size", whole(shape.hiddenSize)), ("num_hidden_layers", whole(shape.layers)),
-                ("num_attention_heads", whole(shape.heads)), ("intermediate_size", whole(shape.intermediateSize)),
-                ("max_position_embeddings", whole(shape.contextLength)), ("type_vocab_size", 2),
-                ("layer_norm_eps", 1e-12), ("hidden_act", "gelu"), ("position_embedding_type", "absolute"),
-            ]
-        })
+        newModel: NewModelForm(
+            kind: .encoder, architecture: "BertForMaskedLM", pairArchitecture: "BertForPreTraining", prefix: "bert."
+        ) { shape in bertMembers(shape) + [("position_embedding_type", "absolute")] })
+
+    /// The members of a new model's `config.json` that say its sizes.
+    static func bertMembers(_ shape: ModelShape) -> [(key: String, value: JSON)] {
+        func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
+        return [
+            ("hidden_size", whole(shape.hiddenSize)), ("num_hidden_layers", whole(shape.layers)),
+            ("num_attention_heads", whole(shape.heads)), ("intermediate_size", whole(shape.intermediateSize)),
+            ("max_position_embeddings", whole(shape.contextLength)), ("type_vocab_size", 2),
+            ("layer_norm_eps", 1e-12), ("hidden_act", "gelu"),
+        ]
+    }
 
     /// The names that a checkpoint folder uses for the modules of a layer, by the names that `Block` uses.
     static let bertModules = [
@@ -62,9 +77,10 @@ extension Family {
         ]
         let stored = renamed(name, outside: embeddings, layers: "encoder.layer", inside: bertModules)
         var names = [stored]
+        names += jinaBERTNames(name)
         if stored.hasSuffix("LayerNorm.weight") { names.append(stored.dropLast("weight".count) + "gamma") }
         if stored.hasSuffix("LayerNorm.bias") { names.append(stored.dropLast("bias".count) + "beta") }
-        return names.flatMap { [.tensor($0), .tensor("bert." + $0), .tensor("roberta." + $0)] }
+        return names.flatMap { [.tensor($0), .tensor("bert." + $0), .tensor("roberta." + $0)] } + jinaBERTGate(name)
     }
 
     private static let bertGGUFPlaces: @Sendable (String) -> [WeightPlace] = { name in
@@ -120,7 +136,7 @@ extension EncoderConfiguration {
         feedForwardSize = try reader.integer("intermediate_size", "hidden_dim", "n_inner")
         activation = try Activation(reader, keys: "hidden_act", "activation", default: "gelu")
         contextLength = try reader.integer("max_position_embeddings", "n_positions")
-        typeVocabularySize = try reader.integer("type_vocab_size", default: 2)
+        typeVocabularySize = try reader.integer("type_vocab_size", in: 0...65_536, default: 2)
         epsilon = Float(try reader.number("layer_norm_eps", "layer_norm_epsilon", default: 1e-12))
         guard epsilon >= 0, epsilon.isFinite else {
             throw .wrongValue(

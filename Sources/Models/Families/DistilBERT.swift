@@ -26,7 +26,10 @@ extension Family {
                     ])
                 return [.tensor(stored), .tensor("distilbert." + stored)]
             }, ggufPlaces: { [.tensor($0)] },
-            head: EncoderHeadForm(dense: ["pre_classifier"], activation: .relu)),
+            head: EncoderHeadForm(
+                dense: ["pre_classifier"], activation: .relu,
+                masked: MaskedHeadForm(
+                    dense: ["vocab_transform"], norm: ["vocab_layer_norm"], bias: ["vocab_projector"]))),
         "distilbert",
         defaults: [
             "vocab_size": 30_522, "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072,

@@ -19,12 +19,22 @@ extension Family {
                 return bertPlaces(name).flatMap { [$0, .tensor("electra." + $0.storedName)] }
             }, ggufPlaces: { [.tensor($0)] },
             head: EncoderHeadForm(
-                dense: ["classifier.dense"], output: ["classifier.out_proj"], activation: .gelu)),
+                dense: ["classifier.dense"], output: ["classifier.out_proj"], activation: .gelu,
+                masked: MaskedHeadForm(
+                    dense: ["generator_predictions.dense"], norm: ["generator_predictions.LayerNorm"],
+                    bias: ["generator_lm_head"], activation: .gelu))),
         "electra",
         defaults: [
             "vocab_size": 30_522, "hidden_size": 256, "num_hidden_layers": 12, "num_attention_heads": 4,
             "intermediate_size": 1024, "max_position_embeddings": 512,
-        ], neutral: ["summary_last_dropout", "tie_word_embeddings", "generator_size"])
+        ], neutral: ["summary_last_dropout", "tie_word_embeddings", "generator_size"],
+        newModel: NewModelForm(
+            kind: .encoder, architecture: "ElectraForMaskedLM", replacedArchitecture: "ElectraForPreTraining",
+            prefix: "electra."
+        ) { shape in
+            let width = shape.embeddingSize > 0 ? shape.embeddingSize : shape.hiddenSize
+            return bertMembers(shape) + [("embedding_size", .integer(Int64(width)))]
+        })
 
     /// ALBERT: narrow embedding tables, and one layer's parameters for all layers (Lan et al. 2019).
     static let albert = Family(
@@ -64,7 +74,12 @@ extension Family {
                     ])
                 return [.tensor(stored), .tensor("albert." + stored)]
             }, ggufPlaces: { [.tensor($0)] },
-            head: EncoderHeadForm(dense: ["pooler"])),
+            head: EncoderHeadForm(
+                dense: ["pooler"],
+                masked: MaskedHeadForm(
+                    dense: ["predictions.dense"], norm: ["predictions.LayerNorm"],
+                    bias: ["predictions", "predictions.decoder"]),
+                pair: ["sop_classifier.classifier"])),
         "albert",
         defaults: [
             "vocab_size": 30_000, "hidden_size": 4096, "num_hidden_layers": 12, "num_attention_heads": 64,
@@ -73,5 +88,14 @@ extension Family {
         neutral: [
             "classifier_dropout_prob", "tie_word_embeddings", "down_scale_factor", "gap_size", "net_structure_type",
             "num_memory_blocks",
-        ])
+        ],
+        newModel: NewModelForm(
+            kind: .encoder, architecture: "AlbertForMaskedLM", pairArchitecture: "AlbertForPreTraining",
+            prefix: "albert."
+        ) { shape in
+            let width = JSON.integer(Int64(shape.embeddingSize > 0 ? shape.embeddingSize : min(128, shape.hiddenSize)))
+            return bertMembers(shape) + [
+                ("embedding_size", width), ("num_hidden_groups", 1), ("inner_group_num", 1),
+            ]
+        })
 }

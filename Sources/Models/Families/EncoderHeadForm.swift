@@ -1,3 +1,30 @@
+import MartletNN
+
+/// How a family's head for masked tokens is made: logits = norm(act(dense(h))) Eᵀ + b, E the table of tokens.
+struct MaskedHeadForm: Sendable {
+    /// What the files call its parts; the first name is that of new files.
+    var dense = ["cls.predictions.transform.dense"]
+    var norm = ["cls.predictions.transform.LayerNorm"]
+    var bias = ["cls.predictions", "cls.predictions.decoder"]
+    /// Nil: that of the layers.
+    var activation: Activation?
+
+    /// RoBERTa's, and those who follow it.
+    static let roberta = MaskedHeadForm(
+        dense: ["lm_head.dense"], norm: ["lm_head.layer_norm"], bias: ["lm_head", "lm_head.decoder"],
+        activation: .gelu)
+
+    /// What the files call a module of the head.
+    func modules(_ module: String) -> [String]? {
+        switch module {
+        case "cls.predictions.transform.dense": dense
+        case "cls.predictions.transform.LayerNorm": norm
+        case "cls.predictions": bias
+        default: nil
+        }
+    }
+}
+
 /// How a family's classifiers are made: what stands between the encoder's states and the classes.
 ///
 ///     logits = output(norm(act(dense(h))))
@@ -20,6 +47,10 @@ struct EncoderHeadForm: Sendable {
     var basePrefix: String?
     /// Whether a dense layer that is called the pooler is the encoder's own, with its prefix.
     var hasOwnPooler = true
+    /// The head for masked tokens.
+    var masked = MaskedHeadForm()
+    /// What the files call the output of a head over pairs of texts.
+    var pair = ["cls.seq_relationship"]
 
     /// Where the files keep a parameter of a head; nil for the encoder's own.
     func places(_ name: String, encoder: (String) -> [WeightPlace]) -> [WeightPlace]? {
@@ -32,6 +63,15 @@ struct EncoderHeadForm: Sendable {
             modules = output
         } else if name.hasPrefix("token_classifier.") {
             modules = ["classifier", "qa_outputs"]
+        } else if name.hasPrefix("sentence_pair.") {
+            modules = pair
+        } else if name.hasPrefix("discriminator.") {
+            modules = [
+                name.hasPrefix("discriminator.dense.")
+                    ? "discriminator_predictions.dense" : "discriminator_predictions.dense_prediction"
+            ]
+        } else if let dot = name.lastIndex(of: "."), let found = masked.modules(String(name[..<dot])) {
+            modules = found
         } else {
             return nil
         }

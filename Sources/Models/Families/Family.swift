@@ -153,7 +153,8 @@ public struct Family: Sendable {
         miniCPM, graniteHybrid, lfm2, mamba, mamba2, qwen3Next, qwen35, smolLM3, glm, glm4, internLM2, internLM3,
         exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
-        bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT,
+        bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, deBERTa, gte, gteOfAlibaba,
+        jinaEmbeddings,
         t5, mt5, umT5, bart, mbart, pegasus, marian, m2m100,
     ]
 
@@ -231,7 +232,9 @@ public struct Family: Sendable {
     static func readEncoder(_ reader: ConfigurationReader) throws(ModelError) -> Reading<EncoderConfiguration> {
         try read(reader) { (family, reader, _) throws(ModelError) in
             guard case .encoder(let form) = family.body else { return nil }
-            return try form.configure(reader)
+            var configuration = try form.configure(reader)
+            configuration.maskedHeadActivation = form.head.masked.activation
+            return configuration
         }
     }
 

@@ -43,7 +43,7 @@ extension Family {
                     ])
                 return [.tensor(stored), .tensor("mpnet." + stored)]
             }, ggufPlaces: { [.tensor($0)] },
-            head: EncoderHeadForm(dense: ["classifier.dense"], output: ["classifier.out_proj"])),
+            head: EncoderHeadForm(dense: ["classifier.dense"], output: ["classifier.out_proj"], masked: .roberta)),
         "mpnet",
         defaults: [
             "vocab_size": 30_527, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,

@@ -37,7 +37,9 @@ extension Family {
             }, ggufPlaces: { [.tensor($0)] },
             head: EncoderHeadForm(
                 dense: ["head.dense"], activation: .gelu, norm: ["head.norm"], biasKey: "classifier_bias",
-                isOverTokens: true, poolingKey: "classifier_pooling")),
+                isOverTokens: true, poolingKey: "classifier_pooling",
+                masked: MaskedHeadForm(
+                    dense: ["head.dense"], norm: ["head.norm"], bias: ["decoder"], activation: .gelu))),
         "modernbert",
         defaults: [
             "vocab_size": 50_368, "hidden_size": 768, "intermediate_size": 1152, "num_hidden_layers": 22,
@@ -46,7 +48,7 @@ extension Family {
             "local_rope_theta": 10_000.0, "attention_bias": false, "mlp_bias": false,
         ],
         neutral: [
-            "initializer_cutoff_factor", "decoder_bias", "classifier_bias", "classifier_pooling", "mlp_dropout",
+            "initializer_cutoff_factor", "classifier_pooling", "mlp_dropout",
             "deterministic_flash_attn", "sparse_prediction", "sparse_pred_ignore_index", "tie_word_embeddings",
             "reference_compile", "repad_logits_with_grad", "layer_norm_eps", "position_embedding_type",
             "embedding_dropout", "sliding_window",
@@ -71,6 +73,10 @@ extension EncoderConfiguration {
         typeVocabularySize = 0
         epsilon = Float(try reader.number("norm_eps", default: 1e-5))
         try reader.demand("classifier_activation", is: "gelu")
+        biasesMaskedHead = try reader.flag("classifier_bias", default: false)
+        guard try reader.flag("decoder_bias", default: true) else {
+            throw .wrongValue(file: reader.file, key: "decoder_bias", found: "false", expected: "true")
+        }
         learnsPositions = false
         biases = false
         isGated = true

@@ -17,6 +17,12 @@ public struct ModelShape: Sendable, Equatable {
     public var latent = LatentShape()
     /// Modules that predict further tokens.
     public var predictions = 0
+    /// Whether an encoder learns pairs of texts beside masked tokens.
+    public var learnsPairs = false
+    /// The size of the generator relative to the encoder that finds its tokens; 0 where there is none.
+    public var generatorShare = 0.0
+    /// The width of an encoder's tables where it is not that of the family.
+    public var embeddingSize = 0
 
     public init() {}
 
@@ -40,7 +46,9 @@ public struct ModelShape: Sendable, Equatable {
     /// - Parameter padToken: of encoders and encoder-decoders; what ends a text where a tokenizer has none.
     public func configuration(beginToken: Int? = nil, endToken: Int? = nil, padToken: Int? = nil) -> JSON {
         func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
-        let architecture = Family.begun.first { $0.name == family }?.architecture ?? ""
+        let usual = Family.begun.first { $0.name == family }?.architecture ?? ""
+        let architecture =
+            (learnsPairs ? form.pairArchitecture : generatorShare > 0 ? form.replacedArchitecture : nil) ?? usual
         let head: [JSONObject.Element] = [
             ("architectures", .array([.string(architecture)])), ("model_type", .string(family)),
             ("vocab_size", whole(vocabularySize)),
@@ -70,6 +78,18 @@ public struct ModelShape: Sendable, Equatable {
         return .object(object)
     }
 
+    /// The generator of an encoder that finds replaced tokens: as deep, with fewer heads of the same size and narrower
+    /// feed-forward layers, and with the same tables (Clark et al. 2020, section 3.2).
+    public var generator: ModelShape {
+        var other = self
+        other.heads = max(1, Int(clamping: (Double(heads) * generatorShare).rounded()))
+        other.hiddenSize = hiddenSize / max(heads, 1) * other.heads
+        other.intermediateSize = max(8, Int(clamping: (Double(intermediateSize) * generatorShare).rounded()))
+        other.embeddingSize = embeddingSize > 0 ? embeddingSize : hiddenSize
+        other.generatorShare = 0
+        return other
+    }
+
     /// - Throws: `ModelError` when the family does not support this shape, or is none of decoders.
     public func decoderConfiguration() throws -> DecoderConfiguration {
         var spec = try Family.configuration(ConfigurationReader(file: "the configuration", json: configuration())).1
@@ -82,7 +102,12 @@ public struct ModelShape: Sendable, Equatable {
         let reader = ConfigurationReader(file: "the configuration", json: configuration())
         switch form.kind {
         case .decoder: return .decoder(try decoderConfiguration())
-        case .encoder: return .encoder(try EncoderConfiguration(reader))
+        case .encoder:
+            let spec = try EncoderConfiguration(reader)
+            if learnsPairs { return .encoder(spec, pretraining: .sentencePairs) }
+            guard generatorShare > 0 else { return .encoder(spec) }
+            let own = ConfigurationReader(file: "the generator's configuration", json: generator.configuration())
+            return .encoder(spec, pretraining: .replacedTokens(generator: try EncoderConfiguration(own)))
         case .encoderDecoder: return .encoderDecoder(try Family.readEncoderDecoder(reader).configuration)
         }
     }
@@ -121,6 +146,9 @@ public struct NewModelForm: Sendable {
     public var kind = Kind.decoder
     /// `architectures` of families that have no published form of their own.
     var architecture: String?
+    /// The same of an encoder that learns pairs of texts, and of one that finds replaced tokens; nil where there is none.
+    public var pairArchitecture: String?
+    public var replacedArchitecture: String?
     /// What stands before an encoder's names in the files of a model with a head: "bert.".
     public var prefix = ""
     /// Of a family whose layers are mixtures of experts.

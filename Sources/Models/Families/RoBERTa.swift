@@ -6,6 +6,13 @@ extension Family {
     static let roberta = Family(
         encoder: EncoderForm(
             configure: { (reader) throws(ModelError) in
+                if reader.json["position_embedding_type"]?.string == "rotary" {
+                    // Jina's third embedding model, in its own files.
+                    var spec = try EncoderConfiguration(
+                        bert: reader.replacing("position_embedding_type", by: "absolute"))
+                    try spec.rotate(reader, defaultTheta: 10_000)
+                    return spec
+                }
                 var spec = try EncoderConfiguration(bert: reader)
                 spec.positionOffset = try reader.integer("pad_token_id", in: 0...1024, default: 1) + 1
                 guard spec.contextLength > spec.positionOffset else {
@@ -15,12 +22,12 @@ extension Family {
                 }
                 spec.contextLength -= spec.positionOffset
                 return spec
-            }, places: bertPlaces, ggufPlaces: bertPlaces,
+            }, places: { bertPlaces($0) + flashPlaces($0) }, ggufPlaces: bertPlaces,
             head: EncoderHeadForm(
-                dense: ["classifier.dense"], output: ["classifier.out_proj"], basePrefix: "roberta.")),
+                dense: ["classifier.dense"], output: ["classifier.out_proj"], basePrefix: "roberta.", masked: .roberta)),
         "roberta", "xlm-roberta", "camembert",
         defaults: [
             "vocab_size": 50_265, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
             "intermediate_size": 3072, "max_position_embeddings": 512, "type_vocab_size": 2, "pad_token_id": 1,
-        ], neutral: ["tie_word_embeddings", "output_past"])
+        ], neutral: jinaNeutral)
 }

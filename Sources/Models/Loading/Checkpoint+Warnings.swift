@@ -71,6 +71,16 @@ extension Checkpoint {
                 unread.removeAll { set.contains($0) }
             }
         }
+        // Of a model whose matrices are parametrized (Jina's third): one pair of matrices for each task.
+        let tasks = unread.filter { $0.contains(".parametrizations.") && $0.contains(".lora_") }
+        if hasEncoder, !tasks.isEmpty {
+            let names = configuration.json["lora_adaptations"]?.array?.compactMap(\.string) ?? []
+            warnings.append(
+                "\(path): \(tasks.count) tensors of task adapters\(names.isEmpty ? "" : " (\(names.joined(separator: ", ")))") "
+                    + "are left out: texts are embedded by the base model, as without a task")
+            let set = Set(tasks)
+            unread.removeAll { set.contains($0) }
+        }
         if let wrapper {
             // Tensors outside the text part's prefix belong to other parts.
             let others = unread.filter { self.names.body == "model." ? !$0.hasPrefix("model.layers.") : true }
@@ -135,7 +145,8 @@ extension Checkpoint {
         if hasEncoder {
             let heads = [
                 "pooler.", "cls.", "classifier.", "lm_head.", "vocab_", "predictions.", "discriminator_predictions.",
-                "generator_", "pre_classifier.", "qa_outputs.", "head.", "decoder.",
+                "generator_", "pre_classifier.", "qa_outputs.", "head.", "decoder.", "lm_predictions.",
+                "mask_predictions.", "sop_classifier.",
             ]
             return heads.contains(where: name.hasPrefix) || name.contains(".pooler.") || name.hasSuffix("position_ids")
         }

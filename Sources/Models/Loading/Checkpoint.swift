@@ -205,11 +205,6 @@ public struct Checkpoint: Sendable {
     public func trainableEncoder(
         where isTrained: @escaping (String) -> Bool = { _ in true }
     ) throws -> (Encoder, [Parameter]) {
-        guard try !EncoderConfiguration(configuration).sharesLayers else {
-            throw ModelError.unsupported(
-                file: path,
-                reason: "its layers share their parameters, which training would part: it can be run, not trained")
-        }
         let (encoder, parameters) = try encoder { TrainableParameters($0, where: isTrained) }
         try parameters.finish()
         return (encoder, parameters.parameters)

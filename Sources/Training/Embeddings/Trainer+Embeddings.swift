@@ -23,7 +23,7 @@ extension Trainer {
         }
         let cost = TrainingCost(model.architecture, length: resolved.rows.length) { source in
             switch model.architecture {
-            case .encoder(let spec): _ = Encoder(source, spec)
+            case .encoder(let spec, _): _ = Encoder(source, spec)
             default: model.architecture.build(source)
             }
         }

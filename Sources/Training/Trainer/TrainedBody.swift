@@ -34,7 +34,7 @@ enum TrainedBody {
         let source = TrainableParameters(options.initializer()), body: TrainedBody
         switch architecture {
         case .decoder(let spec): body = .decoder(Decoder(source, spec))
-        case .encoder(let spec): body = .masked(MaskedTokenModel(source, spec))
+        case .encoder(let spec, _): body = .masked(MaskedTokenModel(source, spec))
         case .encoderDecoder(let spec): body = .pairs(EncoderDecoder(source, spec))
         }
         try source.finish()

@@ -210,6 +210,37 @@ heads = {
     "modernbert-classes": ("ModernBert", "SequenceClassification", dict(N4, classifier_pooling="mean", **labels3)),
     "modernbert-tokens": ("ModernBert", "TokenClassification", dict(N4, **labels3)),
 }
+D = dict(N, relative_attention=True, share_att_key=True, pos_att_type=["p2c", "c2p"], norm_rel_ebd="layer_norm",
+         position_buckets=8, max_relative_positions=-1, position_biased_input=False, type_vocab_size=0)
+encoders.update({
+    "deberta-v2": ("DebertaV2", dict(D)),
+    # Projections of their own for positions, one term, a row for each distance, and learned positions beside them.
+    "deberta-v2-c2p": ("DebertaV2", dict(D, share_att_key=False, pos_att_type=["c2p"], norm_rel_ebd="none",
+                                         position_buckets=-1, max_relative_positions=6, position_biased_input=True,
+                                         type_vocab_size=2)),
+    "deberta-v2-p2c": ("DebertaV2", dict(D, share_att_key=False, pos_att_type=["p2c"])),
+    "gte": ("Gte", dict(N, type_vocab_size=2)),
+    "gte-base": ("Gte", dict(N, type_vocab_size=0)),
+    "jina_embeddings_v3": ("JinaEmbeddingsV3", dict(N, type_vocab_size=1, pad_token_id=1)),
+})
+heads.update({
+    "deberta-classes": ("DebertaV2", "SequenceClassification", dict(D, **labels3)),
+    "deberta-tokens": ("DebertaV2", "TokenClassification", dict(D, **labels3)),
+    "gte-classes": ("Gte", "SequenceClassification", dict(N, **labels3)),
+    "gte-tokens": ("Gte", "TokenClassification", dict(N, **labels3)),
+    "jina-classes": ("JinaEmbeddingsV3", "SequenceClassification", dict(N, type_vocab_size=1, pad_token_id=1, **labels3)),
+    "roberta-masked": ("Roberta", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
+    "distilbert-masked": ("DistilBert", "MaskedLM", dict(vocab_size=64, dim=32, n_layers=2, n_heads=4, hidden_dim=40,
+                                                         max_position_embeddings=64, pad_token_id=0)),
+    "electra-masked": ("Electra", "MaskedLM", dict(N, embedding_size=16)),
+    "albert-masked": ("Albert", "MaskedLM", dict(N, embedding_size=16)),
+    "mpnet-masked": ("MPNet", "MaskedLM", dict(N, pad_token_id=1)),
+    "modernbert-masked": ("ModernBert", "MaskedLM", dict(N4)),
+    "deberta-masked": ("DebertaV2", "MaskedLM", dict(D)),
+    "deberta-masked-v3": ("DebertaV2", "MaskedLM", dict(D, share_att_key=False, legacy=False)),
+    "gte-masked": ("Gte", "MaskedLM", dict(N)),
+    "jina-masked": ("JinaEmbeddingsV3", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
+})
 encoders["gemma3-bidirectional"] = ("Gemma3Text", dict(S, head_dim=8, sliding_window=6, use_bidirectional_attention=True,
                                     layer_types=["sliding_attention", "full_attention"]))
 encoders["mpnet"] = ("MPNet", dict(N, pad_token_id=1))
@@ -299,7 +330,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             getattr(t, kind + end) for end in ("ForCausalLM", "LMHeadModel") if hasattr(t, kind + end))
         torch.manual_seed(1)
         model = cls(config, **(dict(add_pooling_layer=False) if kind in
-                    ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert") and not head else {})).eval().float()
+                    ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert", "JinaEmbeddingsV3")
+                    and not head else {})).eval().float()
         folder = tempfile.mkdtemp()
         model.save_pretrained(folder)
         path = os.path.join(folder, "model.safetensors")
@@ -347,9 +379,14 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             for module in model.modules():
                 if isinstance(module, torch.nn.Embedding): module.padding_idx = None
             loss = model(input_ids=source, labels=labels, decoder_input_ids=text).loss
-        if not is_encoder:
+        if head == "MaskedLM":
+            # Every place has a target.
+            labels = torch.randint(3, 64, (1, 14), generator=torch.Generator().manual_seed(3))
+            loss = model(input_ids=text, labels=labels).loss
+            golden["labels"] = labels[0].tolist()
+        if not is_encoder or head == "MaskedLM":
             # Loss and gradient norm over all published parameters, as training from this checkpoint computes them.
-            if not is_pair: loss = model(input_ids=text, labels=text, **more).loss
+            if not is_pair and not head: loss = model(input_ids=text, labels=text, **more).loss
             loss.backward()
             golden["loss"] = float(loss.detach())
             # Computed positions are no parameters of ours.
