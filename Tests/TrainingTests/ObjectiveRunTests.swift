@@ -112,6 +112,67 @@ import Musl
         try expectSameBitsWhenResumed(folder, try options(["family": "bert", "dropout": 0.1]))
     }
 
+    @Test(
+        arguments: [
+            ("bert", "nsp", "BertForPreTraining"), ("bert", "sop", "BertForPreTraining"),
+            ("albert", "sop", "AlbertForPreTraining"), ("albert", "mlm", "AlbertForMaskedLM"),
+            ("electra", "mlm", "ElectraForMaskedLM"), ("deberta-v2", "mlm", "DebertaV2ForMaskedLM"),
+        ]) func encodersLearnThem(_ family: String, _ objective: String, _ architecture: String) throws
+    {
+        let folder = try corpus("encoder"),
+            given: [String: JSON] = [
+                "family": .string(family), "objective": .string(objective),
+            ]
+        var losses: [Double] = [], samples: [String] = []
+        let trainer = try train(
+            folder, given.merging(["steps": 30, "learning_rate": 0.01, "recompute": "layers"]) { $1 }
+        ) { event in
+            if case .step(let step) = event { losses.append(step.loss) }
+            if case .evaluated(_, let evaluation) = event { samples.append(evaluation.sample) }
+        }
+        #expect(losses[29] < losses[0] - 0.5, "\(losses)")
+        let saved = try Checkpoint(path: folder + "/run")
+        #expect(try saved.warnings() == [])
+        #expect(saved.configuration.json["architectures"]?.array?.first?.string == architecture)
+        #expect(try saved.encoder()([[20, 21, 22]]).shape == [3, 32])
+        if objective == "mlm" {
+            _ = try saved.maskedTokenModel()
+        } else {
+            _ = try saved.trainableSentencePairModel()
+            #expect(samples.contains { $0.contains("in truth: ") })
+        }
+        #expect(trainer.cost.parameters == trainer.parameters.reduce(0) { $0 + $1.tensor.elementCount })
+        try expectSameBitsWhenResumed(folder, try options(given.merging(["dropout": 0.1]) { $1 }))
+    }
+
+    @Test func electraFindsReplacedTokens() throws {
+        let folder = try corpus("electra"), given: [String: JSON] = ["family": "electra", "objective": "rtd"]
+        var losses: [Double] = [], names: Set<String> = []
+        let trainer = try train(
+            folder, given.merging(["steps": 30, "learning_rate": 0.01, "generator_size": 0.5]) { $1 }
+        ) { event in
+            if case .step(let step) = event {
+                losses.append(step.loss)
+                names.formUnion(step.metrics.map(\.name))
+            }
+            if case .evaluated(_, let evaluation) = event { #expect(evaluation.sample.contains("taken for replaced")) }
+        }
+        #expect(losses[29] < losses[0] - 1, "\(losses)")
+        #expect(names.isSuperset(of: ["generator_loss", "discriminator_loss", "replaced_accuracy"]))
+        // The run's folder shows the discriminator, the folder in it the generator; the tables are the same.
+        let found = try Checkpoint(path: folder + "/run"), generator = try Checkpoint(path: folder + "/run/generator")
+        #expect(try found.warnings() == [] && generator.warnings() == [])
+        #expect(found.configuration.json["architectures"]?.array?.first?.string == "ElectraForPreTraining")
+        #expect(generator.configuration.json["hidden_size"]?.integer == 16)
+        #expect(try generator.maskedTokenModel().encoder([[20, 21]]).shape == [2, 16])
+        let (_, parameters) = try found.trainableReplacedTokenModel(generator: generator)
+        #expect(parameters.count == trainer.parameters.count)
+        let table = "electra.embeddings.word_embeddings.weight"
+        #expect(try found.tensors.tensor(table).toArray(as: Float.self) == generator.tensors.tensor(table).toArray())
+        #expect(trainer.cost.parameters == trainer.parameters.reduce(0) { $0 + $1.tensor.elementCount })
+        try expectSameBitsWhenResumed(folder, try options(given.merging(["dropout": 0.1]) { $1 }))
+    }
+
     @Test func t5LearnsCorruptedSpans() throws {
         let folder = try corpus("t5")
         var losses: [Double] = []
@@ -182,7 +243,10 @@ import Musl
         arguments: [
             (["objective": "mlm"], "bert"), (["family": "bert", "objective": "fim"], "not by bert"),
             (["family": "t5", "objective": "seq2seq", "layout": "contiguous"], "packed"),
-            (["mask_rate": 0.2], "mask_rate"),
+            (["mask_rate": 0.2], "mask_rate"), (["family": "electra", "objective": "nsp"], "bert, albert"),
+            (["family": "bert", "objective": "rtd"], "electra"),
+            (["family": "bert", "generator_size": 0.5], "generator_size"),
+            (["family": "electra", "objective": "rtd", "ema": 0.9], "ema"),
             (["family": "bert", "z_loss": 0.1], "z_loss"), (["fim_rate": 0.2], "fim_rate"),
         ] as [([String: JSON], String)]) func whatDoesNotFitIsRefused(_ given: [String: JSON], _ named: String) throws
     {

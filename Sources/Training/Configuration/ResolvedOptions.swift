@@ -84,7 +84,11 @@ public struct ResolvedOptions: Sendable, Equatable {
             facts.rows = rowsPerEpoch(length, facts.run.rows.layout)
         }
         // The context of a new model is the length of a row.
-        if command.beginsModel { facts.run.shape.contextLength = facts.run.rows.length }
+        if command.beginsModel {
+            facts.run.shape.contextLength = facts.run.rows.length
+            facts.run.shape.learnsPairs = facts.run.objective.kind.learnsPairs
+            facts.run.shape.generatorShare = facts.run.objective.generatorShare
+        }
         run = facts.run
         for part in command.parts { try part.check(facts.run, facts) }
     }

@@ -49,6 +49,8 @@ public struct TrainingCost: Sendable, Equatable {
     ) {
         let spec = architecture.planned, counter = ParameterCounter(spec)
         build(counter)
+        // Layers that share their parameters are counted once, and computed one after the other.
+        let passes = architecture.sharesLayers ? Double(spec.layerCount) : 1
         parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
         activeParameters = parameters - counter.idle
         shapes = counter.shapes
@@ -69,9 +71,9 @@ public struct TrainingCost: Sendable, Equatable {
             return total + 2 * Double(attention.heads) * widths * seen
         }
         operationsByPart = [
-            ("attention projections", 2 * counter.multiplied("attention")),
+            ("attention projections", 2 * passes * counter.multiplied("attention")),
             (spec.hasStates ? "attention scores and states" : "attention scores", scores),
-            ("feed-forward", 2 * counter.multiplied("feed-forward")),
+            ("feed-forward", 2 * passes * counter.multiplied("feed-forward")),
             ("head", 2 * Double(spec.hiddenSize) * Double(spec.vocabularySize)),
         ]
     }

@@ -51,7 +51,8 @@ final class RowSource: TrainingSource {
                     + (follows ? "mtp_depth" : "objective \(resolved.objective.kind.rawValue)")
                     + " does not follow: pack the data without them")
         }
-        if objective is MaskedTokens || objective is SpanCorruption,
+        let learnsTexts = objective is MaskedTokens || objective is SentencePairs || objective is ReplacedTokens
+        if learnsTexts || objective is SpanCorruption,
             let source = data.sources.first(where: { ($0.training + $0.validation).contains(where: \.hasMask) })
         {
             throw TrainingError(
@@ -124,12 +125,13 @@ final class RowSource: TrainingSource {
         _ goal: Goal, _ loop: StepLoop, step: Int, rate: Double, parts: Int, _ origins: () -> String
     ) throws -> StepLoop.Outcome? {
         try loop.step(goal, number: step, rate: rate, data: origins) {
-            try (0..<parts).map { part in
-                let rows = try batches.batch(step: step, microBatch: part, of: parts)
-                let draw = RowDraw(
-                    seed: options.general.randomSeed, step: step, firstRow: batches.rowsPerStep * part / parts)
-                return try goal.batch(of: rows, draw)
-            }
+            goal.settled(
+                try (0..<parts).map { part in
+                    let rows = try batches.batch(step: step, microBatch: part, of: parts)
+                    let draw = RowDraw(
+                        seed: options.general.randomSeed, step: step, firstRow: batches.rowsPerStep * part / parts)
+                    return try goal.batch(of: rows, draw)
+                })
         }
     }
 

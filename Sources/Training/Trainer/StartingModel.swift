@@ -125,6 +125,8 @@ extension ChatEncoder {
 struct ModelFolderFiles {
     /// Of a run that trains an adapter: what is saved in place of a model.
     var adapter: TrainedAdapter?
+    /// A second model that is trained beside it.
+    var companion: CompanionModel?
     /// Of a family whose files join matrices: what makes them of the model.
     var joined: JoinedModel?
     /// Of an encoder: its other tensors, and what makes files of it.

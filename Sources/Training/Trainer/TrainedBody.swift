@@ -1,3 +1,4 @@
+import MartletData
 import MartletModels
 import MartletNN
 import MartletTokenizers
@@ -6,6 +7,8 @@ import MartletTokenizers
 enum TrainedBody {
     case decoder(Decoder)
     case masked(MaskedTokenModel)
+    case sentences(SentencePairModel)
+    case replaced(ReplacedTokenModel)
     case pairs(EncoderDecoder)
 
     var decoder: Decoder? { if case .decoder(let decoder) = self { decoder } else { nil } }
@@ -15,6 +18,8 @@ enum TrainedBody {
             switch self {
             case .decoder(let decoder): decoder.recomputesLayers
             case .masked(let model): model.encoder.recomputesLayers
+            case .sentences(let model): model.masked.encoder.recomputesLayers
+            case .replaced(let model): model.discriminator.recomputesLayers
             case .pairs(let model): model.recomputesLayers
             }
         }
@@ -22,6 +27,10 @@ enum TrainedBody {
             switch self {
             case .decoder(let decoder): decoder.recomputesLayers = newValue
             case .masked(let model): model.encoder.recomputesLayers = newValue
+            case .sentences(let model): model.masked.encoder.recomputesLayers = newValue
+            case .replaced(let model):
+                model.discriminator.recomputesLayers = newValue
+                model.generator.encoder.recomputesLayers = newValue
             case .pairs(let model): model.recomputesLayers = newValue
             }
         }
@@ -34,7 +43,10 @@ enum TrainedBody {
         let source = TrainableParameters(options.initializer()), body: TrainedBody
         switch architecture {
         case .decoder(let spec): body = .decoder(Decoder(source, spec))
-        case .encoder(let spec, _): body = .masked(MaskedTokenModel(source, spec))
+        case .encoder(let spec, .maskedTokens): body = .masked(MaskedTokenModel(source, spec))
+        case .encoder(let spec, .sentencePairs): body = .sentences(SentencePairModel(source, spec))
+        case .encoder(let spec, .replacedTokens(let generator)):
+            body = .replaced(ReplacedTokenModel(source, spec, generator: generator))
         case .encoderDecoder(let spec): body = .pairs(EncoderDecoder(source, spec))
         }
         try source.finish()
@@ -52,9 +64,11 @@ enum TrainedBody {
 
 extension ResolvedOptions {
     /// What is learnt of rows by a model.
-    /// - Parameter startToken: what an encoder-decoder's targets begin with.
+    /// - Parameters:
+    ///   - rows: the rows to train on, other texts of which come into pairs.
+    ///   - startToken: what an encoder-decoder's targets begin with.
     func rowObjective(
-        _ body: TrainedBody, _ tokenizer: Tokenizer, startToken: Int32?
+        _ body: TrainedBody, _ tokenizer: Tokenizer, _ rows: [BatchStream.Source], startToken: Int32?
     ) throws -> any RowObjective {
         let chosen = run.objective
         switch body {
@@ -69,9 +83,30 @@ extension ResolvedOptions {
             default: return base
             }
         case .masked(let model):
-            var masking = try TokenMasking(tokenizer, wholeWords: chosen.masksWords)
-            masking.rate = chosen.maskRate
-            var objective = MaskedTokens(model, masking)
+            var objective = MaskedTokens(model, try masking(tokenizer))
+            objective.smoothing = Float(run.loss.labelSmoothing)
+            (objective.dropout, objective.attentionDropout) = (run.loss.dropout, run.loss.attentionDropout)
+            objective.seed = run.general.randomSeed
+            return objective
+        case .sentences(let model):
+            let masking = try masking(tokenizer)
+            guard let separator = masking.end ?? tokenizer.documentEnd else {
+                throw TrainingError(
+                    .data,
+                    "objective \(chosen.kind.rawValue) needs a token that separates two texts, and the tokenizer has none: "
+                        + "train one with martlet tokenizer train --kind wordpiece, and pack the data with it")
+            }
+            let kind: SentencePairs.Kind = chosen.kind == .nextSentence ? .nextSentence : .sentenceOrder
+            var objective = SentencePairs(model, masking, kind, separator: separator)
+            objective.otherText = SentencePairs.texts(of: rows)
+            objective.sentenceEnds = SentencePairs.ends(tokenizer)
+            objective.smoothing = Float(run.loss.labelSmoothing)
+            (objective.dropout, objective.attentionDropout) = (run.loss.dropout, run.loss.attentionDropout)
+            objective.seed = run.general.randomSeed
+            return objective
+        case .replaced(let model):
+            var objective = ReplacedTokens(model, try masking(tokenizer))
+            objective.discriminatorWeight = chosen.replacedWeight
             objective.smoothing = Float(run.loss.labelSmoothing)
             (objective.dropout, objective.attentionDropout) = (run.loss.dropout, run.loss.attentionDropout)
             objective.seed = run.general.randomSeed
@@ -96,5 +131,11 @@ extension ResolvedOptions {
             objective.endsSources = tokenizer.addsEOS
             return objective
         }
+    }
+
+    private func masking(_ tokenizer: Tokenizer) throws(TrainingError) -> TokenMasking {
+        var masking = try TokenMasking(tokenizer, wholeWords: run.objective.masksWords)
+        masking.rate = run.objective.maskRate
+        return masking
     }
 }

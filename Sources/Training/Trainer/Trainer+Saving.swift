@@ -37,6 +37,8 @@ extension Trainer {
                 metadata: adapter?.metadata ?? ["format": "pt"])
             damaged.remove(saved.path)
             try saved.publish(in: run)
+            try source.files.companion?.write(
+                run: run, loop, files: source.files.all(savedAs: options.savedTypeName))
             removeOldCheckpoints()
             report(.saved(step: step, path: saved.path))
         } catch {
@@ -58,6 +60,7 @@ extension Trainer {
         if let encoder = source.files.encoder {
             return try encoder.shown(loop, as: options.run.compute.roundedType)
         }
+        if let companion = source.files.companion { return try companion.shown(loop) }
         if let joined = source.files.joined { return try joined.shown(loop, as: options.run.compute.roundedType) }
         return try loop.shownModel()
     }

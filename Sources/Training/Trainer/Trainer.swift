@@ -116,7 +116,7 @@ public final class Trainer {
             return rows.flatMap { try? BatchStream($0, rowsPerStep: 1, seed: 0).stepsPerEpoch }
         }
         let length = resolved.rows.length
-        let files =
+        var files =
             model?.files
             ?? ModelFolderFiles(
                 configuration: resolved.modelConfiguration(
@@ -158,11 +158,18 @@ public final class Trainer {
             (body, trained) = try TrainedBody.new(architecture, resolved)
         }
         body.recomputesLayers = resolved.recomputesLayers
+        if case .replaced = body {
+            files.companion = CompanionModel(
+                configuration: resolved.run.shape.generator.configuration(
+                    beginToken: data.tokenizer.bosToken.map(Int.init),
+                    endToken: data.tokenizer.eosTokens.min().map(Int.init),
+                    padToken: data.tokenizer.padToken.map(Int.init)))
+        }
         try self.init(
             run, resolved, body.decoder, cost, resolved.stepLoop(trained),
             RowSource(
-                data, rows, resolved.rowObjective(body, data.tokenizer, startToken: files.startToken), files, resolved,
-                cost, base: model))
+                data, rows, resolved.rowObjective(body, data.tokenizer, rows, startToken: files.startToken), files,
+                resolved, cost, base: model))
     }
 
     /// Takes the run for this process until the end of `train`, which does so itself where it was not done before.

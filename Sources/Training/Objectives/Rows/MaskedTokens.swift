@@ -54,12 +54,17 @@ public struct MaskedTokens: RowObjective {
     public func tokenCount(of batch: Batch) -> Int { batch.texts.reduce(0) { $0 + $1.count } }
 
     public func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss {
-        var drops: DecoderDropout?
-        if dropout > 0 || attentionDropout > 0 {
-            drops = DecoderDropout(
-                probability: dropout, attentionProbability: attentionDropout, seed: seed, step: context.step,
-                firstToken: context.firstToken)
-        }
+        let chosen = Self.chosen(batch)
+        // A part without a chosen place has no share in the step.
+        guard !chosen.rows.isEmpty else { return ObjectiveLoss(try Tensor.zeros([])) }
+        let drops = DecoderDropout.training(dropout, attentionDropout, seed: seed, context)
+        let logits = try model.logits(model.encoder(batch.texts, dropout: drops), rows: chosen.rows)
+        let found = try Self.loss(logits, chosen.targets, smoothing)
+        return ObjectiveLoss(try found.sum * (1 / context.weight), metrics: [found.accuracy])
+    }
+
+    /// The rows of the chosen places in a pass over all texts, and what stood there.
+    static func chosen(_ batch: Batch) -> (rows: [Int32], targets: [Int32]) {
         var rows: [Int32] = [], targets: [Int32] = [], first = 0
         for (text, places) in zip(batch.texts, batch.masked) {
             for (place, token) in places.sorted(by: { $0.key < $1.key }) {
@@ -68,19 +73,21 @@ public struct MaskedTokens: RowObjective {
             }
             first += text.count
         }
-        // A part without a chosen place has no share in the step.
-        guard !rows.isEmpty else { return ObjectiveLoss(try Tensor.zeros([])) }
-        let logits = try model.logits(model.encoder(batch.texts, dropout: drops), rows: rows)  // [rows, vocabulary]
+        return (rows, targets)
+    }
+
+    /// The sum of the losses of rows of logits `[rows, classes]`, and the share whose largest is right.
+    static func loss(
+        _ logits: Tensor, _ targets: [Int32], _ smoothing: Float
+    ) throws -> (sum: Tensor, accuracy: Metric) {
         let sum = try Loss.crossEntropy(
             logits, targets: targets, CrossEntropyOptions(smoothing: smoothing), reduction: .sum)
         let best = try logits.detach().argmax(1).toArray(as: Int64.self)
         let right = zip(best, targets).count { $0 == Int64($1) }
-        return ObjectiveLoss(
-            try sum * (1 / context.weight),
-            metrics: [
-                Metric(
-                    "mean_token_accuracy", Double(right) / Double(targets.count), weight: Double(targets.count))
-            ])
+        return (
+            sum,
+            Metric("mean_token_accuracy", Double(right) / Double(targets.count), weight: Double(targets.count))
+        )
     }
 
     func plain() -> MaskedTokens { MaskedTokens(model, masking) }
@@ -103,5 +110,17 @@ public struct MaskedTokens: RowObjective {
         return (
             try tokenizer.decode(shown, skipSpecialTokens: false), try tokenizer.decode(filled, skipSpecialTokens: true)
         )
+    }
+}
+
+extension DecoderDropout {
+    /// Dropout of a step's part; nil without any.
+    static func training(
+        _ probability: Double, _ attention: Double, seed: UInt64, _ context: StepContext
+    ) -> DecoderDropout? {
+        guard probability > 0 || attention > 0 else { return nil }
+        return DecoderDropout(
+            probability: probability, attentionProbability: attention, seed: seed, step: context.step,
+            firstToken: context.firstToken)
     }
 }

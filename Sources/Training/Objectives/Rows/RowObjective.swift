@@ -10,6 +10,8 @@ import MartletTokenizers
 protocol RowObjective: Objective {
     /// What is learnt of some rows.
     func batch(of rows: TrainingBatch, _ draw: RowDraw) throws -> Batch
+    /// All batches of a step, once they are there, with what of each depends on the others.
+    func settled(_ batches: [Batch]) -> [Batch]
     /// Losses of a mixture's routers, where there are some.
     var routers: RouterLosses? { get }
     /// The same loss without what belongs to training alone: dropout, smoothing, losses of routers.
@@ -24,6 +26,7 @@ protocol RowObjective: Objective {
 
 extension RowObjective {
     var routers: RouterLosses? { nil }
+    func settled(_ batches: [Batch]) -> [Batch] { batches }
     func measuringTokens(_ measures: Bool) -> Self { self }
 }
 

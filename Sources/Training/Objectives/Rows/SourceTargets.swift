@@ -43,12 +43,7 @@ public struct SourceTargets: Objective {
     public func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss {
         // A part without a pair has no share in the step.
         guard !batch.targets.isEmpty else { return ObjectiveLoss(try Tensor.zeros([])) }
-        var drops: DecoderDropout?
-        if dropout > 0 || attentionDropout > 0 {
-            drops = DecoderDropout(
-                probability: dropout, attentionProbability: attentionDropout, seed: seed, step: context.step,
-                firstToken: context.firstToken)
-        }
+        let drops = DecoderDropout.training(dropout, attentionDropout, seed: seed, context)
         let inputs = batch.targets.map { [start] + $0.dropLast() }
         let hidden = try model(sources: batch.sources, targets: inputs, dropout: drops)  // [target tokens, hidden]
         let head = model.lossHead
