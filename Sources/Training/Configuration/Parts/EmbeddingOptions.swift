@@ -205,6 +205,10 @@ extension OptionPart {
                 let usual = UsualNumbers($0.run.optimizer.kind, hiddenSize: 256)
                 return (usual.learningRate / 150, "a hundred-and-fiftieth of the default of the optimizer")
             }.usual,
+            "beta2": OptionDefault<Double>.from {
+                $0.run.optimizer.kind == .adamw
+                    ? (0.999, "default of fine-tuned encoders") : ($0.optimizer.beta2, "default of the optimizer")
+            }.usual,
             "dropout": OptionDefault.value(0.1, "as BERT is trained").usual,
             "attention_dropout": OptionDefault.value(0.1, "as BERT is trained").usual,
             "evaluation_rows": OptionDefault.value(1000).usual,
