@@ -10,6 +10,8 @@
 #define INLINE TARGET static inline __attribute__((always_inline))
 #include "kernels/quantized_tokens.h"
 #define GROUPS 8
+#define WIDE_ROWS 2
+#include "kernels/wide_panels.h"
 
 // The 16 rows of a panel are two vectors of 8: half s of group g holds rows 8s … 8s + 7.
 //
@@ -291,6 +293,10 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
     }
     FOR_EVERY_LAYOUT(CASE)
 #undef CASE
+    if (packing->sums_in_double) {
+        wide_panels(packing, panels, first, last, x, y, stride, outputs);
+        return;
+    }
     switch (packing->float_type) {
     case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;
     case MARTLET_BF16: float_panels(MARTLET_BF16, packing, panels, first, last, x, y, stride, outputs); break;

@@ -10,6 +10,8 @@
 #define INLINE TARGET static inline __attribute__((always_inline))
 #include "kernels/quantized_tokens.h"
 #define GROUPS 8
+#define WIDE_ROWS 8
+#include "kernels/wide_panels.h"
 /// The prefetch distance for weights that are read once, in bytes: the hardware prefetchers stay closer.
 #define BYTES_AHEAD 16384
 
@@ -300,6 +302,10 @@ TARGET static void multiply(const martlet_packing *packing, const void *panels, 
     }
     FOR_EVERY_LAYOUT(CASE)
 #undef CASE
+    if (packing->sums_in_double) {
+        wide_panels(packing, panels, first, last, x, y, stride, outputs);
+        return;
+    }
     switch (packing->float_type) {
     case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;
     case MARTLET_BF16: float_panels(MARTLET_BF16, packing, panels, first, last, x, y, stride, outputs); break;

@@ -104,8 +104,17 @@ PLAIN void float_panels(const martlet_type type, const martlet_packing *packing,
     }
 }
 
+#define TARGET
+#define WIDE_ROWS 4
+#include "kernels/wide_panels.h"
+#undef TARGET
+
 static void multiply_floats(const martlet_packing *packing, const void *panels, size_t first, size_t last,
                             const martlet_activations *x, float *y, size_t stride, size_t outputs) {
+    if (packing->sums_in_double) {
+        wide_panels(packing, panels, first, last, x, y, stride, outputs);
+        return;
+    }
     switch (packing->float_type) {
     case MARTLET_F16: float_panels(MARTLET_F16, packing, panels, first, last, x, y, stride, outputs); break;
     case MARTLET_BF16: float_panels(MARTLET_BF16, packing, panels, first, last, x, y, stride, outputs); break;

@@ -4,6 +4,12 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
+
+#define TARGET
+#define WIDE_ROWS 1
+#include "kernels/wide_panels.h"
+#undef TARGET
 
 #define TARGET
 #include "kernels/quantized_tokens.h"
@@ -67,6 +73,10 @@ static void float_panel(const martlet_packing *packing, const void *panel, const
 static void multiply(const martlet_packing *packing, const void *panels, size_t first, size_t last,
                      const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
     (void)scratch;
+    if (packing->sums_in_double) {
+        wide_panels(packing, panels, first, last, x, y, stride, outputs);
+        return;
+    }
     const size_t size = martlet_panel_bytes(packing, x->columns);
     for (size_t p = first; p < last; p++) {
         const uint8_t *panel = (const uint8_t *)panels + p * size;

@@ -27,7 +27,7 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "Write the page to this file.") var page: String?
     @Option(help: "Keys and values of the models (not the reference) in a cache of f16, q8 or q4.")
     var kvCache = KVCacheType.f16
-    @Flag(help: "The reference in float32 throughout, however it is stored.") var exact = false
+    @Flag(help: "The reference in float32 with sums in float64, however it is stored.") var exact = false
     @Flag(help: "Inputs of the models' int8 matrices (not the reference's) in eight bits too, token by token.")
     var int8Inputs = false
     @Flag(help: "One JSON object instead of text.") var json = false
@@ -39,7 +39,7 @@ struct CompareCommand: ParsableCommand {
 
     func run() throws {
         let paths = try models.map { try ModelLocator.locate($0) { Terminal.note($0) } }
-        let reference = try ComparedModel(path: paths[0], precision: exact ? .exact : .fast)
+        let reference = try ComparedModel(path: paths[0], precision: exact ? .exactSums : .fast)
         let windows = try TextWindows(
             try TextFile.read(text), name: text, tokenizer: ModelFiles(path: paths[0]).tokenizer(),
             method: .chunks(length: context), limit: chunks)

@@ -31,7 +31,7 @@ struct HarnessFlags: ParsableArguments {
     var fewshotAsMultiturn = true
     @Option(help: "What stands before the task's description.") var systemInstruction: String?
     @Flag(help: "Let texts begin with the tokenizer's special tokens.") var addBosToken = false
-    @Flag(help: "Weights as float32 and all products in float32: the numbers of a float32 reference, but slower.")
+    @Flag(help: "Weights in float32, all sums in float64: nearer to float64 than a float32 reference, but slower.")
     var exact = false
     @Option(
         help:
@@ -129,7 +129,7 @@ extension EvalCommand {
         let model: any EvaluationModel
         if let files {
             model = LocalModel(
-                try LanguageModel(files, precision: harness.exact ? .exact : .fast), name: name,
+                try LanguageModel(files, precision: harness.exact ? .exactSums : .fast), name: name,
                 fingerprint: fingerprint(files), addsBeginning: harness.addBosToken)
         } else {
             model = try remote(name)
@@ -192,7 +192,7 @@ extension EvalCommand {
             return ["exact": false, "not_measured": .string(reason)]
         }
         let exact = LocalModel(
-            try LanguageModel(ModelFiles.opened(name, adapters), precision: .exact), name: name,
+            try LanguageModel(ModelFiles.opened(name, adapters), precision: .exactSums), name: name,
             addsBeginning: harness.addBosToken)
         return try PrecisionCheck.difference(asked, exact: exact, isCancelled: isInterrupted)
     }

@@ -14,7 +14,8 @@ import Musl
 /// A model that verbs of evaluation ask: of this machine, or behind a URL.
 struct EvaluatedModelFlags: ParsableArguments {
     @OptionGroup var adapters: AdapterFlags
-    @Flag(help: "Weights and products in float32, where the model is on this machine.") var exact = false
+    @Flag(help: "Weights in float32, sums of products in float64, where the model is on this machine.") var exact =
+        false
     @Option(name: .customLong("model"), help: "The model's name at a server, where a URL is given.") var name: String?
     @Option(help: "Requests to a server under way at a time.") var concurrency = 8
     @Option(help: "Seconds that a server may take for one request.") var timeout = 300.0
@@ -44,7 +45,7 @@ struct EvaluatedModelFlags: ParsableArguments {
         guard name == nil else {
             throw ValidationError("--model names a model of a server, and \(model) is sought on this machine")
         }
-        return try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exact : .fast)
+        return try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exactSums : .fast)
     }
 
     /// The key for servers, from the environment: no list of processes shows it.

@@ -38,7 +38,7 @@ struct InspectModelCommand: ParsableCommand {
         help: "Activations to save, by our names or TransformerLens's, separated by commas; * stands for every layer.")
     var keep: String?
     @Option(help: "The safetensors file for --keep.") var save: String?
-    @Flag(help: "Weights and products in float32.") var exact = false
+    @Flag(help: "Weights in float32, sums of products in float64.") var exact = false
     @Option(name: .shortAndLong, help: "A page (HTML) to write.") var out: String?
     @Flag(help: "Print everything as JSON.") var json = false
 
@@ -49,7 +49,7 @@ struct InspectModelCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exact : .fast)
+        let loaded = try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exactSums : .fast)
         if let keep, let save {
             let tokens = try loaded.tokenizer.encode(text)
             let pass = try ModelProbe(loaded).run(tokens, keeping: keep.split(separator: ",").map { String($0) })

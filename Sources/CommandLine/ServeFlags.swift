@@ -53,7 +53,7 @@ struct ServeLoading: ParsableArguments {
     @Flag(help: "Load every model at the start, not only the first.") var loadAll = false
     @Flag(
         help:
-            "Weights as float32, products and the cache of keys and values in float32: the numbers of a float32 reference, but slower and in more memory."
+            "Weights and the cache of keys and values in float32, sums in float64: nearer to float64 than a float32 reference, but slower and in more memory."
     )
     var exact = false
     @Flag(
@@ -128,7 +128,7 @@ struct ServeLoading: ParsableArguments {
         settings.engine.cacheType = kvCache
         settings.maximumMemory = maxMemory?.bytes
         guard !exact || !int8Inputs else { throw ValidationError("--exact and --int8-inputs exclude each other") }
-        settings.precision = exact ? .exact : int8Inputs ? .int8Inputs : .fast
+        settings.precision = exact ? .exactSums : int8Inputs ? .int8Inputs : .fast
         if let cacheMemory { settings.cacheBytes = cacheMemory.bytes }
         if let idleUnload {
             guard idleUnload > 0, idleUnload < 1e6 else {

@@ -32,8 +32,8 @@ public final class Linear: ModuleLeaf {
     private var packed: PackedMatrix? { didSet { derived = nil } }
     /// What a larger layer computed of the weight for its own products; dropped whenever the weight may have changed.
     package var derived: [PackedMatrix]?
-    /// Whether the weight is kept as it is stored for products, as `prepare(.fast)` packs it.
-    package private(set) var isFast = false
+    /// How products are computed: `prepare`'s; `.exact` before it.
+    package private(set) var precision = Precision.exact
 
     /// - Parameters:
     ///   - source: gives W `[out, in]` as `path.weight` and b `[out]` as `path.bias`.
@@ -118,10 +118,11 @@ public final class Linear: ModuleLeaf {
 
     /// Packs the weight for fast products with constant weights.
     public func prepare(_ precision: Precision) throws {
-        let matrix = try matrix.packed(exact: precision == .exact)
+        let matrix = try matrix.packed(exact: precision.isExact)
+        matrix.sumsInFloat64 = precision == .exactSums
         if precision == .int8Inputs, matrix.holdsBytes { matrix.inputRounding = self.matrix.inputRounding }
         packed = matrix
-        isFast = precision != .exact
+        self.precision = precision
     }
 
     /// Whether products with the packed weight round their inputs to eight bits.
@@ -234,7 +235,7 @@ public final class Linear: ModuleLeaf {
     }
 }
 
-/// How products with constant weights are computed.
+/// How products with constant weights are computed, and attention over a cache.
 public enum Precision: String, Sendable, CaseIterable {
     /// In the format the weights are stored in, activations rounded to 15 bits in blocks of 32 where the weights
     /// are quantised.
@@ -242,6 +243,12 @@ public enum Precision: String, Sendable, CaseIterable {
     /// As `fast`, but inputs of matrices of bytes whose files ask for it are rounded to eight bits, token by token:
     /// bitsandbytes' LLM.int8 and compressed-tensors with int8 activations.
     case int8Inputs
-    /// Weights dequantised to float32, everything in float32.
+    /// Weights dequantised to float32, everything in float32: what training computes with.
     case exact
+    /// As `exact`, with the sums of products, and attention with its scores and softmax, in float64: what `--exact` asks for.
+    /// A float32 sum of some hundred terms in one order errs by more than all other roundings of a layer.
+    case exactSums
+
+    /// Whether weights and the cache are float32.
+    package var isExact: Bool { self == .exact || self == .exactSums }
 }

@@ -130,7 +130,10 @@ struct SamplingFlags: ParsableArguments {
 package struct ModelFlags: ParsableArguments {
     @Argument(help: "A folder, a GGUF file, org/name, or a short name.")
     package var model: String
-    @Flag(help: "Dequantise all weights to float32: slower, more memory, the reference for the fast path.")
+    @Flag(
+        help:
+            "All weights and the cache in float32, sums in float64: slower, more memory, the reference for the fast path."
+    )
     package var exact = false
     @Flag(
         help: """
@@ -152,7 +155,7 @@ package struct ModelFlags: ParsableArguments {
         guard !exact || !int8Inputs else { throw ValidationError("--exact and --int8-inputs exclude each other") }
     }
 
-    package var precision: Precision { exact ? .exact : int8Inputs ? .int8Inputs : .fast }
+    package var precision: Precision { exact ? .exactSums : int8Inputs ? .int8Inputs : .fast }
 
     package func load(_ cache: CacheFlags) throws -> LanguageModel {
         try LanguageModel(files(), precision: precision, cache: cache.kvCache)

@@ -14,6 +14,8 @@ private struct Scene {
     var half = false
     /// Of a quantised cache: 8 or 4.
     var bits = 0
+    /// Over a cache of float32 with scores, weights and sums in float64.
+    var wide = false
     /// Whether keys are the values, which are not stored again.
     var sharesValues = false
     var seed: UInt64 = 1
@@ -138,7 +140,10 @@ private struct Scene {
             ? kernels.append_q8 : bits == 4 ? kernels.append_q4 : half ? kernels.append_f16 : kernels.append_f32
         let attend =
             bits == 8
-            ? kernels.attend_q8 : bits == 4 ? kernels.attend_q4 : half ? kernels.attend_f16 : kernels.attend_f32
+            ? kernels.attend_q8
+            : bits == 4
+                ? kernels.attend_q4
+                : half ? kernels.attend_f16 : wide ? kernels.attend_wide : kernels.attend_f32
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes * pages, alignment: 64)
         defer { memory.deallocate() }
         guard let base = memory.baseAddress else { return [] }
@@ -236,6 +241,21 @@ private struct Scene {
         Scene(group: 2, sinks: [0, -1, 3, 100], bits: 8),
         Scene(bits: 4), Scene(tokens: 70, kvHeads: 1, group: 9, dimension: 128, softCap: 3, bits: 4),
     ]
+
+    /// Sums in float64 are rounded once, at their end; the same bits in every set, step and range of rows.
+    @Test func wideSumsAreRoundedOnce() {
+        for var scene in Self.scenes where !scene.half && scene.bits == 0 {
+            scene.wide = true
+            let expected = scene.reference()
+            let first = scene.run(instructionSets[0].1.attention, step: scene.tokens)
+            for (found, value) in zip(first, expected) {
+                #expect(abs(Double(found) - value) <= 0x1p-24 * abs(value) + 1e-12, "\(scene)")
+            }
+            for (name, kernels) in instructionSets {
+                #expect(scene.run(kernels.attention, step: 13, rows: 5) == first, "\(name) \(scene)")
+            }
+        }
+    }
 
     @Test func agreesWithSoftmaxByDefinition() {
         for scene in Self.scenes {

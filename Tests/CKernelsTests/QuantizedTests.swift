@@ -67,10 +67,12 @@ import Testing
     /// low digits, which are zero then, left out unless they are `multiplied` all the same.
     private func product(
         _ kernels: UnsafePointer<martlet_kernels>, _ type: martlet_type, _ weights: [UInt8], rows: Int, columns: Int,
-        _ x: [Float], exact: Bool = false, threshold: Float? = nil, multiplied: Bool = false
+        _ x: [Float], exact: Bool = false, threshold: Float? = nil, multiplied: Bool = false,
+        wide: Bool = false
     ) -> [Float] {
         var packing = martlet_packing()
         #expect(martlet_packing_of(type, exact, &packing))
+        packing.sums_in_double = wide
         let count = x.count / columns, panels = (rows + 15) / 16
         let size = martlet_panel_bytes(&packing, columns)
         let memory = UnsafeMutableRawPointer.allocate(byteCount: size * panels, alignment: 64)
@@ -187,6 +189,19 @@ import Testing
                     #expect(abs(Double(expected[index]) - sum) <= 1e-3 * size)
                 }
                 if !value.isFinite { #expect(expected.suffix(rows).count { $0.isNaN } == rows) }
+            }
+        }
+    }
+
+    /// Sums in float64 are those of double precision, rounded once, with the same bits in every set and batch.
+    @Test(arguments: types) func wideSumsAreRoundedOnce(_ type: martlet_type) throws {
+        for (rows, columns, count) in [(16, 256, 1), (40, 512, 11), (5, 768, 22)] {
+            let weights = weights(type, rows: rows, columns: columns, seed: rows)
+            let x = activations(count * columns, seed: count)
+            let expected = reference(type, weights, rows: rows, columns: columns, x).map { Float($0) }
+            for set in Self.sets {
+                let found = product(set, type, weights, rows: rows, columns: columns, x, exact: true, wide: true)
+                #expect(found == expected)
             }
         }
     }

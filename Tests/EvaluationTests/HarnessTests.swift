@@ -53,7 +53,7 @@ import MartletEvaluation
     @Test func resultsOnAModelAreThoseOfTheHarness() throws {
         let golden = Goldens.read("model.json"), scratch = try Scratch(), folder = try Scratch()
         try Self.checkpoint(folder.path)
-        let model = try LanguageModel(path: folder.path, precision: .exact)
+        let model = try LanguageModel(path: folder.path, precision: .exactSums)
         var options = HarnessOptions()
         options.bootstrapSamples = 2000
         for source in Goldens.harness["tasks"]?.array ?? [] {

@@ -46,7 +46,7 @@ import Testing
         #expect(FamilyTests.relativeError(logits, expected) < 1e-4)
     }
 
-    @Test(arguments: families, [Precision.exact, .fast])
+    @Test(arguments: families, [Precision.exact, .exactSums, .fast])
     func observingChangesNoBit(_ family: String, _ precision: Precision) throws {
         let (observation, logits, decoder, tokens) = try Self.observed(family, precision)
         let cache = KVCache(decoder.configuration, precision: precision)

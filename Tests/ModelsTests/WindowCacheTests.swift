@@ -42,7 +42,7 @@ import Testing
 
     static let windows: [[Int?]] = [[40, nil, 100], [64, 64], [1, nil], [65, 129, 63]]
 
-    @Test(arguments: windows, [Precision.exact, .fast])
+    @Test(arguments: windows, [Precision.exact, .exactSums, .fast])
     func whatIsReleasedIsNeverMissed(_ windows: [Int?], _ precision: Precision) throws {
         let decoder = Self.decoder(windows)
         try decoder.prepare(precision)

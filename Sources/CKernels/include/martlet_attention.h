@@ -115,6 +115,8 @@ typedef void (*martlet_append)(const martlet_append_arguments *_Nonnull argument
 
 typedef struct martlet_attention_kernels {
     martlet_attend _Nonnull attend_f32;
+    /// Over a cache of float32, with scores, weights and sums in float64.
+    martlet_attend _Nonnull attend_wide;
     martlet_attend _Nonnull attend_f16;
     martlet_append _Nonnull append_f32;
     martlet_append _Nonnull append_f16;

@@ -44,6 +44,8 @@ typedef struct martlet_packing {
     int offset;
     /// The element type of float panels.
     martlet_type float_type;
+    /// Of float32 panels: sums are kept in float64.
+    bool sums_in_double;
     /// Bytes of a block: of 32 columns (16 rows), or of one column for float panels.
     size_t block_bytes;
 } martlet_packing;

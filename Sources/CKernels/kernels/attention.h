@@ -54,6 +54,8 @@ INLINE void store_elements_f32(float *p, f32x16 x) { store(p, x); }
 #undef ELEMENT
 #undef NAMED
 
+#include "attention_wide.h"
+
 #define ELEMENT uint16_t
 #define NAMED(name) name##_f16
 INLINE f32x16 load_elements_f16(const uint16_t *p) { return widen_half(load_u16(p)); }
@@ -73,6 +75,7 @@ INLINE void store_elements_f16(uint16_t *p, f32x16 x) { store_u16(p, narrow_half
 
 static void fill_attention(martlet_attention_kernels *table) {
     table->attend_f32 = attend_f32;
+    table->attend_wide = attend_wide;
     table->attend_f16 = attend_f16;
     table->append_f32 = append_f32;
     table->append_f16 = append_f16;

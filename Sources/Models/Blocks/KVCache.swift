@@ -25,6 +25,8 @@ public final class KVCache: @unchecked Sendable {
     let rollback: Int
     private let layout: CacheLayout
     let dtype: DType
+    /// Whether attention over it has its scores, weights and sums in float64; of a cache of float32.
+    private let sumsInFloat64: Bool
     /// For each group of the layout.
     private var groups: [Blocks]
     /// The recurrent states of all layers at `length`; nil without such layers, and at the beginning.
@@ -43,7 +45,11 @@ public final class KVCache: @unchecked Sendable {
     }
 
     /// An empty cache for layers of these kinds: float16 for fast weights, float32 for exact ones.
-    init(_ layers: [LayerCache], dtype: DType, rollback: Int = KVCache.blockLength, ledger: KVBlockLedger? = nil) {
+    init(
+        _ layers: [LayerCache], dtype: DType, rollback: Int = KVCache.blockLength, sumsInFloat64: Bool = false,
+        ledger: KVBlockLedger? = nil
+    ) {
+        self.sumsInFloat64 = sumsInFloat64
         layout = CacheLayout(layers, dtype: dtype)
         self.dtype = dtype
         self.rollback = rollback
@@ -53,6 +59,7 @@ public final class KVCache: @unchecked Sendable {
 
     private init(like other: KVCache) {
         (layout, dtype, rollback, ledger) = (other.layout, other.dtype, other.rollback, other.ledger)
+        sumsInFloat64 = other.sumsInFloat64
         (groups, length) = (other.groups, other.length)
         (states, areStatesBroken) = (other.states, other.areStatesBroken)
     }
@@ -81,7 +88,7 @@ public final class KVCache: @unchecked Sendable {
     ) {
         self.init(
             configuration.layers.map(\.cache), dtype: type.dtype(precision), rollback: rollback,
-            ledger: ledger)
+            sumsInFloat64: precision == .exactSums, ledger: ledger)
         precondition(blocks.count == Self.blocks(for: length), "as many blocks as the length fills")
         for group in groups.indices {
             let column = blocks.map { $0[group] }
@@ -284,6 +291,8 @@ public final class KVCache: @unchecked Sendable {
                 keyCount: extending ? cache.length + sequence.rows.count : cache.length,
                 firstPosition: extending ? cache.length : 0, reach: reach)
         }
+        var shape = shape
+        shape.sumsInFloat64 = first.sumsInFloat64
         return try Fused.attention(q, queries, place.layout, first.dtype, shape, sinks: sinks)
     }
 }

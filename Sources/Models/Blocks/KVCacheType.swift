@@ -14,7 +14,7 @@ public enum KVCacheType: String, Sendable, CaseIterable {
 
     func dtype(_ precision: Precision) -> DType {
         switch self {
-        case .f16: precision == .exact ? .float32 : .float16
+        case .f16: precision.isExact ? .float32 : .float16
         case .q8: .q8_0
         case .q4: .q4_0
         }

@@ -172,13 +172,15 @@ final class LatentAttention: SelfAttention {
         let matrix = try kvUp.adaptedMatrix(), rows = plain + spec.valueDimension
         // Transposed, a matrix cannot stay in blocks of its columns: 16 bits are then the nearest.
         let type: DType =
-            !kvUp.isFast || isAdapted || matrix.dense != nil
+            kvUp.precision.isExact || isAdapted || matrix.dense != nil
             ? .float32 : (matrix as? Tensor)?.dtype == .bfloat16 ? .bfloat16 : .float16
         func packed(_ head: Int, _ range: Range<Int>, isTransposed: Bool) throws -> PackedMatrix {
             let first = head * rows
             let part = try matrix.float32Rows(first + range.lowerBound..<first + range.upperBound)
             let turned = isTransposed ? try part.transposed().contiguous() : part.contiguous()
-            return try PackedMatrix(turned.to(type), exact: type == .float32)
+            let packed = try PackedMatrix(turned.to(type), exact: type == .float32)
+            packed.sumsInFloat64 = kvUp.precision == .exactSums
+            return packed
         }
         let result =
             try (0..<spec.heads).map { try packed($0, 0..<plain, isTransposed: true) }

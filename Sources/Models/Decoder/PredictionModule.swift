@@ -58,7 +58,7 @@ extension Decoder {
     /// An empty cache of keys and values of one module.
     package func predictionCache(precision: Precision, ledger: KVBlockLedger? = nil) -> KVCache {
         KVCache(
-            configuration.layers.suffix(1).map(\.cache), dtype: precision == .exact ? .float32 : .float16,
-            ledger: ledger)
+            configuration.layers.suffix(1).map(\.cache), dtype: KVCacheType.f16.dtype(precision),
+            sumsInFloat64: precision == .exactSums, ledger: ledger)
     }
 }

@@ -187,7 +187,8 @@ public final class EncoderDecoder {
 
     private func emptySourceCache(precision: Precision, ledger: KVBlockLedger? = nil) -> KVCache {
         let kinds = configuration.decoder.map { ($0.crossAttention ?? $0.attention).sourceCache }
-        return KVCache(kinds, dtype: precision == .exact ? .float32 : .float16, ledger: ledger)
+        return KVCache(
+            kinds, dtype: KVCacheType.f16.dtype(precision), sumsInFloat64: precision == .exactSums, ledger: ledger)
     }
 
     /// Bytes of the cross-attention keys and values of a source of so many tokens.
@@ -198,7 +199,8 @@ public final class EncoderDecoder {
     /// An empty key/value cache for a target.
     public func targetCache(precision: Precision = .exact) -> KVCache {
         KVCache(
-            configuration.decoder.map(\.attention.cache), dtype: precision == .exact ? .float32 : .float16)
+            configuration.decoder.map(\.attention.cache), dtype: KVCacheType.f16.dtype(precision),
+            sumsInFloat64: precision == .exactSums)
     }
 
     /// Greedy decoding: the most likely token at each step.

@@ -14,6 +14,8 @@ public struct AttentionShape: Sendable, Equatable {
     /// Whether whole sequences are summed page by page, as over a cache, and so have its bits: the weights are divided by
     /// their sum at the end, not before. Kernels alone tell the two apart; the formula is one.
     public var isInPages = false
+    /// Over a cache of float32: whether scores, weights and sums are float64. The formula is the same.
+    package var sumsInFloat64 = false
 
     /// - Parameter valueDimension: equal to `headDimension` by default.
     public init(

@@ -93,7 +93,7 @@ extension CPU {
                 tasks += part.taskCount
                 parts.append(part)
             }
-            let kernel = PagedKernels(dtype).attend
+            let kernel = PagedKernels(dtype, sumsInFloat64: shape.sumsInFloat64).attend
             // One parallel region for all sequences: a decode step of sixteen sequences is many small tasks, not many
             // regions.
             parts.withUnsafeBufferPointer { parts in

@@ -39,6 +39,16 @@ public final class PackedMatrix: @unchecked Sendable {
     private var isRearranged = false
     private func noteParts() { isRearranged = columnOrder != nil || groupOffsets != nil }
 
+    /// Whether sums of a float32 matrix's products are kept in float64, and rounded once at their end. Set before the first
+    /// product; without effect on other matrices.
+    package var sumsInFloat64 = false {
+        didSet {
+            guard case .blocks(var packing) = form, packing.bits == 0, packing.float_type == MARTLET_F32 else { return }
+            packing.sums_in_double = sumsInFloat64
+            form = .blocks(packing)
+        }
+    }
+
     /// A matrix `[rows, groups]`, whose product with the sums of the groups of an input is added to the result.
     package struct GroupOffsets {
         package let matrix: PackedMatrix
@@ -65,7 +75,7 @@ public final class PackedMatrix: @unchecked Sendable {
             }
         }
     }
-    let form: Form
+    private(set) var form: Form
     let panels: Storage
     let panelBytes: Int
     private var panelCount: Int { (rows + Self.panel - 1) / Self.panel }

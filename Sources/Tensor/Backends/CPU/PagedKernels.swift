@@ -5,10 +5,11 @@ struct PagedKernels {
     let append: martlet_append
     let attend: martlet_attend
 
-    init(_ dtype: DType) {
+    /// - Parameter sumsInFloat64: of a cache of float32: whether scores, weights and sums are float64.
+    init(_ dtype: DType, sumsInFloat64: Bool = false) {
         let table = martlet_kernels_active().pointee.attention
         switch dtype {
-        case .float32: (append, attend) = (table.append_f32, table.attend_f32)
+        case .float32: (append, attend) = (table.append_f32, sumsInFloat64 ? table.attend_wide : table.attend_f32)
         case .q8_0: (append, attend) = (table.append_q8, table.attend_q8)
         case .q4_0: (append, attend) = (table.append_q4, table.attend_q4)
         default: (append, attend) = (table.append_f16, table.attend_f16)
