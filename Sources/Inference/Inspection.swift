@@ -16,6 +16,8 @@ public struct Inspection: Sendable {
     public var tokens: [Int32]
     public var headsOff: Set<DecoderHead>
     public var headCount: Int
+    /// For every layer with a router, in their order, which tokens each expert processes; empty for a dense model.
+    public var experts: [MixtureLayer] = []
     /// For every layer `[heads, tokens, tokens]`: the attention weight of each query (row) on each key.
     public var attention: [[Float]]
     /// The logit lens: first the embeddings, then every layer; for each position the most probable next tokens if the
@@ -25,6 +27,13 @@ public struct Inspection: Sendable {
     public var residualNorms: [[Float]]
     /// The logits after the last token, one per token of the vocabulary.
     public var logits: [Float]
+
+    /// What a router makes of the tokens of a text.
+    public struct MixtureLayer: Sendable, Equatable {
+        public var layer: Int
+        /// For each expert the places of its tokens in the text, in ascending order.
+        public var tokensOfExpert: [[Int32]]
+    }
 
     public struct TokenScore: Sendable, Equatable {
         public var token: Int32
@@ -85,11 +94,14 @@ extension LanguageModel {
                 "heads_off", "[\(off.layer), \(off.head)]", isThere,
                 "a layer of attention below \(spec.layerCount) and a head below \(spec.attention.heads)")
         }
-        let observation = DecoderObservation(headsOff: headsOff)
-        let hidden = try decoder.hiddenStates(tokens, observing: observation, precision: precision)
+        let observation = DecoderObservation(headsOff: headsOff), record = PassRecord(rowsOfExperts: true)
+        let hidden = try decoder.hiddenStates(tokens, observing: observation, precision: precision, record: record)
         let last = try decoder.logits(hidden.leadingRows(tokens.count - 1, count: 1))
         return Inspection(
-            tokens: tokens, headsOff: headsOff, headCount: spec.attention.heads, attention: observation.attention,
+            tokens: tokens, headsOff: headsOff, headCount: spec.attention.heads,
+            experts: record.rowsOfExperts.sorted { $0.key < $1.key }
+                .map { Inspection.MixtureLayer(layer: $0.key, tokensOfExpert: $0.value) },
+            attention: observation.attention,
             lens: try observation.residuals.map { try lens($0, lensTokens) },
             residualNorms: try observation.residuals.map(Self.norms),
             logits: try last.toArray())

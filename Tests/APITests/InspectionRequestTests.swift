@@ -43,6 +43,18 @@ import TinyModels
         #expect(Double(Float(bitPattern: value)) == best["logit"]?.double)
     }
 
+    @Test func expertsAreInTheAnswer() throws {
+        #expect(try answer(#"{"text": "the ring"}"#)["experts"]?.text() == "[]")
+        let mixture = try LanguageModel.tiny { $0.experts = 4 }
+        let answer = try InspectionRequest(#"{"text": "the ring"}"#.utf8).answer(mixture, name: "tiny")
+        let layers = try #require(answer["experts"]?.array), count = try #require(answer["tokens"]?.array?.count)
+        #expect(layers.map { $0["layer"]?.integer } == [0, 1])
+        for layer in layers {
+            let experts = layer["tokens"]?.array ?? []
+            #expect(experts.count == 4 && experts.reduce(0) { $0 + ($1.array?.count ?? 0) } == 2 * count)
+        }
+    }
+
     @Test func headsAreSwitchedOff() throws {
         let all = try answer(#"{"text": "the ring"}"#)
         let some = try answer(#"{"text": "the ring", "heads_off": [[1, 3], [0, 2]]}"#)

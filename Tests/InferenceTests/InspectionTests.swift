@@ -43,6 +43,25 @@ import TinyModels
         #expect(said.tokens == [best.token])
     }
 
+    @Test func expertsAreToldWithTheirTokens() throws {
+        #expect(try model.inspect(tokens).experts.isEmpty)
+        let mixture = try LanguageModel.tiny { $0.experts = 5 }
+        let seen = try mixture.inspect(tokens)
+        #expect(seen.experts.map(\.layer) == [0, 1])
+        for layer in seen.experts {
+            #expect(layer.tokensOfExpert.count == 5)
+            // Two experts of every token, in ascending order.
+            let all = layer.tokensOfExpert.joined()
+            #expect(tokens.indices.allSatisfy { place in all.count { Int($0) == place } == 2 })
+            #expect(layer.tokensOfExpert.allSatisfy { $0 == $0.sorted() })
+        }
+        // A token's experts do not depend on those after it, and looking changes no bit.
+        let shorter = try mixture.inspect(Array(tokens.dropLast())), last = Int32(tokens.count - 1)
+        #expect(
+            seen.experts.map { $0.tokensOfExpert.map { $0.filter { $0 != last } } }
+                == shorter.experts.map(\.tokensOfExpert))
+    }
+
     @Test func lensProbabilitiesFall() throws {
         for position in try model.inspect(tokens, lensTokens: 20).lens.joined() {
             let probabilities = position.map(\.probability)

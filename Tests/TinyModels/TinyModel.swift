@@ -13,6 +13,8 @@ package struct TinyModel {
     package var hasChatTemplate = true
     package var hasTokenizer = true
     package var layerCount = 2
+    /// Experts of the feed-forward layers, of which a token has two; in a folder only.
+    package var experts: Int?
     /// A sliding window in every other layer, from the first; in a folder only.
     package var window: Int?
     /// More of a GGUF file's metadata.
@@ -39,6 +41,13 @@ package struct TinyModel {
             members["sliding_window"] = .integer(Int64(window))
             members["layer_types"] = .array(
                 (0..<layerCount).map { $0 % 2 == 0 ? "sliding_attention" : "full_attention" })
+            config = .object(members)
+        }
+        if let experts, var members = config.object {
+            members["model_type"] = "mixtral"
+            members["architectures"] = ["MixtralForCausalLM"]
+            members["num_local_experts"] = .integer(Int64(experts))
+            members["num_experts_per_tok"] = 2
             config = .object(members)
         }
         try AtomicFile.write(folder + "/config.json", bytes: config.bytes(indent: 2))
@@ -87,9 +96,19 @@ package struct TinyModel {
             add(name + "self_attn.v_proj", gguf + "attn_v", [keyWidth, width])
             add(name + "self_attn.o_proj", gguf + "attn_output", [width, width])
             add(name + "post_attention_layernorm", gguf + "ffn_norm", [width])
-            add(name + "mlp.gate_proj", gguf + "ffn_gate", [Self.feedForward, width])
-            add(name + "mlp.up_proj", gguf + "ffn_up", [Self.feedForward, width])
-            add(name + "mlp.down_proj", gguf + "ffn_down", [width, Self.feedForward])
+            guard let experts else {
+                add(name + "mlp.gate_proj", gguf + "ffn_gate", [Self.feedForward, width])
+                add(name + "mlp.up_proj", gguf + "ffn_up", [Self.feedForward, width])
+                add(name + "mlp.down_proj", gguf + "ffn_down", [width, Self.feedForward])
+                continue
+            }
+            add(name + "block_sparse_moe.gate", gguf + "ffn_gate_inp", [experts, width])
+            for expert in 0..<experts {
+                let one = name + "block_sparse_moe.experts.\(expert).", part = gguf + "\(expert)."
+                add(one + "w1", part + "ffn_gate", [Self.feedForward, width])
+                add(one + "w3", part + "ffn_up", [Self.feedForward, width])
+                add(one + "w2", part + "ffn_down", [width, Self.feedForward])
+            }
         }
         add("model.norm", "output_norm", [width])
         add("lm_head", "output", [vocabularySize, width])

@@ -28,6 +28,14 @@ struct InspectionAnswer {
                 seen.lens.map { positions in
                     .array(positions.map { scores in .array(scores.map(candidate)) })
                 }),
+            "experts": .array(
+                seen.experts.map { mixture in
+                    [
+                        "layer": .integer(Int64(mixture.layer)),
+                        "tokens": .array(
+                            mixture.tokensOfExpert.map { .array($0.map { .integer(Int64($0)) }) }),
+                    ]
+                }),
             "residual_norms": .array(
                 seen.residualNorms.map { norms in .array(norms.map { .number(Double($0)) }) }),
             "next": [

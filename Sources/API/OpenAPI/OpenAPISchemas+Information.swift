@@ -17,6 +17,8 @@ extension OpenAPISchemas {
                             object(
                                 ["token": token, "text": text, "probability": decimal],
                                 required: ["token", "text", "probability"])))),
+                "experts": list(
+                    object(["layer": count, "tokens": list(list(count))], required: ["layer", "tokens"])),
                 "residual_norms": list(list(decimal)),
                 "next": object(
                     [
@@ -26,7 +28,10 @@ extension OpenAPISchemas {
                         ), "logits": text,
                     ], required: ["top", "logits"]),
             ],
-            required: ["object", "model", "tokens", "layers", "heads", "attention", "lens", "residual_norms", "next"]
+            required: [
+                "object", "model", "tokens", "layers", "heads", "attention", "lens", "experts", "residual_norms",
+                "next",
+            ]
         ),
         "PatchingRequest": request(
             [

@@ -9,6 +9,9 @@ public final class PassRecord {
     public private(set) var routerLoads: [Int: [Int]] = [:]
     /// For each layer with a router, the selections of experts that were dropped since the expert was full.
     public private(set) var dropped: [Int: Int] = [:]
+    /// For each layer with a router and each of its experts the rows that the expert processes, in ascending order; where
+    /// they are asked for, of one pass.
+    public private(set) var rowsOfExperts: [Int: [[Int32]]] = [:]
     /// The load-balancing loss: experts · Σ f P over the experts, with f the number of selections of an expert by the
     /// number of tokens and P the mean of its probability (Fedus et al. 2021, eq. 4). It is least, and as large as the
     /// number of experts of a token, when loads are even.
@@ -18,7 +21,7 @@ public final class PassRecord {
     /// The residual stream after each of the requested layers, `[tokens, hidden]`, on the tape.
     public private(set) var residuals: [Int: Tensor] = [:]
     let wantsAuxiliaryLosses: Bool
-    private let wantsZLosses: Bool
+    private let wantsZLosses, wantsRows: Bool
     private let layers: Set<Int>
     /// The rows that count; nil for all.
     private let given: [Int32]?
@@ -28,11 +31,13 @@ public final class PassRecord {
     /// - Parameters:
     ///   - auxiliaryLosses: whether balance losses are recorded.
     ///   - routerZLosses: whether z-losses are.
+    ///   - rowsOfExperts: whether the rows of each expert are.
     ///   - rows: the rows that loads and losses are of, without padding; all where left out.
     public init(
-        auxiliaryLosses: Bool = false, routerZLosses: Bool = false, residualsAfter layers: Set<Int> = [],
-        of rows: [Int32]? = nil
+        auxiliaryLosses: Bool = false, routerZLosses: Bool = false, rowsOfExperts: Bool = false,
+        residualsAfter layers: Set<Int> = [], of rows: [Int32]? = nil
     ) {
+        wantsRows = rowsOfExperts
         wantsAuxiliaryLosses = auxiliaryLosses
         wantsZLosses = routerZLosses
         self.layers = layers
@@ -54,10 +59,18 @@ public final class PassRecord {
         routerLoads[layer] = routerLoads[layer].map { zip($0, counts.loads).map(+) } ?? counts.loads
         let lost = zip(counts.demand, counts.loads).reduce(0) { $0 + $1.0 - $1.1 }
         dropped[layer, default: 0] += lost
+        if wantsRows { rowsOfExperts[layer] = numbered(choice.rowsOfExpert) }
         guard wantsAuxiliaryLosses else { return }
         let known = try counted(probabilities), tokens = Double(max(known.shape[0], 1))
         let share = try Tensor(counts.demand.map { Double($0) / tokens }).to(probabilities.dtype)  // [experts]
         try auxiliaryLosses.append((known.mean(axes: [0]) * share).sum() * Double(counts.demand.count))
+    }
+
+    /// Rows of the pass as the caller counts them.
+    private func numbered(_ lists: [[Int32]]) -> [[Int32]] {
+        guard let rows else { return lists }
+        let places = Dictionary(zip(rows, rows.indices.map(Int32.init)), uniquingKeysWith: { first, _ in first })
+        return lists.map { $0.compactMap { places[$0] } }
     }
 
     /// The rows that count: `[counted, experts]`.
@@ -73,7 +86,8 @@ public final class PassRecord {
 
     /// A record of one layer with the same wishes.
     func ofOneLayer() -> PassRecord {
-        PassRecord(auxiliaryLosses: wantsAuxiliaryLosses, routerZLosses: wantsZLosses, of: rows)
+        PassRecord(
+            auxiliaryLosses: wantsAuxiliaryLosses, routerZLosses: wantsZLosses, rowsOfExperts: wantsRows, of: rows)
     }
 
     /// What of a layer's record is on the tape.
@@ -92,6 +106,7 @@ public final class PassRecord {
         for (own, loads) in layer.routerLoads {
             routerLoads[first + own] = routerLoads[first + own].map { zip($0, loads).map(+) } ?? loads
         }
+        for (own, rows) in layer.rowsOfExperts { rowsOfExperts[first + own] = rows }
         for (own, count) in layer.dropped { dropped[first + own, default: 0] += count }
         auxiliaryLosses += losses.prefix(layer.auxiliaryLosses.count)
         routerZLosses += losses.dropFirst(layer.auxiliaryLosses.count)

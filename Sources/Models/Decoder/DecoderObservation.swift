@@ -176,15 +176,16 @@ package final class DecoderObservation {
 
 extension Decoder {
     /// Observed prefill: runs one whole sequence like a prompt, with the cache of `precision`.
+    /// - Parameter record: receives what routers choose.
     /// - Returns: the normalised hidden states `[tokens, hidden]`; if no head is switched off, the same bits as
     ///   without observation.
     /// - Throws: as `hiddenStates(_:_:)`.
     package func hiddenStates(
-        _ tokens: [Int32], observing observation: DecoderObservation, precision: Precision
+        _ tokens: [Int32], observing observation: DecoderObservation, precision: Precision, record: PassRecord? = nil
     ) throws -> Tensor {
         let cache = KVCache(configuration, precision: precision)
         var pass = Pass(.cached([DecoderSequence(rows: 0..<tokens.count, cache: cache)]))
-        pass.observation = observation
+        (pass.observation, pass.record) = (observation, record)
         return try hiddenStates(tokens, pass)
     }
 

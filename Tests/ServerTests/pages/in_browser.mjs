@@ -5,6 +5,7 @@
 //
 // --answer: what the model must say about the capital of France; left out for random models.
 // --runs: there are training runs. --tune: they can be begun, by a program that fails. --key KEY: the server's key.
+// --mixture: the model has experts.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -243,6 +244,27 @@ await check("attention, lens and norms of the served model, and a head switched 
   await page.until(`document.querySelector(".switched button") && ${bars} !== ${JSON.stringify(before)}`, 60);
   await page.click(".switched .plain");
   await page.until(`!document.querySelector(".switched button") && ${bars} === ${JSON.stringify(before)}`, 60);
+});
+
+await check("loads of experts are drawn for a mixture, and there is nothing of the kind for a dense model", { height: 1000 }, async (page) => {
+  await page.go(address + "/inspect");
+  await page.until("document.querySelectorAll('.head canvas').length", 60);
+  const cells = "document.querySelectorAll('.experts tbody td:not(.largest)')";
+  if (!given.includes("--mixture")) {
+    assert.deepEqual(await page.evaluate(`[${cells}.length, document.querySelector('.experts').closest('section').hidden]`), [0, true]);
+    return;
+  }
+  // As many experts as the router gives every token, in every layer.
+  const [tokens, sums] = await page.evaluate(`[document.querySelectorAll('.lens:not(.experts) thead th').length - 1,
+    [...document.querySelectorAll('.experts tbody tr')].map((row) => [...row.querySelectorAll('td:not(.largest)')].reduce((sum, one) => sum + Number(one.textContent), 0))]`);
+  assert.ok(sums.length > 0 && sums.every((sum) => sum > 0 && sum % tokens === 0), `${sums} of ${tokens}`);
+  const shades = await page.evaluate(`new Set([...${cells}].map((one) => getComputedStyle(one).backgroundColor)).size`);
+  assert.ok(shades > 1, `${shades} shades`);
+  const place = await page.evaluate(`[...${cells}].findIndex((one) => Number(one.textContent) > 1)`);
+  await page.evaluate(`${cells}[${place}].click()`);
+  const [count, reading] = await page.evaluate(`[${cells}[${place}].textContent, document.querySelector('.experts + .reading').textContent]`);
+  assert.ok(reading.includes(count) && reading.length > 20, reading);
+  await shot(page, "experts");
 });
 
 await check("activations are patched between two texts, and a reply is steered", { height: 1000 }, async (page) => {

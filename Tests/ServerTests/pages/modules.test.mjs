@@ -74,6 +74,13 @@ test("the pages stay small, plain and within their policy", () => {
   assert.ok(size < 300_000, `${size} bytes`);
 });
 
+test("loads of experts are counted, and how uneven they are", async () => {
+  const { loadsOf } = await load("inspect/experts.js");
+  assert.deepEqual(loadsOf([[0, 1], [2], [], [0]]), { counts: [2, 1, 0, 1], total: 4, largest: 2 });
+  assert.deepEqual(loadsOf([[0], [1]]), { counts: [1, 1], total: 2, largest: 1 });
+  assert.deepEqual(loadsOf([[], []]), { counts: [0, 0], total: 0, largest: 0 });
+});
+
 const { distribution } = await load("inspect/sampling.js");
 test("the bars follow the sampler", () => {
   const logits = [2, 1, 0, -1, 1];

@@ -58,6 +58,9 @@ export const en = {
   "as.text": "As text", "lens": "Logit lens", "lens.hint":
     "If the model stopped at this layer, the token it would predict after each position. The stronger the colour, the surer it is.",
   "norms": "Residual norms", "norms.hint": "Length of the vector that every position carries, layer by layer.",
+  "experts": "Experts", "experts.hint": "How many tokens of the text each expert of a layer processes. The stronger the colour, the more.",
+  "experts.choose": "Point at a cell to see its tokens.", "experts.largest": "largest / mean",
+  "experts.at": "Layer {layer}, expert {expert}: {n} tokens, {share} of the layer's:",
   "embedding": "embedding", "next": "Next token", "next.hint": "What comes after the last token, as the sampler sees it.",
   "kept": "{n} tokens kept", "changed.from": "With all heads: {token} {share}",
   "patch": "Activation patching", "patch.hint":

@@ -4,6 +4,7 @@ import { el, replace } from "../dom.js";
 import { t } from "../i18n.js";
 import { modelSelect, shell } from "../shell.js";
 import { attentionCard } from "./attention.js";
+import { expertsCard } from "./experts.js";
 import { lensCard, normsCard } from "./lens.js";
 import { nextCard } from "./next.js";
 import { patchCard } from "./patch.js";
@@ -15,8 +16,8 @@ const off = new Set();
 const text = el("textarea", { rows: 2, value: t("inspect.example"), "aria-label": t("inspect.text"), id: "inspect-text" });
 const go = el("button.primary", { type: "submit" }, t("look"));
 const note = el("div", { "aria-live": "polite" }), switched = el("div.row.switched");
-const attention = attentionCard(() => ({ answer, off }), toggle), lens = lensCard(), norms = normsCard(), next = nextCard();
-const results = el("div", { hidden: true }, attention.element, next.element, lens.element, norms.element);
+const attention = attentionCard(() => ({ answer, off }), toggle), lens = lensCard(), norms = normsCard(), next = nextCard(), experts = expertsCard();
+const results = el("div", { hidden: true }, attention.element, next.element, lens.element, experts.element, norms.element);
 let model;
 const patch = patchCard(() => model?.value), steer = steerCard(() => model?.value);
 
@@ -31,6 +32,7 @@ async function look() {
     results.hidden = false;
     attention.draw();
     lens.draw(answer);
+    experts.draw(answer);
     norms.draw(answer);
     next.draw(answer, heads.length ? whole : null);
   } catch (error) {
