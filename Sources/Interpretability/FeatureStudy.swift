@@ -1,6 +1,7 @@
 import MartletInference
 import MartletJSON
 import MartletModels
+import MartletSystem
 import MartletTensor
 
 /// A sparse autoencoder over the activations that a model has while it reads a text, and a page of what its features react to.
@@ -31,48 +32,77 @@ public struct FeatureStudy {
         }
         let probe = ModelProbe(model), piece = min(256, model.configuration.contextLength)
         let tokens = Array(try model.tokenizer.encode(text, addSpecialTokens: false).prefix(tokenLimit))
+        guard piece > 1 else {
+            throw InterpretabilityError.badInput("a model of one position has no tokens after the first")
+        }
         guard tokens.count >= 2 * piece else {
             throw InterpretabilityError.badInput("\(tokens.count) tokens are too few; at least \(2 * piece) are needed")
         }
-        var rows: [[Float]] = [], width = 0
+        let rows = try Self.activations(
+            probe, tokens, at: name, piece: piece, isCancelled: isCancelled
+        ) { progress("activations", $0, tokens.count) }
+        // Every tenth piece is held out.
+        let count = rows.shape[0], inPiece = piece - 1
+        let training = (0..<count).filter { $0 / inPiece % 10 != 9 },
+            held = (0..<count).filter { $0 / inPiece % 10 == 9 }
+        autoencoder = try SparseAutoencoder(width: rows.shape[1], options)
+        try autoencoder.train(rows, of: training, isCancelled: isCancelled) { step, _ in
+            progress("steps", step, options.steps)
+        }
+        report = try autoencoder.report(rows, of: held.isEmpty ? training : held)
+        (self.name, tokenCount) = (name, tokens.count)
+        let uses = try autoencoder.uses(rows, examples: 6, isCancelled: isCancelled)
+        func decoded(_ range: Range<Int>) -> String { (try? model.tokenizer.decode(tokens[range])) ?? "" }
+        var found: [(feature: Int, share: Double, examples: [(before: String, token: String, value: Float)])] = []
+        for (feature, use) in uses.enumerated() where use.count > 0 {
+            let shown = use.top.map { example in
+                let start = example.row / inPiece * piece, place = start + example.row % inPiece + 1
+                return (
+                    before: decoded(max(start, place - 12)..<place), token: decoded(place..<place + 1),
+                    value: example.value
+                )
+            }
+            found.append((feature, Double(use.count) / Double(max(count, 1)), shown))
+        }
+        features = found
+    }
+
+    /// The activations of the tokens, `[tokens but the first of each piece, width]`: a first token's are of another size in
+    /// most models, and drown the others.
+    private static func activations(
+        _ probe: ModelProbe, _ tokens: [Int32], at name: ActivationName, piece: Int, isCancelled: () -> Bool,
+        progress: (Int) -> Void
+    ) throws -> Tensor {
+        let pieces = (tokens.count + piece - 1) / piece, count = tokens.count - pieces
+        var rows: Tensor?, next = 0
         for start in stride(from: 0, to: tokens.count, by: piece) {
             if isCancelled() { throw CancellationError() }
             let part = Array(tokens[start..<min(start + piece, tokens.count)])
-            guard let tensor = try probe.activations(part, keeping: [name])[name] else {
+            guard let seen = try probe.activations(part, keeping: [name])[name] else {
                 throw InterpretabilityError.notSeen("\(name)")
             }
-            let values: [Float] = try tensor.toArray()
-            width = tensor.shape[1]
-            // The first token's activations are of another size in most models, and drown the others.
-            for row in part.indices { rows.append(row == 0 ? [] : Array(values[row * width..<(row + 1) * width])) }
-            progress("activations", min(start + piece, tokens.count), tokens.count)
-        }
-        // Every tenth piece is held out.
-        let isHeldOut = rows.indices.map { $0 / piece % 10 == 9 }
-        let kept = rows.indices.filter { !rows[$0].isEmpty }
-        let training = kept.filter { !isHeldOut[$0] }.map { rows[$0] }, held = kept.filter { isHeldOut[$0] }
-        autoencoder = try SparseAutoencoder(width: width, options)
-        try autoencoder.train(training, isCancelled: isCancelled) { step, _ in progress("steps", step, options.steps) }
-        report = try autoencoder.report(held.isEmpty ? training : held.map { rows[$0] })
-        (self.name, tokenCount) = (name, tokens.count)
-        let places = kept, all = places.map { rows[$0] }
-        let top = try autoencoder.topRows(all, count: 6)
-        var counts = [Int](repeating: 0, count: options.features)
-        for start in stride(from: 0, to: all.count, by: 512) {
-            for values in try autoencoder.features(Array(all[start..<min(start + 512, all.count)])) {
-                for (feature, value) in values.enumerated() where value > 0 { counts[feature] += 1 }
+            let width = seen.shape[1], target = try rows ?? Self.room(count, width)
+            rows = target
+            if part.count > 1 {
+                try target.leadingRows(next, count: part.count - 1)
+                    .copy(from: seen.narrow(0, from: 1, length: part.count - 1))
             }
+            next += part.count - 1
+            progress(start + part.count)
         }
-        func decoded(_ range: Range<Int>) -> String { (try? model.tokenizer.decode(tokens[range])) ?? "" }
-        var found: [(feature: Int, share: Double, examples: [(before: String, token: String, value: Float)])] = []
-        for (feature, examples) in top.enumerated() where !examples.isEmpty {
-            let shown = examples.map { example in
-                let place = places[example.row], start = max(place / piece * piece, place - 12)
-                return (before: decoded(start..<place), token: decoded(place..<place + 1), value: example.value)
-            }
-            found.append((feature, Double(counts[feature]) / Double(max(all.count, 1)), shown))
+        guard let rows else { throw InterpretabilityError.notSeen("\(name)") }
+        return rows
+    }
+
+    /// - Throws: `InterpretabilityError.badInput` for more than half of the memory that is there.
+    private static func room(_ count: Int, _ width: Int) throws -> Tensor {
+        let bytes = count.multiplied(clampedBy: width).multiplied(clampedBy: 4)
+        if let memory = MachineMemory().available, bytes > memory / 2 {
+            throw InterpretabilityError.badInput(
+                "\(count) activations of \(width) numbers take \(bytes >> 20) MiB, and \(memory >> 20) MiB are left on this "
+                    + "machine; take fewer tokens")
         }
-        features = found
+        return try Tensor.zeros([count, width])
     }
 
     public var json: JSON {

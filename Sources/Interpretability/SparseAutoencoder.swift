@@ -66,16 +66,27 @@ public final class SparseAutoencoder {
         return Float(state >> 40) / Float(1 << 24) * 2 - 1
     }
 
-    /// Trains on rows `[rows][width]`, drawn in a fixed order.
+    /// The learning rate's warm-up is a tenth of the steps: features that die in the first ones stay dead.
+    private func learningRate(_ step: Int) -> Double {
+        options.learningRate * min(1, Double(step + 1) / Double(max(options.steps / 10, 1)))
+    }
+
+    /// Trains on rows in a random order, the same every time: each comes once before one comes again.
+    /// - Parameters:
+    ///   - rows: `[rows, width]`.
+    ///   - places: the rows that are trained on; all where left out.
     /// - Throws: `InterpretabilityError` for rows of another width; `CancellationError`.
     public func train(
-        _ rows: [[Float]], isCancelled: () -> Bool = { false }, progress: (Int, Double) -> Void = { _, _ in }
+        _ rows: Tensor, of places: [Int]? = nil, isCancelled: () -> Bool = { false },
+        progress: (Int, Double) -> Void = { _, _ in }
     ) throws {
-        guard !rows.isEmpty, rows.allSatisfy({ $0.count == width }) else {
-            throw InterpretabilityError.badInput("an autoencoder of width \(width) is trained on rows of that width")
+        var order = try checked(rows, places)
+        guard !order.isEmpty else {
+            throw InterpretabilityError.badInput("an autoencoder is trained on at least one row")
         }
-        let square = rows.reduce(0.0) { $0 + $1.reduce(0.0) { $0 + Double($1) * Double($1) } }
-        scale = Float(max((square / Double(rows.count * width)).squareRoot(), 1e-12))
+        var square = 0.0
+        try Self.inParts(of: order) { square += try rows.gatheredRows($0).square().sum().item(as: Double.self) }
+        scale = Float(max((square / Double(order.count * width)).squareRoot(), 1e-12))
         let parameters = [
             Parameter(name: "encoder", role: .weight, tensor: encoder),
             Parameter(name: "encoder_bias", role: .bias, tensor: encoderBias),
@@ -83,23 +94,25 @@ public final class SparseAutoencoder {
             Parameter(name: "decoder_bias", role: .bias, tensor: decoderBias),
         ]
         let optimizer = AdamW([ParameterGroup(parameters, weightDecay: 0)], beta2: 0.999)
-        var state = UInt64(bitPattern: Int64(options.seed)) &* 0xD134_2543_DE82_EF95 | 1
+        var random = RandomStream(seed: UInt64(bitPattern: Int64(options.seed)), stream: 1), next = order.count
+        let count = min(options.batch, order.count)
         for step in 0..<options.steps {
             if isCancelled() { throw CancellationError() }
-            let batch = (0..<min(options.batch, rows.count)).flatMap { _ -> [Float] in
-                let place = Int((Self.uniform(&state) + 1) / 2 * Float(rows.count))
-                return rows[min(max(place, 0), rows.count - 1)].map { $0 / scale }
+            if next + count > order.count {
+                for place in order.indices.dropLast() {
+                    order.swapAt(place, place + random.nextIndex(below: order.count - place))
+                }
+                next = 0
             }
-            let x = try Tensor(batch, shape: [batch.count / width, width])  // [rows, width]
+            let x = try rows.gatheredRows(Array(order[next..<next + count])) * (1 / scale)  // [rows, width]
+            next += count
             let (features, guess) = try pass(x)
-            let error = try (guess - x).square().sum() * (1 / Double(width * x.shape[0]))
+            let error = try (guess - x).square().sum() * (1 / Double(width * count))
             let lengths = try decoder.square().sum(axes: [1]).sqrt()  // [features]
-            let weight = try (features * lengths).sum() * (options.penalty / Double(x.shape[0] * width))
+            let weight = try (features.sum(axes: [0]) * lengths).sum() * (options.penalty / Double(count * width))
             let loss = try error + weight
             try loss.backward()
-            // A warm-up of a tenth: features that die in the first steps stay dead.
-            let warm = min(1, Double(step + 1) / Double(max(options.steps / 10, 1)))
-            try optimizer.step(learningRate: options.learningRate * warm)
+            try optimizer.step(learningRate: learningRate(step))
             parameters.clearGradients()
             progress(step + 1, try loss.item(as: Double.self))
         }
@@ -107,63 +120,99 @@ public final class SparseAutoencoder {
 
     /// Features `[rows, features]` and reconstructions `[rows, width]` of scaled inputs.
     private func pass(_ x: Tensor) throws -> (Tensor, Tensor) {
-        let features = try ((x - decoderBias).matmul(encoder) + encoderBias).relu()  // [rows, features]
+        let features = try features(ofScaled: x)  // [rows, features]
         return (features, try features.matmul(decoder) + decoderBias)
     }
 
-    /// The features of some rows.
-    public func features(_ rows: [[Float]]) throws -> [[Float]] {
-        try noGrad {
-            let x = try Tensor(rows.flatMap { $0.map { $0 / scale } }, shape: [rows.count, width])
-            let values: [Float] = try pass(x).0.toArray()
-            return rows.indices.map { Array(values[$0 * options.features..<($0 + 1) * options.features]) }
-        }
+    private func features(ofScaled x: Tensor) throws -> Tensor {
+        try ((x - decoderBias).matmul(encoder) + encoderBias).relu()  // [rows, features]
     }
 
-    public func report(_ rows: [[Float]]) throws -> Report {
-        var mean = [Double](repeating: 0, count: width)
-        for row in rows { for (index, value) in row.enumerated() { mean[index] += Double(value) / Double(rows.count) } }
+    /// The features of rows `[rows, width]`: `[rows, features]`.
+    public func features(_ rows: Tensor) throws -> Tensor {
+        _ = try checked(rows, [])
+        return try noGrad { try features(ofScaled: rows * (1 / scale)) }
+    }
+
+    /// - Parameters:
+    ///   - rows: `[rows, width]`.
+    ///   - places: the rows that it is about; all where left out.
+    public func report(_ rows: Tensor, of places: [Int]? = nil) throws -> Report {
+        let places = try checked(rows, places)
+        var sums = [Double](repeating: 0, count: width)
+        try Self.inParts(of: places) { part in
+            let some: [Float] = try rows.gatheredRows(part).sum(axes: [0]).toArray()
+            for (column, value) in some.enumerated() { sums[column] += Double(value) }
+        }
+        let mean = try Tensor(sums.map { Float($0 / Double(max(places.count, 1))) }, shape: [1, width])
         var missed = 0.0, spread = 0.0, active = 0
         var isAlive = [Bool](repeating: false, count: options.features)
-        for start in stride(from: 0, to: rows.count, by: 512) {
-            let part = Array(rows[start..<min(start + 512, rows.count)])
-            let (features, guesses): ([Float], [Float]) = try noGrad {
-                let x = try Tensor(part.flatMap { $0.map { $0 / scale } }, shape: [part.count, width])
-                let (features, guess) = try pass(x)
-                return (try features.toArray(), try guess.toArray())
-            }
-            for (index, value) in features.enumerated() where value > 0 {
-                active += 1
-                isAlive[index % options.features] = true
-            }
-            for (row, values) in part.enumerated() {
-                for (column, value) in values.enumerated() {
-                    let difference = Double(value) - Double(guesses[row * width + column] * scale)
-                    missed += difference * difference
-                    spread += (Double(value) - mean[column]) * (Double(value) - mean[column])
+        try noGrad {
+            try Self.inParts(of: places) { part in
+                let x = rows.gatheredRows(part)  // [part, width]
+                let (features, guess) = try pass(x * (1 / scale))
+                missed += try (guess * scale - x).square().sum().item(as: Double.self)
+                spread += try (x - mean).square().sum().item(as: Double.self)
+                try features.withHostValues { values in
+                    for start in stride(from: 0, to: values.count, by: options.features) {
+                        for feature in 0..<options.features where values[start + feature] > 0 {
+                            active += 1
+                            isAlive[feature] = true
+                        }
+                    }
                 }
             }
         }
         return Report(
             explainedVariance: 1 - missed / max(spread, 1e-30),
-            activeFeatures: Double(active) / Double(max(rows.count, 1)),
-            deadShare: Double(isAlive.count { !$0 }) / Double(options.features), rows: rows.count)
+            activeFeatures: Double(active) / Double(max(places.count, 1)),
+            deadShare: Double(isAlive.count { !$0 }) / Double(options.features), rows: places.count)
     }
 
-    /// The rows with the largest values of each feature, largest first; dead features have none.
-    public func topRows(_ rows: [[Float]], count: Int = 8) throws -> [[(row: Int, value: Float)]] {
-        var best = [[(row: Int, value: Float)]](repeating: [], count: options.features)
-        for start in stride(from: 0, to: rows.count, by: 512) {
-            for (offset, values) in try features(Array(rows[start..<min(start + 512, rows.count)])).enumerated() {
-                for (feature, value) in values.enumerated()
-                where value > 0 && (best[feature].count < count || value > best[feature][count - 1].value) {
-                    let place = best[feature].firstIndex { $0.value < value } ?? best[feature].count
-                    best[feature].insert((start + offset, value), at: place)
-                    if best[feature].count > count { best[feature].removeLast() }
+    /// How a feature is used by some rows.
+    public struct FeatureUse: Sendable {
+        /// The rows in which it is not 0.
+        public var count = 0
+        /// Those where it is largest, largest first; the earlier one among equals.
+        public var top: [(row: Int, value: Float)] = []
+    }
+
+    /// Of each feature, how many rows `[rows, width]` have it and which most; a dead one has none.
+    public func uses(_ rows: Tensor, examples: Int = 8, isCancelled: () -> Bool = { false }) throws -> [FeatureUse] {
+        let places = try checked(rows, nil)
+        var uses = [FeatureUse](repeating: FeatureUse(), count: options.features)
+        try Self.inParts(of: places) { part in
+            if isCancelled() { throw CancellationError() }
+            try features(rows.gatheredRows(part)).withHostValues { values in
+                for (offset, row) in part.enumerated() {
+                    let start = offset * options.features
+                    for feature in 0..<options.features where values[start + feature] > 0 {
+                        uses[feature].add(row, values[start + feature], most: examples)
+                    }
                 }
             }
         }
-        return best
+        return uses
+    }
+
+    /// The places of rows, some of which are meant.
+    private func checked(_ rows: Tensor, _ places: [Int]?) throws -> [Int] {
+        guard rows.rank == 2, rows.shape[1] == width, rows.dtype == .float32, rows.isContiguous else {
+            throw InterpretabilityError.badInput(
+                "an autoencoder of width \(width) takes float32 rows of that width, not \(rows.shape)")
+        }
+        guard let places else { return Array(0..<rows.shape[0]) }
+        if let wrong = places.first(where: { !(0..<rows.shape[0]).contains($0) }) {
+            throw InterpretabilityError.badInput("row \(wrong) is not one of \(rows.shape[0])")
+        }
+        return places
+    }
+
+    /// A thousand rows at a time: enough to fill the products, few enough to bound memory.
+    private static func inParts(of places: [Int], _ body: ([Int]) throws -> Void) rethrows {
+        for start in stride(from: 0, to: places.count, by: 1024) {
+            try body(Array(places[start..<min(start + 1024, places.count)]))
+        }
     }
 
     /// Writes weights and scale as safetensors, in the names that other programs use (`W_enc`, `b_enc`, `W_dec`, `b_dec`).
@@ -173,5 +222,14 @@ public final class SparseAutoencoder {
                 ("W_enc", encoder.detach()), ("b_enc", encoderBias.detach()), ("W_dec", decoder.detach()),
                 ("b_dec", decoderBias.detach()), ("scale", try Tensor([scale], shape: [1])),
             ], to: path)
+    }
+}
+
+extension SparseAutoencoder.FeatureUse {
+    fileprivate mutating func add(_ row: Int, _ value: Float, most: Int) {
+        count += 1
+        guard top.count < most || value > (top.last?.value ?? .infinity) else { return }
+        top.insert((row, value), at: top.firstIndex { $0.value < value } ?? top.count)
+        if top.count > most { top.removeLast() }
     }
 }

@@ -49,18 +49,31 @@ import MartletInterpretability
         (options.features, options.steps, options.batch, options.penalty) = (48, 1200, 128, 0.02)
         options.learningRate = 3e-3
         let autoencoder = try SparseAutoencoder(width: width, options)
-        let before = try autoencoder.report(rows)
-        try autoencoder.train(rows)
-        let after = try autoencoder.report(rows)
+        let matrix = try Tensor(rows.flatMap { $0 }, shape: [rows.count, width])
+        let before = try autoencoder.report(matrix)
+        try autoencoder.train(matrix)
+        let after = try autoencoder.report(matrix)
         #expect(after.explainedVariance > 0.9 && after.explainedVariance > before.explainedVariance)
         #expect(after.activeFeatures < 24 && after.deadShare < 0.8 && after.rows == rows.count)
-        let top = try autoencoder.topRows(rows, count: 3)
-        #expect(
-            top.count == 48
-                && top.allSatisfy { $0.count <= 3 && zip($0, $0.dropFirst()).allSatisfy { $0.value >= $1.value } })
+        // The report by its definition, and the strongest rows of each feature.
+        let features: [Float] = try autoencoder.features(matrix).toArray(),
+            uses = try autoencoder.uses(matrix, examples: 3)
+        #expect(after.activeFeatures == Double(features.count { $0 > 0 }) / Double(rows.count))
+        #expect(after.deadShare == Double(uses.count { $0.count == 0 }) / 48 && uses.count == 48)
+        for (feature, use) in uses.enumerated() {
+            let column = rows.indices.map { (row: $0, value: features[$0 * 48 + feature]) }.filter { $0.value > 0 }
+            let sorted = column.sorted { $0.value != $1.value ? $0.value > $1.value : $0.row < $1.row }
+            #expect(use.count == column.count && use.top.map(\.row) == sorted.prefix(3).map(\.row))
+        }
+        // Trained on some rows alone, and told of others.
+        let part = try SparseAutoencoder(width: width, options)
+        try part.train(matrix, of: Array(0..<1200))
+        let unseen = try part.report(matrix, of: Array(1200..<1500))
+        #expect(unseen.rows == 300 && unseen.explainedVariance > 0.85)
+        #expect(throws: InterpretabilityError.self) { try part.report(matrix, of: [1500]) }
         let scratch = try Scratch()
         try autoencoder.write(to: scratch.file("sae.safetensors"))
-        #expect(throws: InterpretabilityError.self) { try autoencoder.train([[1]]) }
+        #expect(throws: InterpretabilityError.self) { try autoencoder.train(Tensor([1], shape: [1, 1])) }
     }
 
     @Test func steeringAddsTheDifferenceOfMeans() throws {
