@@ -210,7 +210,7 @@ var targets: [Target] = [
         "Evaluation",
         [
             "MartletEvaluation", "MartletTraining", "MartletInference", "MartletModels", "MartletNN", "MartletChat",
-            "MartletFormats", "MartletJSON", "TinyModels", "TestServers",
+            "MartletData", "MartletFormats", "MartletJSON", "TinyModels", "TestServers",
         ], exclude: ["Goldens"]),
     tests(
         "Interpretability",

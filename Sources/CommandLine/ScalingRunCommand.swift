@@ -10,12 +10,14 @@ struct ScalingRunCommand: ParsableCommand {
         discussion: """
             Without --budget every size gets --tokens-per-parameter, or --tokens; the largest is left out of the fit, predicted from the \
             others with an interval, trained too, and compared. With --budget (several) every size is trained once for each, \
-            and all laws of `martlet scaling fit` follow. Results are in OUT/runs.jsonl, a chart in OUT/scaling.html. The same \
-            command goes on where it was stopped.
+            and all laws of `martlet scaling fit` follow. With --learning-rates every size is tried with each, and the lowest \
+            loss counts; with --seeds it is trained so often at that rate, and the mean counts. Results are in \
+            OUT/runs.jsonl, a chart in OUT/scaling.html. The same command goes on where it was stopped.
 
             Examples:
               martlet scaling run --data shards/ --out sizes/
               martlet scaling run --data shards/ --out sizes/ --sizes 2x16,2x24,2x32,2x40,2x48,2x56,2x72 --tokens 1e6 --set batch_rows=8
+              martlet scaling run --data shards/ --out tuned/ --tokens 1e6 --learning-rates 0.004,0.008,0.016 --seeds 3
               martlet scaling run --data shards/ --out flops/ --budget 1e12 --budget 3e12 --budget 1e13
             """)
 
@@ -27,6 +29,9 @@ struct ScalingRunCommand: ParsableCommand {
     @Option(help: "Tokens of every training, as many for all: the law of the size alone.") var tokens: Double?
     @Option(help: "FLOPs of every training (6 N D), as often as you like, instead of tokens for each parameter.")
     var budget: [Double] = []
+    @Option(help: "Learning rates to try of every size, separated by commas; the best counts.")
+    var learningRates: String?
+    @Option(help: "Seeds to train of every size; the mean counts.") var seeds = 1
     @Option(name: .customLong("set"), help: "An option as name=value, as of martlet train.") var settings: [String] = []
     @Flag(help: "Print the result as JSON.") var json = false
 
@@ -34,6 +39,7 @@ struct ScalingRunCommand: ParsableCommand {
         guard tokensPerParameter > 0, tokensPerParameter < 1e6, budget.allSatisfy({ $0 > 0 && $0 < 1e30 }),
             tokens.map({ $0 > 0 && $0 < 1e15 }) ?? true
         else { throw ValidationError("--tokens-per-parameter, --tokens and --budget are above 0") }
+        guard (1...1000).contains(seeds) else { throw ValidationError("--seeds is from 1 to 1000") }
         guard tokens == nil || budget.isEmpty else { throw ValidationError("--tokens and --budget exclude each other") }
     }
 
@@ -43,10 +49,20 @@ struct ScalingRunCommand: ParsableCommand {
         guard sizes.count >= (budget.isEmpty ? 5 : 3) else {
             throw ValidationError("--sizes names \(sizes.count); a law needs 5, or 3 with budgets")
         }
+        let rates = try (learningRates?.split(separator: ",") ?? []).map { part in
+            guard let rate = Double(part), rate > 0, rate < 10 else {
+                throw ValidationError(
+                    "--learning-rates holds \(String(part).quoted()); expected numbers above 0, as 0.004,0.008")
+            }
+            return rate
+        }
         var options = TrainCommand.emptyOptions
         try options.set("context_length", 128)
         for setting in settings {
             let name = String(setting.prefix { $0 != "=" })
+            guard rates.isEmpty || name != "learning_rate" else {
+                throw ValidationError("--set learning_rate: --learning-rates names those that are tried")
+            }
             guard !["depth", "hidden_size", "heads", "steps", "epochs", "minutes", "evaluate_every"].contains(name)
             else {
                 throw ValidationError(
@@ -58,7 +74,8 @@ struct ScalingRunCommand: ParsableCommand {
         if let tokens { length = .tokens(tokens) }
         if !budget.isEmpty { length = .budgets(budget) }
         let series = try ScalingSeries(
-            folder: out, data: TrainingData(folder: data), sizes: sizes, length: length, options: options)
+            folder: out, data: TrainingData(folder: data), sizes: sizes, length: length, options: options, rates: rates,
+            seeds: seeds)
         let interrupted = StopRequest()
         var line = StatusLine()
         let found = try series.run(isInterrupted: { interrupted.isRequested }) { member, step, total in
@@ -68,6 +85,11 @@ struct ScalingRunCommand: ParsableCommand {
         guard let results = found else {
             Terminal.note("martlet: stopped; the same command goes on from here")
             throw ExitCode(130)
+        }
+        for result in results where result.isRateAtEnd {
+            Terminal.note(
+                "martlet: \(result.name): \(result.rate ?? 0) is the last of --learning-rates; a better one may lie beyond it"
+            )
         }
         guard budget.isEmpty else {
             return try ScalingFitCommand.fit(results.map(\.point), of: out, predict: [], json: json)
@@ -96,6 +118,8 @@ struct ScalingRunCommand: ParsableCommand {
                     "name": .string(result.name), "parameters": .number(result.parameters),
                     "tokens": .number(result.tokens), "loss": .number(result.loss), "seconds": .number(result.seconds),
                     "law": .number(forecast(result.parameters)),
+                    "learning_rate": result.rate.map { .number($0) } ?? .null,
+                    "losses": .array(result.losses.map { .number($0) }),
                 ]
             }
             let all: JSON = [
@@ -109,10 +133,16 @@ struct ScalingRunCommand: ParsableCommand {
         }
         for result in results {
             Terminal.show(
-                "\(result.name): \(ScalingFitCommand.short(result.parameters)) parameters, \(ScalingFitCommand.short(result.tokens)) tokens, loss \(Terminal.fixed(result.loss, 4)), law \(Terminal.fixed(forecast(result.parameters), 4))\n"
+                "\(result.name): \(ScalingFitCommand.short(result.parameters)) parameters, \(ScalingFitCommand.short(result.tokens)) tokens, loss \(Terminal.fixed(result.loss, 4))\(spread(result)), law \(Terminal.fixed(forecast(result.parameters), 4))\n"
             )
         }
         Terminal.show(told(forecast, largest, value, range, error) + "\n")
+    }
+
+    /// The error over seeds and the rate that was chosen, where there are several.
+    private func spread(_ result: ScalingSeries.Result) -> String {
+        (result.standardError.map { " ± \(Terminal.fixed($0, 4))" } ?? "")
+            + (result.rate.map { " at a rate of \($0)" } ?? "")
     }
 
     private func told(

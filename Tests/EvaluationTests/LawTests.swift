@@ -1,6 +1,10 @@
 import Foundation
+import MartletData
 import MartletEvaluation
+import MartletFormats
+import MartletInference
 import MartletJSON
+import MartletTraining
 import Testing
 import TinyModels
 
@@ -87,6 +91,67 @@ import TinyModels
         #expect(range.upperBound - range.lowerBound > exact.upperBound - exact.lowerBound)
         #expect(throws: EvaluationError.self) { try ScalingForecast(Array(runs.prefix(3))) }
         #expect(throws: EvaluationError.self) { try ScalingForecast(runs.map { ($0.parameters, 1 / $0.loss) }) }
+    }
+
+    /// Each size at two rates, and the better one with a second seed; the same command trains nothing again.
+    @Test func sizesAreTriedAtSeveralRatesAndSeeds() throws {
+        let scratch = try Scratch(), folder = scratch.file("data")
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try TinyModel().write(folder: folder)
+        let tokenizer = try ModelFiles(path: folder).tokenizer(), identity = VocabularyIdentity(tokenizer)
+        for (prefix, seeds) in [("train", 0..<40), ("validation", 1000..<1008)] {
+            let writer = try TokenShardWriter(path: "\(folder)/\(prefix)-0.shard", vocabulary: identity)
+            for seed in seeds {
+                let text = (0..<20).map { "\($0 + seed % 7) is \($0 + 1 + seed % 7). " }.joined()
+                try writer.append(tokenizer.encode(text, addSpecialTokens: false), sourceByteCount: text.utf8.count)
+            }
+            try writer.finish()
+        }
+        var options = TrainingOptions()
+        for (key, value) in ["context_length": 32, "batch_rows": 4, "warmup": 2, "evaluation_rows": 4] as [String: JSON]
+        {
+            try options.set(key, value)
+        }
+        let data = try TrainingData(folder: folder), sizes = try ["1x16", "1x24"].map { try ScalingSeries.Size($0) }
+        func series(_ options: TrainingOptions) throws -> ScalingSeries {
+            try ScalingSeries(
+                folder: scratch.file("out"), data: data, sizes: sizes, length: .tokens(1280), options: options,
+                rates: [0.01, 0.0001], seeds: 2)
+        }
+        var trained: Set<String> = []
+        let first: [ScalingSeries.Result]? = try series(options).run(report: { member, _, _ in
+            trained.insert(member.name)
+        })
+        let results = try #require(first)
+        #expect(results.map(\.name) == ["1x16", "1x24"])
+        #expect(trained.count == 6)
+        func lines(_ name: String) throws -> [JSON] {
+            try Folder.read(scratch.file("out/" + name)).split(separator: 0x0A).map { try JSON(parsing: Array($0)) }
+        }
+        let trials = try lines("trials.jsonl")
+        #expect(Set(trials.compactMap { $0["name"]?.string }) == trained)
+        for result in results {
+            func loss(_ ending: String) throws -> Double {
+                let line = trials.first { $0["name"]?.string == result.name + ending }
+                return try #require(line?["loss"]?.double)
+            }
+            // Ten steps at a rate of 0.0001 teach nothing, and no second seed is trained at it.
+            #expect(result.rate == 0.01 && result.isRateAtEnd)
+            let own = try loss("-r0.01"), other = try loss("-r0.01-s2"), slow = try loss("-r0.0001")
+            #expect(result.losses == [own, other])
+            #expect(own < slow && own != other)
+            let mean = (own + other) / 2, deviation = abs(own - other) / 2
+            #expect(abs(result.loss - mean) < 1e-12)
+            #expect(abs((result.standardError ?? 0) - deviation) < 1e-12)
+        }
+        let losses: [Double?] = results.map { $0.loss }
+        #expect(try lines("runs.jsonl").map { $0["loss"]?.double } == losses)
+        var steps = 0
+        let again: [ScalingSeries.Result]? = try series(options).run(report: { _, _, _ in steps += 1 })
+        #expect(again?.map { $0.loss } == results.map { $0.loss })
+        #expect(steps == 0)
+        try options.set("batch_rows", 2)
+        #expect(throws: EvaluationError.self) { try series(options).run() }
     }
 
     /// Under muP what logits and residuals change by does not depend on the width; in the standard parametrisation logits do.

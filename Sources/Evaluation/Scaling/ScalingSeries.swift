@@ -14,11 +14,13 @@ import Musl
 #endif
 
 /// Trainings of several sizes on the same data, to fit a law to: each has tokens in proportion to its parameters, or as many
-/// as a budget of compute pays for.
+/// as a budget of compute pays for. Each may be tried with several learning rates, of which the one with the lowest loss
+/// counts, and be trained with several seeds at that rate, whose losses are averaged.
 ///
-/// Every training is a run in a folder of its own, `LAYERSxWIDTH` (with a budget `LAYERSxWIDTH-C`), and its result a line of
-/// `runs.jsonl`, which `martlet scaling fit` reads. What is there already is not trained again; a run that was interrupted
-/// goes on.
+/// Every training is a run in a folder of its own, `LAYERSxWIDTH` (with a budget `LAYERSxWIDTH-C`, then `-rRATE` and
+/// `-sSEED`), and its result a line of `runs.jsonl`, which `martlet scaling fit` reads; where there are several of a size,
+/// those are lines of `trials.jsonl`, and `runs.jsonl` has what they come to. What is there already is not trained again; a
+/// run that was interrupted goes on.
 public struct ScalingSeries {
     /// Layers and width of a model.
     public struct Size: Sendable, Hashable {
@@ -58,13 +60,27 @@ public struct ScalingSeries {
         public var budget: Double?
     }
 
-    /// What a training came to.
+    /// What the trainings of a size came to.
     public struct Result: Sendable {
         public var name: String
         public var parameters, tokens: Double
+        /// The mean over the seeds.
         public var loss: Double
+        /// Of all its trainings.
         public var seconds: Double
         public var budget: Double?
+        /// The learning rate that was chosen, where several were tried.
+        public var rate: Double?
+        /// Whether that is the lowest or the highest that was tried: a better one may lie beyond it.
+        public var isRateAtEnd = false
+        /// The losses of the seeds.
+        public var losses: [Double] = []
+        /// The standard error of the loss; nil of one seed.
+        public var standardError: Double? {
+            guard losses.count > 1 else { return nil }
+            let spread = losses.reduce(0) { $0 + ($1 - loss) * ($1 - loss) }
+            return (spread / Double(losses.count * (losses.count - 1))).squareRoot()
+        }
         public var point: ScalingPoint {
             ScalingPoint(parameters: parameters, tokens: tokens, loss: loss, compute: budget)
         }
@@ -72,14 +88,23 @@ public struct ScalingSeries {
 
     public let folder: String
     public let members: [Member]
+    public let rates: [Double]
+    public let seeds: Int
     private let data: TrainingData
 
     /// - Parameters:
     ///   - options: of every training; sizes and steps are set here.
+    ///   - rates: the learning rates that are tried of every size; the options' own where there are none.
+    ///   - seeds: how many seeds are trained at the best rate, from the options' own on.
     /// - Throws: `EvaluationError` for a length that makes no step; what options throw.
     public init(
-        folder: String, data: TrainingData, sizes: [Size], length: Length, options: TrainingOptions
+        folder: String, data: TrainingData, sizes: [Size], length: Length, options: TrainingOptions,
+        rates: [Double] = [], seeds: Int = 1
     ) throws {
+        guard Set(rates).count == rates.count, rates.allSatisfy({ $0 > 0 && $0.isFinite }), seeds > 0 else {
+            throw EvaluationError(
+                "scaling", "every learning rate stands there once and is above 0, and there is a seed")
+        }
         guard Set(sizes).count == sizes.count, !sizes.isEmpty else {
             throw EvaluationError("scaling", field: "--sizes", "every size stands there once")
         }
@@ -87,7 +112,7 @@ public struct ScalingSeries {
             throw EvaluationError(
                 "scaling", field: "--data", "has no held-out shards (val*), by whose loss the sizes are compared")
         }
-        (self.folder, self.data) = (folder, data)
+        (self.folder, self.data, self.rates, self.seeds) = (folder, data, rates.sorted(), seeds)
         var members: [Member] = []
         // One dimension of heads for all: the largest power of two up to 64 that divides every width.
         let headDimension = [64, 32, 16].first { own in sizes.allSatisfy { $0.width % own == 0 } } ?? 8
@@ -146,79 +171,124 @@ public struct ScalingSeries {
         return "\(text)e\(exponent)"
     }
 
+    /// Whether a size is trained more than once.
+    private var hasTrials: Bool { rates.count > 1 || seeds > 1 }
+
     /// Trains what is not there yet, smallest first.
+    /// - Parameter report: the training under way, its step, and how many it has.
     /// - Returns: all results; nil where it was interrupted.
     /// - Throws: `EvaluationError` where the folder holds results of other options; what training throws.
     public func run(
         isInterrupted: () -> Bool = { false }, report: (Member, Int, Int) -> Void = { _, _, _ in }
     ) throws -> [Result]? {
         try makeFolder(folder)
-        let path = folder + "/runs.jsonl"
-        var known: [String: JSON] = [:], lines: [UInt8] = []
-        if Folder.isFile(path) {
-            for (index, line) in try Folder.read(path).split(separator: 0x0A).enumerated() {
-                guard let json = try? JSON(parsing: Array(line)), let name = json["name"]?.string else {
-                    throw EvaluationError(
-                        path, place: "line \(index + 1)", "is no result of a training; delete the line")
-                }
-                known[name] = json
-                lines += Array(line) + [0x0A]
-            }
-        }
+        var ledger = try TrialLedger(path: folder + (hasTrials ? "/trials.jsonl" : "/runs.jsonl"))
         var results: [Result] = []
         for member in members.sorted(by: {
             Double($0.parameters) * Double($0.tokens) < Double($1.parameters) * Double($1.tokens)
         }) {
-            let run = "\(folder)/\(member.name)"
-            let trainer = try Trainer(run: run, options: member.options, data: data)
-            let document = Self.identity(trainer.options.document)
-            let corpus = JSON.string("\(data.vocabulary), \(data.training.reduce(0) { $0 + $1.tokenCount }) tokens")
-            if let json = known[member.name] {
-                guard json["configuration"] == document, json["data"] == corpus, let result = Self.result(json) else {
-                    throw EvaluationError(
-                        path, place: member.name, "was trained with other options or data; choose another --out")
-                }
-                results.append(result)
-                continue
+            func trained(_ rate: Double?, _ seed: Int) throws -> Trial? {
+                try train(trial(member, rate, seed), &ledger, isInterrupted, report)
             }
-            _ = try trainer.resume()
-            var loss: Double?, seconds = 0.0
-            let isDone = try trainer.train(isInterrupted: isInterrupted) { event in
-                switch event {
-                case .step(let step):
-                    seconds = step.totalSeconds
-                    report(member, step.step, step.total)
-                case .evaluated(_, let found): loss = found.loss
-                default: break
-                }
+            var best: (rate: Double?, trial: Trial)?, seconds = 0.0
+            for rate in rates.isEmpty ? [nil] : rates.map(Optional.some) {
+                guard let found = try trained(rate, 0) else { return nil }
+                seconds += found.seconds
+                if found.loss < best?.trial.loss ?? .infinity { best = (rate, found) }
             }
-            guard isDone else { return nil }
-            guard trainer.step == member.steps else {
+            guard let best else {
                 throw EvaluationError(
-                    run,
-                    "ended after \(trainer.step) of \(member.steps) steps: leave minutes out, and choose another --out")
+                    "scaling", place: member.name, "has no loss that is a number at any learning rate")
             }
-            guard let loss else {
-                throw EvaluationError(
-                    run,
-                    "was trained to its end, but no held-out loss came of it: the held-out data may make no row; if it was "
-                        + "trained before, delete the folder to train it again")
+            var losses = [best.trial.loss]
+            for seed in 1..<max(seeds, 1) {
+                guard let found = try trained(best.rate, seed) else { return nil }
+                seconds += found.seconds
+                losses.append(found.loss)
             }
-            let result = Result(
-                name: member.name, parameters: Double(member.parameters), tokens: Double(member.tokens), loss: loss,
-                seconds: seconds, budget: member.budget)
-            results.append(result)
-            var json: JSONObject = [
-                "name": .string(member.name), "parameters": .integer(Int64(member.parameters)),
-                "tokens": .integer(Int64(member.tokens)), "loss": .number(loss), "seconds": .number(seconds),
-            ]
-            if let budget = member.budget { json["compute"] = .number(budget) }
-            json["data"] = corpus
-            json["configuration"] = document
-            lines += JSON.object(json).bytes() + [0x0A]
-            try AtomicFile.write(path, bytes: lines)
+            results.append(
+                Result(
+                    name: member.name, parameters: Double(member.parameters), tokens: Double(member.tokens),
+                    loss: losses.reduce(0, +) / Double(losses.count), seconds: seconds, budget: member.budget,
+                    rate: best.rate,
+                    isRateAtEnd: rates.count > 1 && (best.rate == rates.first || best.rate == rates.last),
+                    losses: losses))
+        }
+        if hasTrials {
+            var lines: [UInt8] = []
+            for result in results { lines += Self.line(result) + [0x0A] }
+            try AtomicFile.write(folder + "/runs.jsonl", bytes: lines)
         }
         return results
+    }
+
+    /// One training of a member.
+    private func trial(_ member: Member, _ rate: Double?, _ seed: Int) throws -> Member {
+        var member = member
+        if let rate {
+            try member.options.set("learning_rate", .number(rate))
+            member.name += "-r\(rate)"
+        }
+        if seed > 0 {
+            let first = try ResolvedOptions(member.options, vocabularySize: data.tokenizer.vocabularySize)["seed"]
+            try member.options.set("seed", .integer(Int64((first.integer ?? 1).adding(clamped: seed))))
+            member.name += "-s\(seed + 1)"
+        }
+        return member
+    }
+
+    /// - Returns: nil where it was interrupted.
+    private func train(
+        _ member: Member, _ ledger: inout TrialLedger, _ isInterrupted: () -> Bool, _ report: (Member, Int, Int) -> Void
+    ) throws -> Trial? {
+        let run = "\(folder)/\(member.name)"
+        let trainer = try Trainer(run: run, options: member.options, data: data)
+        let document = Self.identity(trainer.options.document)
+        let corpus = JSON.string("\(data.vocabulary), \(data.training.reduce(0) { $0 + $1.tokenCount }) tokens")
+        if let known = try ledger.trial(member.name, configuration: document, data: corpus) { return known }
+        _ = try trainer.resume()
+        var loss: Double?, seconds = 0.0
+        let isDone = try trainer.train(isInterrupted: isInterrupted) { event in
+            switch event {
+            case .step(let step):
+                seconds = step.totalSeconds
+                report(member, step.step, step.total)
+            case .evaluated(_, let found): loss = found.loss
+            default: break
+            }
+        }
+        guard isDone else { return nil }
+        guard trainer.step == member.steps else {
+            throw EvaluationError(
+                run,
+                "ended after \(trainer.step) of \(member.steps) steps: leave minutes out, and choose another --out")
+        }
+        guard let loss else {
+            throw EvaluationError(
+                run,
+                "was trained to its end, but no held-out loss came of it: the held-out data may make no row; if it was "
+                    + "trained before, delete the folder to train it again")
+        }
+        var line: JSONObject = [
+            "name": .string(member.name), "parameters": .integer(Int64(member.parameters)),
+            "tokens": .integer(Int64(member.tokens)), "loss": .number(loss), "seconds": .number(seconds),
+        ]
+        if let budget = member.budget { line["compute"] = .number(budget) }
+        line["data"] = corpus
+        line["configuration"] = document
+        try ledger.add(line)
+        return Trial(loss: loss, seconds: seconds)
+    }
+
+    private static func line(_ result: Result) -> [UInt8] {
+        var line: JSONObject = [
+            "name": .string(result.name), "parameters": .number(result.parameters), "tokens": .number(result.tokens),
+            "loss": .number(result.loss), "seconds": .number(result.seconds),
+            "losses": .array(result.losses.map { .number($0) }),
+        ]
+        if let rate = result.rate { line["learning_rate"] = .number(rate) }
+        if let budget = result.budget { line["compute"] = .number(budget) }
+        return JSON.object(line).bytes()
     }
 
     /// What tells one training from another; folders may have moved.
@@ -226,15 +296,6 @@ public struct ScalingSeries {
         guard var object = document.object else { return document }
         for name in ["out", "data"] { object[name] = nil }
         return .object(object)
-    }
-
-    private static func result(_ json: JSON) -> Result? {
-        guard let name = json["name"]?.string, let parameters = json["parameters"]?.double,
-            let tokens = json["tokens"]?.double, let loss = json["loss"]?.double
-        else { return nil }
-        return Result(
-            name: name, parameters: parameters, tokens: tokens, loss: loss, seconds: json["seconds"]?.double ?? 0,
-            budget: json["compute"]?.double)
     }
 
     /// Losses and the law as one SVG, by the logarithm of the size.

@@ -1,0 +1,42 @@
+import MartletFormats
+import MartletJSON
+
+/// What one training of a series came to.
+struct Trial {
+    var loss, seconds: Double
+}
+
+/// The results of the trainings of a series, a line of a file each, written as they come.
+struct TrialLedger {
+    private let path: String
+    private var known: [String: JSON] = [:]
+    private var lines: [UInt8] = []
+
+    /// - Throws: `EvaluationError` for a line that is no result; what reading throws.
+    init(path: String) throws {
+        self.path = path
+        guard Folder.isFile(path) else { return }
+        for (index, line) in try Folder.read(path).split(separator: 0x0A).enumerated() {
+            guard let json = try? JSON(parsing: Array(line)), let name = json["name"]?.string else {
+                throw EvaluationError(path, place: "line \(index + 1)", "is no result of a training; delete the line")
+            }
+            known[name] = json
+            lines += Array(line) + [0x0A]
+        }
+    }
+
+    /// - Returns: nil for a training that is not there yet.
+    /// - Throws: `EvaluationError` for one of other options or data.
+    func trial(_ name: String, configuration: JSON, data: JSON) throws(EvaluationError) -> Trial? {
+        guard let json = known[name] else { return nil }
+        guard json["configuration"] == configuration, json["data"] == data, let loss = json["loss"]?.double else {
+            throw EvaluationError(path, place: name, "was trained with other options or data; choose another --out")
+        }
+        return Trial(loss: loss, seconds: json["seconds"]?.double ?? 0)
+    }
+
+    mutating func add(_ line: JSONObject) throws {
+        lines += JSON.object(line).bytes() + [0x0A]
+        try AtomicFile.write(path, bytes: lines)
+    }
+}
