@@ -26,7 +26,10 @@ struct JudgeCommand: ParsableCommand {
     @Flag(help: "Compare models with each other; without it every answer is rated from 1 to 10.") var pairwise = false
     @Option(help: "Compare all models with this one only.") var against: String?
     @Option(help: "Tokens of a judgement at most.") var tokens = 512
-    @Flag(help: "Take the likeliest verdict instead of a written one: for small judges, which seldom write one.")
+    @Flag(
+        help:
+            "Take the likeliest verdict instead of a written one: for small judges, which seldom write one. Of a server, one with /apply-template."
+    )
     var likeliest = false
     @Option(help: "A file of votes to write (JSONL), for martlet arena.") var votes: String?
     @Flag(help: "Print the result as JSON.") var json = false

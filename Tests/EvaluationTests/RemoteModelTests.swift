@@ -3,6 +3,7 @@ import MartletJSON
 import Synchronization
 import TestServers
 import Testing
+import TinyModels
 
 import MartletEvaluation
 
@@ -25,6 +26,9 @@ import MartletEvaluation
                     connection.answer(JSON.object(["tokens": .array(tokens)]).text())
                 case _ where path.hasPrefix("/tokenizer_info") && hasTokenizer:
                     connection.answer("{\"eos_token\":\"$\"}")
+                case "/apply-template" where hasTokenizer:
+                    let texts = (body["messages"]?.array ?? []).compactMap { $0["content"]?.string }
+                    connection.answer(JSON.object(["prompt": .string(texts.joined(separator: "|") + ">")]).text())
                 case "/v1/completions", "/v1/chat/completions":
                     posts.add(body)
                     let (answer, status) = complete(body)
@@ -172,6 +176,37 @@ import MartletEvaluation
         let found = try Self.answers(try Self.model(server), [.generate("2 + 5 =", settings, turn: 0)])
         #expect(found == [.reply(" 7")])
         #expect(count.value == 2)
+    }
+
+    /// A server's likeliest verdict: by the log-likelihoods of the verdicts after what its template makes of the question.
+    @Test func serversJudgeByTheLikeliestVerdict() throws {
+        let scratch = try Scratch(), posts = Mutexed<[JSON]>([])
+        let files = try ["left", "right"].map { name in
+            try scratch.write(
+                name + ".json", #"[{"instruction": "Which?", "output": "\#(name) one", "generator": "\#(name)"}]"#)
+        }
+        let data = try JudgedAnswers(files: files)
+        // No verdict but B is likely.
+        let server = Self.server(posts: posts) { body in
+            let bytes = body["prompt"]?.array?.first?.array?.compactMap(\.integer) ?? []
+            let isOther = bytes.suffix(2) == [93, 93] && bytes.suffix(3).first != Int(UInt8(ascii: "B"))
+            return (Self.echo(body) { .number(isOther && $0 == bytes.count - 3 ? -9 : $1) }, "200 OK")
+        }
+        defer { server.stop() }
+        var options = RemoteOptions(url: server.url + "/v1/")
+        (options.contextLength, options.retries) = (1 << 16, 0)
+        var judge = Judge(try RemoteModel(options))
+        judge.takesLikeliest = true
+        let report = try JudgeReport(judge.compare(data, "left", "right"))
+        #expect((report.ties, report.turned, report.nonsense, report.firstPlaceShare) == (1, 1, 0, 0))
+        let asked = posts.value.compactMap { $0["prompt"]?.array?.first?.array?.compactMap(\.integer) }
+            .map { String(decoding: $0.map { UInt8(clamping: $0) }, as: UTF8.self) }
+        #expect(asked.contains { $0.contains("|[Question]\nWhich?") && $0.hasSuffix(">[[A]]") })
+        let plain = Self.server(hasTokenizer: false) { (Self.echo($0), "200 OK") }
+        defer { plain.stop() }
+        var other = Judge(try Self.model(plain))
+        other.takesLikeliest = true
+        #expect(throws: EvaluationError.self) { try other.compare(data, "left", "right") }
     }
 
     @Test func conversationsGoToTheChatRoute() throws {

@@ -92,7 +92,21 @@ public struct Judge {
             ["until": [], "max_gen_toks": .integer(Int64(maximumTokens)), "temperature": 0.0, "do_sample": false],
             delimiter: "", task: "judge")
         let messages = [ChatMessage(role: "system", content: instruction), ChatMessage(role: "user", content: text)]
-        return .generate(try model.render(messages, opensReply: true), settings, turn: 0)
+        return .generate(try prompt(messages), settings, turn: 0)
+    }
+
+    /// A server renders conversations itself; where their likeliest continuation is asked for, it must say how.
+    private func prompt(_ messages: [ChatMessage]) throws -> String {
+        guard takesLikeliest, let remote = model as? RemoteModel else {
+            return try model.render(messages, opensReply: true)
+        }
+        do { return try remote.prompt(of: messages) } catch let error as RemoteModelError {
+            guard case .refused(404) = error.kind else { throw error }
+            throw EvaluationError(
+                model.name, field: "--likeliest",
+                "needs a server that tells how it renders conversations (/apply-template: Martlet, llama.cpp), or a model of "
+                    + "this machine")
+        }
     }
 
     /// What the model replies, or the likeliest of the verdicts.
@@ -101,12 +115,6 @@ public struct Judge {
         _ progress: (Int, Int) -> Void
     ) throws -> [String] {
         if takesLikeliest {
-            guard !(model is RemoteModel) else {
-                throw EvaluationError(
-                    model.name, field: "--likeliest",
-                    "needs a model of this machine: a server renders conversations itself, and gives no log-likelihoods of "
-                        + "replies to them")
-            }
             let scored = requests.flatMap { request -> [EvaluationRequest] in
                 guard case .generate(let prompt, _, _) = request else { return [] }
                 return verdicts.map { .logLikelihood(context: prompt + "[[", continuation: $0 + "]]") }

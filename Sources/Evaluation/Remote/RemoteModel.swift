@@ -100,6 +100,21 @@ public final class RemoteModel: EvaluationModel, @unchecked Sendable {
         ).text()
     }
 
+    /// The prompt of a conversation, with what opens the reply, as the server's template has it (`/apply-template` of Martlet
+    /// and llama.cpp): log-likelihoods of replies need it as a text.
+    /// - Throws: `RemoteModelError`; `.refused` of a server that does not know the route.
+    public func prompt(of messages: [ChatMessage]) throws -> String {
+        let url = options.root + "/apply-template"
+        let list = messages.map { ["role": .string($0.role), "content": .string($0.content ?? "")] as JSON }
+        let body: JSON = ["model": .string(name), "messages": .array(list)]
+        return try WaitedExecutor.value { [self] in
+            guard let prompt = try await calls.post(url, body)["prompt"]?.string else {
+                throw RemoteModelError(.badAnswer, url, "the answer has no prompt")
+            }
+            return prompt
+        }
+    }
+
     public func answer(
         _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
     ) throws {
