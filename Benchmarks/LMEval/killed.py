@@ -2,7 +2,9 @@
 """Kills `martlet eval` three times (SIGKILL) and lets it go on: the results are those of a run that nobody killed, and no
 request is computed twice.
 
-  killed.py MARTLET MODEL DATA_DIR [LIMIT]        gsm8k_test.jsonl and gsm8k_train.jsonl lie in DATA_DIR
+  killed.py MARTLET MODEL DATA_DIR [LIMIT] [--tokens N]        gsm8k_test.jsonl and gsm8k_train.jsonl lie in DATA_DIR
+
+With --tokens the replies have N tokens at most: a task file of the same questions with two examples, for slow machines.
 """
 import glob
 import json
@@ -13,11 +15,36 @@ import tempfile
 import time
 
 program, model, data = sys.argv[1:4]
-limit = sys.argv[4] if len(sys.argv) > 4 else "100"
+limit = sys.argv[4] if len(sys.argv) > 4 and not sys.argv[4].startswith("--") else "100"
+scratch = tempfile.TemporaryDirectory()
+task, name = "gsm8k", "gsm8k"
+if "--tokens" in sys.argv:
+    name, task = "gsm8k_short", scratch.name + "/gsm8k_short.yaml"
+    pathlib.Path(task).write_text(f"""task: gsm8k_short
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {pathlib.Path(data).resolve()}/gsm8k_test.jsonl
+    train: {pathlib.Path(data).resolve()}/gsm8k_train.jsonl
+test_split: test
+fewshot_split: train
+fewshot_config:
+  sampler: first_n
+num_fewshot: 2
+output_type: generate_until
+doc_to_text: "Question: {{{{question}}}}\\nAnswer:"
+doc_to_target: "{{{{answer}}}}"
+generation_kwargs:
+  until: ["Question:"]
+  max_gen_toks: {int(sys.argv[sys.argv.index("--tokens") + 1])}
+metric_list:
+  - metric: exact_match
+    regexes_to_ignore: [",", "\\\\$", "(?s).*#### "]
+""", encoding="utf-8")
 
 
 def command(out):
-    return [program, "eval", model, "--tasks", "gsm8k", "--limit", limit, "--data-dir", data, "--out", out]
+    return [program, "eval", model, "--tasks", task, "--limit", limit, "--data-dir", data, "--out", out]
 
 
 def lines(out):
@@ -36,7 +63,7 @@ def results(out):
 
 
 def samples(out):
-    return pathlib.Path(glob.glob(f"{out}/*/samples_gsm8k_*.jsonl")[0]).read_bytes()
+    return pathlib.Path(glob.glob(f"{out}/*/samples_{name}_*.jsonl")[0]).read_bytes()
 
 
 with tempfile.TemporaryDirectory() as folder:
