@@ -36,6 +36,7 @@ public final class Evaluator {
         }
         // One list for all tasks: equal requests are asked once, and those with equal beginnings together.
         var requests: [EvaluationRequest] = [], keys: [String] = [], answers: [String: RequestAnswer] = [:]
+        var recalled: [EvaluationRequest] = []
         var total = 0, different: [(EvaluationRequest, key: String)] = []
         for task in tree.tasks {
             for request in prepared[task.name]?.requests.joined().map({ $0 }) ?? [] {
@@ -45,6 +46,7 @@ public final class Evaluator {
                 different.append((request, key))
                 if let known = cache?[key] {
                     answers[key] = known
+                    recalled.append(request)
                     reused += 1
                 } else {
                     // Marked as asked; the answer takes its place.
@@ -54,6 +56,7 @@ public final class Evaluator {
                 }
             }
         }
+        try model.recall(recalled)
         progress(reused, total)
         var open = Set(requests.indices)
         try model.answer(requests, isCancelled: isCancelled) { place, answer in

@@ -96,6 +96,26 @@ import MartletEvaluation
         json.array.map { $0.flatMap(flat) } ?? [json.string ?? json.bool.map { $0 ? "True" : "False" } ?? json.text()]
     }
 
+    /// How many prompts were cut is told of answers that were there already, too.
+    @Test func cutPromptsAreToldOfKeptAnswers() throws {
+        let folder = try Scratch()
+        var tiny = TinyModel()
+        tiny.contextLength = 64
+        try tiny.write(folder: folder.path)
+        let model = try LanguageModel(path: folder.path), long = String(repeating: "the ring of the inn ", count: 20)
+        let settings = try TaskGeneration(["max_gen_toks": 2], delimiter: "\n\n", task: "t")
+        let requests: [EvaluationRequest] = [
+            .generate(long, settings, turn: 0), .generate("the ring", settings, turn: 0),
+            .logLikelihood(context: long, continuation: " inn"), .logLikelihood(context: "the", continuation: " ring"),
+            .rolling("the inn"),
+        ]
+        let asked = LocalModel(model, name: "tiny"), recalling = LocalModel(model, name: "tiny")
+        try asked.answer(requests, isCancelled: { false }) { _, _ in }
+        try recalling.recall(requests)
+        #expect(asked.notes.first?.hasPrefix("2 prompts") == true)
+        #expect(asked.notes == recalling.notes)
+    }
+
     /// An evaluation that is stopped again and again asks for nothing twice and gives the same results.
     @Test func aStoppedEvaluationGoesOn() throws {
         let scratch = try Scratch(), folder = try Scratch()

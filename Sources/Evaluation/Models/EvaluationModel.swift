@@ -12,6 +12,10 @@ public protocol EvaluationModel: AnyObject {
     /// What should be told once: prompts that were cut, for example.
     var notes: [String] { get }
 
+    /// Takes requests whose answers are there already into `notes`, so that these are the same for an evaluation that was
+    /// stopped and went on.
+    func recall(_ requests: [EvaluationRequest]) throws
+
     /// A conversation as the model's template renders it.
     /// - Parameter opensReply: whether it ends with what opens the reply; otherwise the last message is continued.
     func render(_ messages: [ChatMessage], opensReply: Bool) throws -> String
@@ -21,4 +25,9 @@ public protocol EvaluationModel: AnyObject {
     func answer(
         _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
     ) throws
+}
+
+extension EvaluationModel {
+    /// Nothing is noted.
+    public func recall(_ requests: [EvaluationRequest]) throws {}
 }

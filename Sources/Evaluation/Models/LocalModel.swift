@@ -49,6 +49,21 @@ public final class LocalModel: EvaluationModel {
             ? [] : ["\(cutPrompts) prompts are longer than the model's context and were cut at their beginning"]
     }
 
+    public func recall(_ requests: [EvaluationRequest]) throws {
+        let limit = model.configuration.contextLength
+        for request in requests {
+            switch request {
+            case .logLikelihood(let context, let continuation):
+                let (first, second) = try pair(context, continuation)
+                // The last token is no input.
+                if !second.isEmpty, first.count + second.count > limit + 1 { cutPrompts += 1 }
+            case .rolling: break
+            case .generate(let prompt, let settings, _):
+                if try encode(prompt).count > limit - settings.maximumTokens { cutPrompts += 1 }
+            }
+        }
+    }
+
     public func render(_ messages: [ChatMessage], opensReply: Bool) throws -> String {
         guard let template = model.chatTemplate else {
             throw EvaluationError(name, field: "--apply-chat-template", "the model has no chat template")
