@@ -4,6 +4,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 import Testing
+import TinyModels
 
 /// Random checkpoints of every family against the logits that transformers computes from them in float32.
 @Suite struct FamilyTests {
@@ -219,6 +220,7 @@ import Testing
 @Suite struct RecomputationTests {
     @Test(arguments: ["llama-tied-bias", "mixtral", "gemma2", "gpt2"])
     func gradientsAreTheSameBits(_ family: String) throws {
+        #expect(try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder().layersAreIndependent)
         let tokens = try FamilyTests.tokens(FamilyTests.expected(family))
         func gradients(recomputing: Bool) throws -> [[Float]] {
             let decoder = try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder()
@@ -231,5 +233,10 @@ import Testing
             return try decoder.tree.trained.map { try #require($0.tensor.gradient).toArray(as: Float.self) }
         }
         #expect(try gradients(recomputing: true) == gradients(recomputing: false))
+    }
+    @Test func layersThatShareCannotBeComputedAgain() throws {
+        try FamilyGolden("gemma3n").withFolder { path in
+            #expect(try !Checkpoint(path: path).decoder().layersAreIndependent)
+        }
     }
 }

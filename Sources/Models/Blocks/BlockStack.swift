@@ -11,7 +11,7 @@ final class BlockStack {
     let relativeBiases: [RelativePositionBias?]
     /// Whether what a layer computes depends on more than the residual stream, so that it cannot be computed again from
     /// that alone: keys and values of earlier layers, inputs of its own.
-    private let isEntangled: Bool
+    let isEntangled: Bool
     /// The vectors of distances of disentangled attention.
     let relativePositions: RelativePositions?
     /// Activation checkpointing in training: layers keep only their input and are recomputed in the backward pass.

@@ -34,6 +34,8 @@ public final class Decoder {
             for module in predictions { module.stack.recomputesLayers = newValue }
         }
     }
+    /// Whether a layer can be computed again from the residual stream alone: see `recomputesLayers`.
+    public var layersAreIndependent: Bool { !stack.isEntangled }
     private let mapped: MappedWeights
     private let headNorm: HeadNorm?
     private let perLayerInputs: PerLayerInputs?

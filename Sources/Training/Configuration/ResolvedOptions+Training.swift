@@ -6,6 +6,18 @@ import MartletTensor
 extension ResolvedOptions {
     public var recomputesLayers: Bool { run.compute.recompute == .layers }
 
+    /// Has a decoder's layers computed again on the way back, where that is asked for.
+    /// - Throws: `TrainingError` where its layers cannot be computed each for itself.
+    func recompute(_ decoder: Decoder) throws {
+        guard !recomputesLayers || decoder.layersAreIndependent else {
+            throw TrainingError(
+                .configuration,
+                "recompute: the layers of this model share keys and values or have inputs of their own, so none can be computed again alone; leave recompute out"
+            )
+        }
+        decoder.recomputesLayers = recomputesLayers
+    }
+
     /// The type of the saved model's matrices, as transformers names it; an average is kept in float32.
     var savedTypeName: String {
         guard run.optimizer.averageDecay == 0 else { return "float32" }

@@ -209,7 +209,7 @@ extension Trainer {
         loss.teacherTop = resolved.distillation.top
         var objective = Distillation(model.decoder, teacher: decoder, loss)
         objective.hardWeight = resolved.distillation.hardWeight
-        model.decoder.recomputesLayers = resolved.recomputesLayers
+        try resolved.recompute(model.decoder)
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
             DistillationSource(

@@ -90,7 +90,7 @@ extension Trainer {
                 teacher: teacher, store: store,
                 objective: SoftLabels(student: model.decoder, divergence: loss, hardWeight: what.hardWeight))
         }
-        model.decoder.recomputesLayers = resolved.recomputesLayers
+        try resolved.recompute(model.decoder)
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
             DistillationSource(data, model, teacher: name, nil, resolved.run, remote: teaching))

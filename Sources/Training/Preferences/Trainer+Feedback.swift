@@ -42,7 +42,7 @@ extension Trainer {
             goal = .judged(objective)
             reference = try Self.addReference(&data, nil, "with others' replies", run, resolved, model, progress)
         }
-        model.decoder.recomputesLayers = resolved.recomputesLayers
+        try resolved.recompute(model.decoder)
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
             FeedbackSource(
@@ -60,7 +60,7 @@ extension Trainer {
     ) throws {
         let resolved = try Self.resolved(options, model, data)
         let cost = try Self.demand(resolved, model, memory, for: "learning rewards")
-        model.decoder.recomputesLayers = resolved.recomputesLayers
+        try resolved.recompute(model.decoder)
         if data.kind == .steps {
             let form = try SequenceClassifierForm(model, seed: resolved.general.randomSeed, .steps)
             guard let bias = form.bias else { throw TrainingError(.configuration, "a head of steps has a bias") }

@@ -207,7 +207,7 @@ extension Trainer {
                 data.trainingRows(length: length, layout: .contiguous), rowsPerStep: resolved.proximal.textRows,
                 seed: resolved.general.randomSeed)
         }
-        model.decoder.recomputesLayers = resolved.recomputesLayers
+        try resolved.recompute(model.decoder)
         let writer = ReplyWriter(
             task: task, model: model, encoder: try model.chatEncoder(), reward: sum, run: resolved.run)
         try self.init(

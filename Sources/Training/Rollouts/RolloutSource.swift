@@ -215,7 +215,7 @@ extension Trainer {
             for: "reinforcement learning")
         let encoder = try model.chatEncoder()
         let sum = try reward ?? resolved.rewardSum(model)
-        model.decoder.recomputesLayers = resolved.recomputesLayers
+        try resolved.recompute(model.decoder)
         try self.init(
             run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
             RolloutSource(

@@ -157,7 +157,11 @@ public final class Trainer {
         } else {
             (body, trained) = try TrainedBody.new(architecture, resolved)
         }
-        body.recomputesLayers = resolved.recomputesLayers
+        if let decoder = body.decoder {
+            try resolved.recompute(decoder)
+        } else {
+            body.recomputesLayers = resolved.recomputesLayers
+        }
         if case .replaced = body {
             files.companion = CompanionModel(
                 configuration: resolved.run.shape.generator.configuration(
