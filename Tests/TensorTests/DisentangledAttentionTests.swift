@@ -12,8 +12,10 @@ import Testing
 
     /// Buckets that distances far away share.
     private static func buckets(_ reach: Int) -> [Int32] {
-        (-reach...reach).map {
-            Int32(min(max($0 > 6 ? 6 + ($0 - 6) / 5 : $0 < -6 ? -6 + ($0 + 6) / 5 : $0, -12), 12) + 12)
+        (-reach...reach).map { (distance: Int) -> Int32 in
+            let far = abs(distance) > 6 ? 6 + (abs(distance) - 6) / 5 : abs(distance)
+            let bucket = min(far, 12) * distance.signum()
+            return Int32(bucket + 12)
         }
     }
 
