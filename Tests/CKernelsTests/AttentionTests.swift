@@ -34,7 +34,9 @@ private struct Scene {
             // So coarse that turning a head is exact: which of two codes is nearer does not hang on a rounding.
             (k, v) = (k.map { ($0 * 64).rounded() / 64 }, v.map { ($0 * 64).rounded() / 64 })
         }
-        if bits == 4 || bits == 8 && stored { return (q, quantized(k, top: bits == 8 ? 255 : 8), quantized(v, top: bits == 8 ? 127 : 8)) }
+        if bits == 4 || bits == 8 && stored {
+            return (q, quantized(k, top: bits == 8 ? 255 : 8), quantized(v, top: bits == 8 ? 127 : 8))
+        }
         guard half else { return (q, k, v) }
         return (q, k.map { Float(Float16($0)) }, v.map { Float(Float16($0)) })
     }

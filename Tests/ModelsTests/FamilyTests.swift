@@ -80,7 +80,9 @@ import TinyModels
     }
 
     /// A short and a long sequence: with dynamic and LongRoPE scaling these two are rotated by different frequencies.
-    @Test(arguments: ["llama", "gemma3", "mixtral", "llama-dynamic", "phi3-longrope-long"], [Precision.exact, .exactSums, .fast])
+    @Test(
+        arguments: ["llama", "gemma3", "mixtral", "llama-dynamic", "phi3-longrope-long"],
+        [Precision.exact, .exactSums, .fast])
     func sequencesInOneBatchDoNotTouchEachOther(_ family: String, _ precision: Precision) throws {
         let long = try Self.tokens(Self.expected(family))
         let short: [Int32] = Array(long.reversed().prefix(9))

@@ -69,7 +69,8 @@ final class Attention: SelfAttention {
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         if let lender = spec.sharesKeysOf { return try attend(x, lender: lender, pass) }
         let projected = try Linear.project(x, [qProj, kProj, vProj, gProj].compactMap { $0 }, pass.adapters)
-        let gate = try gProj == nil ? nil : projected[projected.count - 1].sigmoid()  // [tokens, heads * valueDimension]
+        // [tokens, heads * valueDimension]
+        let gate = try gProj == nil ? nil : projected[projected.count - 1].sigmoid()
         var (q, k) = (projected[0], projected[1])  // [tokens, heads * headDimension]
         var v = try spec.valuesAreKeys ? vNorm?(k) ?? k.copied() : vNorm?(projected[2]) ?? projected[2]
         if let observation = pass.observation {

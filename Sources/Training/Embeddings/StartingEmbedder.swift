@@ -117,7 +117,9 @@ struct TrainedLayers {
 /// The small files of a folder that sentence-transformers loads.
 enum SentenceFolder {
     /// `modules.json` with the folders it names, and what stands beside it; made anew where the model has none.
-    static func files(_ model: ModelFiles, pooling: MartletModels.Pooling, width: Int) throws -> [(name: String, bytes: [UInt8])] {
+    static func files(
+        _ model: ModelFiles, pooling: MartletModels.Pooling, width: Int
+    ) throws -> [(name: String, bytes: [UInt8])] {
         let root = model.path
         var files: [(name: String, bytes: [UInt8])] = []
         func take(_ name: String) throws -> Bool {
