@@ -161,6 +161,19 @@ public enum LogReference {
                 Field("kl", "nats a token", "KL(base ‖ tuned) at every token, with `kl_weight`."),
             ]),
         MetricGroup(
+            title: "Pairs of texts and replaced tokens: train --objective nsp, sop, rtd",
+            fields: [
+                Field("next_sentence_accuracy", "share, 0 to 1", "Pairs told apart: a text's next, or another text's."),
+                Field("next_sentence_loss", "nats a pair", "−ln p of which of both it is."),
+                Field("sentence_order_accuracy", "share, 0 to 1", "Pairs whose order is told."),
+                Field("sentence_order_loss", "nats a pair", "−ln p of their order."),
+                Field("generator_accuracy", "share, 0 to 1", "Masked tokens that the generator finds."),
+                Field("generator_loss", "nats a token", "−ln p of the masked tokens, by the generator."),
+                Field("discriminator_loss", "nats a token", "Binary cross-entropy of which were replaced."),
+                Field("replaced_accuracy", "share, 0 to 1", "Tokens of which that is told."),
+                Field("replaced_recall", "share, 0 to 1", "Replaced tokens that are found."),
+            ]),
+        MetricGroup(
             title: "Vectors and classes: embed-train, classify-train",
             fields: [
                 Field(

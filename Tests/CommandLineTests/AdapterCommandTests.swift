@@ -76,17 +76,18 @@ import TinyModels
             said.firstMatch(
                 of: #/move\w* their numbers by ([0-9.]+) %.*adapters move them by ([0-9.]+) %, and ([0-9]+) % of/#),
             "\(said)")
-        /// The matrices of the layers, by path, in the form of folders.
+        /// The quantised matrices of the layers, by path, in the form of folders: rows of 48 are no blocks of 32.
         func matrices(_ name: String) throws -> [String: [Float]] {
             let decoder = try Checkpoint(path: program.home + "/" + name).publishedDecoder()
             var found: [String: [Float]] = [:]
-            for parameter in decoder.tree.parameters where parameter.path.contains("_proj.") {
+            for parameter in decoder.tree.parameters
+            where parameter.path.contains("_proj.") && !parameter.path.contains("down_proj.") {
                 found[parameter.path] = try parameter.value.float32Matrix().toArray(as: Float.self)
             }
             return found
         }
         let before = try matrices("base.gguf"), exact = try matrices("exact"), after = try matrices("tuned.gguf")
-        #expect(before.count == 14 && exact.count == 14)
+        #expect(before.count == 12 && exact.count == 12)
         var missed = 0.0, moved = 0.0, left = 0.0, total = 0.0
         for (path, wanted) in exact {
             for (place, value) in wanted.enumerated() {

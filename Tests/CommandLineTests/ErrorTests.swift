@@ -102,9 +102,9 @@ import TinyModels
         let path = try program.model()
         let config = URL(fileURLWithPath: path + "/config.json")
         let text = try String(contentsOf: config, encoding: .utf8)
-        try text.replacingOccurrences(of: "\"llama\"", with: "\"mamba\"").write(
+        try text.replacingOccurrences(of: "\"llama\"", with: "\"rwkv\"").write(
             to: config, atomically: true, encoding: .utf8)
-        try expectFailure(["run", path, "hi"], ["mamba", "llama", "gemma3"])
+        try expectFailure(["run", path, "hi"], ["rwkv", "llama", "gemma3"])
     }
 
     @Test func aTokenizerOfAnotherModelIsRefused() throws {

@@ -195,9 +195,18 @@ import TinyModels
         ])
         #expect(operations.count >= 10)
         var run: Set<String> = []
-        for family in ["llama-tied-bias", "mixtral", "gemma2", "gpt2"] {
-            let tokens = try FamilyTests.tokens(FamilyTests.expected(family))
-            let decoder = try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder()
+        var models = try ["llama-tied-bias", "mixtral", "gemma2", "gpt2"].map { family in
+            (
+                try FamilyTests.tokens(FamilyTests.expected(family)),
+                try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder()
+            )
+        }
+        // Layers with a recurrent state.
+        for family in ["mamba", "mamba2", "qwen3_next"] {
+            let golden = try FamilyGolden(family)
+            models.append((golden.tokens, try golden.withFolder { try Checkpoint(path: $0).decoder() }))
+        }
+        for (tokens, decoder) in models {
             try decoder.tree.convert(to: .float64, trained: true)
             let recorder = OperationRecorder()
             try recorder.record {

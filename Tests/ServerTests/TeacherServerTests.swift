@@ -130,7 +130,8 @@ import TinyModels
                 let prompts = (0..<8).map { [ChatMessage(role: "user", content: "What is \($0)?")] }
                 var options = ConstitutionOptions()
                 options.maximumTokens = 12
-                let model = try LanguageModel(path: place + "/judge"), rules = Constitution([.init("Be brief.")])
+                let model = try LanguageModel(path: place + "/judge", precision: .exact)
+                let rules = Constitution([.init("Be brief.")])
                 let judge = RemoteJudge(try TeacherConnection(url: url, role: "judge"), name: "judge")
                 func rows(_ maker: ConstitutionRows, _ name: String) throws -> [JSON] {
                     let path = "\(place)/\(name).jsonl"

@@ -97,9 +97,15 @@ import Testing
             rounded[39] < rounded[0] && abs(rounded[39] - plain[39]) < miss * plain[39], "\(rounded[39]), \(plain[39])")
         let saved = try ModelFiles(path: folder + "/run").decoder(), ids: [Int32] = [5, 6, 7, 8]
         let trained = try #require(try trainer.decoder?(ids).detach().toArray(as: Float.self))
-        #expect(try saved(ids).toArray(as: Float.self) != trained)
+        func distance() throws -> Float {
+            zip(try saved(ids).toArray(as: Float.self), trained).map { abs($0 - $1) }.max() ?? .infinity
+        }
+        let unrounded = try distance()
+        #expect(unrounded > 0)
         for layer in saved.tree.linears where layer.path.contains(".layers.") { layer.roundsInputsInTraining = true }
-        #expect(try saved(ids).toArray(as: Float.self) == trained)
+        // A sum of another order can move an input to the next level, so these are not always the same bits.
+        let again = try distance()
+        #expect(again < 0.1 * unrounded, "\(again) of \(unrounded)")
     }
 
     @Test func whatQuantisationAwarenessDoesNotGoWithIsRefused() throws {

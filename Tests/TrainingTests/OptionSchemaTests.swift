@@ -23,6 +23,11 @@ import Testing
             if !family.isEmpty, name != "family" { try options.set("family", text: family) }
             // What holds an adapter near its base needs one.
             if name == "kl_weight", command == .tuning { try options.set("adapter", text: "lora") }
+            if ["generator_size", "rtd_weight"].contains(name) {
+                try options.set("objective", text: "rtd")
+                try options.set("family", text: "electra")
+            }
+            if name == "qat_activations" { try options.set("qat", text: "int8") }
             if name.hasPrefix("fim") { try options.set("objective", text: "fim") }
             // Groups are of more than two experts.
             if name == "active_groups" { try options.set("expert_groups", 2) }

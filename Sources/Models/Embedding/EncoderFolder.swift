@@ -18,7 +18,7 @@ package struct EncoderFolder {
         }
         // Jina's own code has its own names; transformers' classes of this type would compute something else.
         let positions = checkpoint.configuration.json["position_embedding_type"]?.string ?? "absolute"
-        guard !["alibi", "rotary"].contains(positions) || !["bert", "xlm-roberta"].contains(checkpoint.modelType) else {
+        guard !form.readOnlyPositions.contains(positions) else {
             throw .wrongValue(
                 file: checkpoint.configuration.file, key: "position_embedding_type", found: "\"\(positions)\"",
                 expected: "absolute: the form of Jina's files is read, not written; train on one of transformers "

@@ -14,7 +14,7 @@ extension Family {
                 try spec.setJinaBERT(reader)
                 return spec
             }, places: bertPlaces,
-            ggufPlaces: bertGGUFPlaces),
+            ggufPlaces: bertGGUFPlaces, readOnlyPositions: ["alibi"]),
         "bert",
         gguf: GGUFForm("bert") { reading in
             reading.config["model_type"] = "bert"

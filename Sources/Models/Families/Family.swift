@@ -61,6 +61,8 @@ public struct Family: Sendable {
         let places, ggufPlaces: @Sendable (String) -> [WeightPlace]
         /// How its classifiers are made.
         var head = EncoderHeadForm()
+        /// Kinds of positions whose files are of another code than transformers' classes: read, and not written.
+        var readOnlyPositions: Set<String> = []
     }
 
     /// An encoder-decoder's configuration and names.

@@ -24,7 +24,8 @@ extension Family {
                 return spec
             }, places: { bertPlaces($0) + flashPlaces($0) }, ggufPlaces: bertPlaces,
             head: EncoderHeadForm(
-                dense: ["classifier.dense"], output: ["classifier.out_proj"], basePrefix: "roberta.", masked: .roberta)),
+                dense: ["classifier.dense"], output: ["classifier.out_proj"], basePrefix: "roberta.", masked: .roberta),
+            readOnlyPositions: ["rotary"]),
         "roberta", "xlm-roberta", "camembert",
         defaults: [
             "vocab_size": 50_265, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,

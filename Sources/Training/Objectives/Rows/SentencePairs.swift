@@ -163,10 +163,18 @@ public struct SentencePairs: RowObjective {
         if let placesPerPair = batch.placesPerPair, !first.isEmpty {
             let pairs = try MaskedTokens.loss(model.pairLogits(states, rows: first), labels, 0)
             sum = try sum + pairs.sum * placesPerPair
-            let name = kind == .nextSentence ? "next_sentence" : "sentence_order", count = Double(labels.count)
-            metrics.append(Metric("\(name)_accuracy", pairs.accuracy.value, weight: count))
+            let count = Double(labels.count), accuracy = pairs.accuracy.value
             let mean = try pairs.sum.detach().item(as: Double.self) / count
-            metrics.append(Metric("\(name)_loss", mean, weight: count))
+            metrics +=
+                kind == .nextSentence
+                ? [
+                    Metric("next_sentence_accuracy", accuracy, weight: count),
+                    Metric("next_sentence_loss", mean, weight: count),
+                ]
+                : [
+                    Metric("sentence_order_accuracy", accuracy, weight: count),
+                    Metric("sentence_order_loss", mean, weight: count),
+                ]
         }
         return ObjectiveLoss(try sum * (1 / context.weight), metrics: metrics)
     }
