@@ -52,7 +52,8 @@ import Testing
         settings.drain = .seconds(600)
         try await RunningServer.with(settings: settings) { running in
             let slowed = try await running.slowedEngine()
-            let body: JSON = ["prompt": "hello", "max_tokens": 20, "n": 8, "temperature": 1]
+            // 20 s as long as it is slowed: it is seen to run however late this looks.
+            let body: JSON = ["prompt": "hello", "max_tokens": 200, "n": 8, "temperature": 1]
             async let long = running.post("/v1/completions", body)
             while slowed.engine.statistics().runningRequests == 0 { try await Task.sleep(for: .milliseconds(1)) }
             async let drained: Void = running.server.drain()
