@@ -230,6 +230,9 @@ export const sentences = {
   "What the bias that experts are selected by moves in a step against their loads (DeepSeek V3).": "选择专家所用的偏置每一步逆着负载移动多少（DeepSeek V3）。",
   "Who chooses in training: tokens their experts, or experts their tokens (as many each; evaluation and generation are by tokens' choice).": "训练时由谁选择：词元选专家，或专家选词元（每个一样多；评估和生成总是由词元选择）。",
   "Width inside one expert.": "一个专家内部的宽度。",
+  "Heads and inner width of the generator that replaces tokens, relative to the model's (rtd).": "替换词元的生成器的头数和内部宽度，相对于模型的比例（rtd）。",
+  "Mask all tokens of a word together (mlm, nsp, sop, rtd).": "同一个词的词元一起遮住（mlm、nsp、sop、rtd）。",
+  "Weight of finding replaced tokens beside the generator's loss (rtd).": "在生成器损失之外，找出被替换词元的损失权重（rtd）。",
   "Width of the compressed queries; 0: not compressed.": "压缩后的查询的宽度；0 表示不压缩。",
   "Width of the latent vector of keys and values: what the cache keeps.": "键和值的潜在向量的宽度：缓存里存的就是它。",
 
