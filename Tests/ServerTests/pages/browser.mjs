@@ -103,7 +103,7 @@ export class Page {
   }
 
   /** Waits for an expression to be true, and gives its value. */
-  async until(expression, seconds = 30) {
+  async until(expression, seconds = 120) {
     const end = Date.now() + seconds * 1000;
     for (;;) {
       let value;
