@@ -160,7 +160,8 @@ struct TrainingDisplay {
             return Terminal.note("done: martlet grpo MODEL --reward \(trainer.run)")
         }
         switch trainer.options.objective.kind {
-        case .masked: return Terminal.note("done: martlet embed \(trainer.run) --text \"A text\"")
+        case .masked, .nextSentence, .sentenceOrder, .replaced:
+            return Terminal.note("done: martlet embed \(trainer.run) --text \"A text\"")
         case .spans, .pairs: return Terminal.note("done: martlet translate \(trainer.run) \"A text\"")
         default: break
         }

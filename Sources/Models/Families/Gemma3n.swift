@@ -39,7 +39,14 @@ extension Family {
             ?? (0..<spec.layerCount).map { spec.layerCount > 10 && $0 < 10 ? 0.95 : 0 }
         for layer in spec.layers.indices {
             spec.layers[layer].altUp = altUp
-            if let sizes { spec.layers[layer].feedForward.size = Int(sizes[layer]) }
+            if let sizes {
+                guard let size = Int(exactly: sizes[layer]), (1...(1 << 24)).contains(size) else {
+                    throw .wrongValue(
+                        file: config.file, key: "intermediate_size", found: "\(sizes[layer])",
+                        expected: "widths from 1 to \(1 << 24)")
+                }
+                spec.layers[layer].feedForward.size = size
+            }
             guard (0..<1).contains(sparsity[layer]) else {
                 throw .wrongValue(
                     file: config.file, key: "activation_sparsity_pattern", found: "\(sparsity[layer])",

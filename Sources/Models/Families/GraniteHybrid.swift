@@ -24,7 +24,7 @@ extension Family {
             "num_attention_heads": 32, "max_position_embeddings": 2048, "num_local_experts": 8,
             "num_experts_per_tok": 2, "shared_intermediate_size": 1024, "mamba_n_heads": 128, "mamba_n_groups": 1,
             "mamba_d_state": 256, "mamba_d_head": "auto", "mamba_d_conv": 4, "mamba_expand": 2,
-        ], neutral: ["mamba_chunk_size", "num_experts_per_tok", "init_method", "normalization_function"],
+        ], neutral: ["mamba_chunk_size", "num_experts_per_tok", "init_method"],
         base: Base { (reader) throws(ModelError) in
             try DecoderConfiguration(llama: reader, kinds: ["mamba", "attention", "linear_attention"])
         }
@@ -35,6 +35,11 @@ extension Family {
             try spec.setGraniteExperts(config, shared: SharedExpert(size: shared))
         } else {
             try spec.eachLayer { $0.feedForward.size = shared }
+        }
+        let norm = try config.string("normalization_function", default: "rmsnorm")
+        guard norm == "rmsnorm" else {
+            throw .wrongValue(
+                file: config.file, key: "normalization_function", found: "\"\(norm)\"", expected: "rmsnorm")
         }
         let positions = try config.string("position_embedding_type", default: "nope")
         guard ["rope", "nope"].contains(positions) else {

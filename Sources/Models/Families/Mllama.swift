@@ -17,7 +17,7 @@ extension Family {
         let count = config.json["cross_attention_layers"]?.array?.count ?? 0
         let crossing = count == 0 ? [] : try config.numbers("cross_attention_layers", count: count)
         let kept = spec.layers.indices.filter { !crossing.contains(Double($0)) }
-        guard !kept.isEmpty, crossing.allSatisfy({ spec.layers.indices.contains(Int($0)) }) else {
+        guard !kept.isEmpty, crossing.allSatisfy({ Int(exactly: $0).map(spec.layers.indices.contains) ?? false }) else {
             throw .wrongValue(
                 file: config.file, key: "cross_attention_layers", found: "\(count) numbers",
                 expected: "numbers of some of the \(spec.layerCount) layers")

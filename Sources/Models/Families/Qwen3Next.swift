@@ -36,9 +36,13 @@ extension Family {
         ]),
         neutral: [
             "full_attention_interval", "rope_parameters.mrope_section", "rope_parameters.mrope_interleaved",
-            "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype", "attn_output_gate",
+            "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype",
         ], rotatesPart: true, base: qwen3NextBase
     ) { (spec, config) throws(ModelError) in
+        guard try config.flag("attn_output_gate", default: true) else {
+            throw .wrongValue(
+                file: config.file, key: "attn_output_gate", found: "false", expected: "true: attention with gates")
+        }
         try spec.setGatedDelta(config)
     }
 

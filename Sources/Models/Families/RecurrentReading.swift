@@ -65,8 +65,8 @@ extension GGUFReading {
         return list.map { $0 > 0 }
     }
 
-    /// The number of layers.
-    var layerCount: Int { config["num_hidden_layers"]?.integer ?? 0 }
+    /// The number of layers; what the file says is checked where the configuration is read.
+    var layerCount: Int { min(max(config["num_hidden_layers"]?.integer ?? 0, 0), 10_000) }
 
     mutating func setLayerTypes(_ isAttention: [Bool], recurrent: String) {
         config["layer_types"] = .array(isAttention.map { .string($0 ? "full_attention" : recurrent) })

@@ -49,10 +49,10 @@ extension RotaryEmbedding.Configuration {
         if try parameters?.string("rope_type", "type", default: "default") == "proportional" {
             let factor = try parameters?.optionalNumber("factor") ?? 1
             let turning = (0...1).contains(share) ? Int(share * Double(headDimension)) / 2 : 0
-            guard turning > 0, factor > 0, theta > 0 else {
+            guard turning > 0, factor > 0, headDimension % 2 == 0 else {
                 throw .wrongValue(
                     file: reader.file, key: "partial_rotary_factor", found: "\(share)",
-                    expected: "a share of \(headDimension), above 0")
+                    expected: "a share above 0 of an even head size, which is \(headDimension)")
             }
             let divisors = (0..<headDimension / 2).map { $0 < turning ? factor : .infinity }
             return Self(theta: theta, dimension: headDimension, scaling: .divided(by: divisors))

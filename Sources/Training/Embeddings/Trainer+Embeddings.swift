@@ -29,7 +29,11 @@ extension Trainer {
         }
         try TrainingCost.demand(resolved.memory(cost), within: memory, for: "training")
         let objective = try resolved.contrastiveEmbedding(model.model, data)
-        model.model.recomputesLayers = resolved.recomputesLayers
+        if let decoder = model.model.decoder {
+            try resolved.recompute(decoder)
+        } else {
+            model.model.recomputesLayers = resolved.recomputesLayers
+        }
         try self.init(
             run, resolved, nil, cost, resolved.stepLoop(model.parameters),
             EmbeddingSource(data, objective, from: model, resolved.run))
