@@ -285,23 +285,38 @@ INLINE void float_panels(const martlet_type type, const martlet_packing *packing
     }
 }
 
+// A function for each layout: in one for all of them, what the compiler keeps in registers changes with every layout added.
+#define NAME(single_, bits_, parts_, minimum_, zeros_, table_, offset_)                                              \
+    panels_##single_##_##bits_##_##parts_##_##minimum_##_##zeros_##_##table_##_##offset_
+#define FUNCTION_OF(single_, bits_, parts_, minimum_, zeros_, table_, offset_)                                       \
+    TARGET __attribute__((noinline)) static void NAME(single_, bits_, parts_, minimum_, zeros_, table_, offset_)(    \
+        const martlet_packing *packing, const void *panels, size_t first, size_t last, const martlet_activations *x, \
+        float *y, size_t stride, size_t outputs, uint8_t *scratch) {                                                 \
+        quantized_panels(single_, bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, \
+                         y, stride, outputs, scratch);                                                               \
+    }
+#define FUNCTION(...) FUNCTION_OF(false, __VA_ARGS__)
+FOR_EVERY_LAYOUT(FUNCTION)
+// The type of matrices whose files ask for inputs of eight bits.
+FUNCTION_OF(true, 8, 1, false, false, MARTLET_TABLE_NONE, 128)
+#undef FUNCTION
+#undef FUNCTION_OF
+
 TARGET static void multiply(const martlet_packing *packing, const void *panels, size_t first, size_t last,
                             const martlet_activations *x, float *y, size_t stride, size_t outputs, void *scratch) {
     uint8_t *aligned = (uint8_t *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-    // The types of matrices whose files ask for inputs of eight bits.
-    if (x->has_high_digits_only && has_layout(packing, 8, 1, false, false, MARTLET_TABLE_NONE, 128)) {
-        quantized_panels(true, 8, 1, false, false, MARTLET_TABLE_NONE, 128, packing, panels, first, last, x, y, stride,
-                         outputs, aligned);
-        return;
-    }
-#define CASE(bits_, parts_, minimum_, zeros_, table_, offset_)                                                       \
+#define RUN(single_, bits_, parts_, minimum_, zeros_, table_, offset_)                                               \
     if (has_layout(packing, bits_, parts_, minimum_, zeros_, table_, offset_)) {                                     \
-        quantized_panels(false, bits_, parts_, minimum_, zeros_, table_, offset_, packing, panels, first, last, x, y,\
-                         stride, outputs, aligned);                                                                  \
+        NAME(single_, bits_, parts_, minimum_, zeros_, table_, offset_)(packing, panels, first, last, x, y, stride,  \
+                                                                        outputs, aligned);                           \
         return;                                                                                                      \
     }
+#define CASE(...) RUN(false, __VA_ARGS__)
+    if (x->has_high_digits_only) { RUN(true, 8, 1, false, false, MARTLET_TABLE_NONE, 128) }
     FOR_EVERY_LAYOUT(CASE)
 #undef CASE
+#undef RUN
+#undef NAME
     if (packing->sums_in_double) {
         wide_panels(packing, panels, first, last, x, y, stride, outputs);
         return;

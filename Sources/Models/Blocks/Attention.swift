@@ -21,6 +21,8 @@ final class Attention: SelfAttention {
     let qNorm, kNorm, vNorm: Norm?
     let sinks: Sinks?
     let gProj: Linear?
+    /// What self-attention multiplies its input by, in order.
+    private let inputs: [Linear]
     private let positions: PositionProjections?
     let layer: Int
     let spec: AttentionSpec
@@ -54,6 +56,7 @@ final class Attention: SelfAttention {
         gProj =
             spec.isGated
             ? Linear(source, name + ".g_proj", from: hidden, to: spec.mixedWidth, bias: spec.inputBias) : nil
+        inputs = [qProj, kProj, vProj, gProj].compactMap { $0 }
         positions = spec.disentangled.map {
             PositionProjections(source, name, $0, hidden: hidden, width: spec.queryWidth)
         }
@@ -68,7 +71,7 @@ final class Attention: SelfAttention {
     /// Self-attention: `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         if let lender = spec.sharesKeysOf { return try attend(x, lender: lender, pass) }
-        let projected = try Linear.project(x, [qProj, kProj, vProj, gProj].compactMap { $0 }, pass.adapters)
+        let projected = try Linear.project(x, inputs, pass.adapters)
         // [tokens, heads * valueDimension]
         let gate = try gProj == nil ? nil : projected[projected.count - 1].sigmoid()
         var (q, k) = (projected[0], projected[1])  // [tokens, heads * headDimension]
@@ -131,7 +134,7 @@ final class Attention: SelfAttention {
     private func attend(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext, appends: Bool = true
     ) throws -> Tensor {
-        var shape = try pass.biased(shape, spec, layer: layer)
+        var shape = try pass.biased(shape, spec.distanceBias, layer: layer)
         if let positions, let kProj, let vectors = try pass.relativePositions(layer: layer) {
             shape.positions = try positions(vectors, queries: qProj, keys: kProj)
         }

@@ -13,6 +13,8 @@ import Musl
 final class FeedForward {
     let gateProj: Linear?
     let upProj, downProj: Linear
+    /// Gate and up, where there is a gate.
+    private let inputs: [Linear]
     let activation: Activation
     let clamp: GateClamp?
     private let cutoff: GateCutoff?
@@ -22,6 +24,7 @@ final class FeedForward {
         let size = spec.size, bias = spec.bias
         gateProj = spec.isGated ? Linear(source, name + ".gate_proj", from: hidden, to: size, bias: bias) : nil
         upProj = Linear(source, name + ".up_proj", from: hidden, to: size, bias: bias)
+        inputs = [gateProj, upProj].compactMap { $0 }
         downProj = Linear(
             source, name + ".down_proj", from: size, to: hidden, bias: bias || spec.biasesOutput,
             role: .residualWeight)
@@ -39,12 +42,12 @@ final class FeedForward {
         _ x: Tensor, _ adapters: RowAdapters, values: Bool = true, observed: (layer: Int, by: DecoderObservation)? = nil
     ) throws -> Tensor {
         if let observed { return try downProj(neurons(x, adapters, observed.layer, observed.by), adapters) }
-        guard let gateProj else {
+        guard gateProj != nil else {
             let up = try upProj(x, adapters)
             let inner = try learned?(up) ?? activation(up)  // [tokens, size]
             return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
         }
-        var parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
+        var parts = try Linear.project(x, inputs, adapters)  // [tokens, size] each
         if let cutoff { parts[0] = try cutoff(parts[0]) }
         let inner = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
         return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
@@ -54,11 +57,11 @@ final class FeedForward {
     private func neurons(
         _ x: Tensor, _ adapters: RowAdapters, _ layer: Int, _ observation: DecoderObservation
     ) throws -> Tensor {
-        guard let gateProj else {
+        guard gateProj != nil else {
             let up = try observation.altered(.preActivation(layer), upProj(x, adapters))  // [tokens, size]
             return try observation.altered(.neurons(layer), learned?(up) ?? activation(up))
         }
-        let parts = try Linear.project(x, [gateProj, upProj], adapters)  // [tokens, size] each
+        let parts = try Linear.project(x, inputs, adapters)  // [tokens, size] each
         let gate = try observation.altered(.preActivation(layer), cutoff?(parts[0]) ?? parts[0])
         let up = try observation.altered(.linear(layer), parts[1])
         return try observation.altered(.neurons(layer), clamp?.gating(gate, up) ?? activation.gating(gate, up))

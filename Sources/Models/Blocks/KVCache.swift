@@ -291,8 +291,11 @@ public final class KVCache: @unchecked Sendable {
                 keyCount: extending ? cache.length + sequence.rows.count : cache.length,
                 firstPosition: extending ? cache.length : 0, reach: reach)
         }
-        var shape = shape
-        shape.sumsInFloat64 = first.sumsInFloat64
+        if first.sumsInFloat64 {
+            var exact = shape
+            exact.sumsInFloat64 = true
+            return try Fused.attention(q, queries, place.layout, first.dtype, exact, sinks: sinks)
+        }
         return try Fused.attention(q, queries, place.layout, first.dtype, shape, sinks: sinks)
     }
 }

@@ -177,12 +177,12 @@ final class PassContext {
     }
 
     /// The heads of a layer with its biases by distance, and how they sum.
-    func biased(_ shape: AttentionShape, _ spec: AttentionSpec, layer: Int) throws -> AttentionShape {
+    func biased(_ shape: AttentionShape, _ distance: LinearBias?, layer: Int) throws -> AttentionShape {
         var result = shape
         result.isInPages = attendsInPages
-        if let bias = spec.distanceBias {
+        if let bias = distance {
             if knownDistances?.bias != bias {
-                knownDistances = (bias, try bias.distances(heads: spec.heads, farthest: longest - 1))
+                knownDistances = (bias, try bias.distances(heads: shape.heads, farthest: longest - 1))
             }
             result.relativeBias = knownDistances?.table
         }

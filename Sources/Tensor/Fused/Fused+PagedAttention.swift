@@ -39,6 +39,8 @@ package struct PagedQueries {
         }
     }
 
+    fileprivate var hasChunks: Bool { if case .chunk = reach { true } else { false } }
+
     /// The same queries chunk by chunk, where the mask has chunks: those of one see the keys from its beginning on, as if
     /// the cache began there. Where no block begins there, each query has a window of its own.
     fileprivate var withoutChunks: [PagedQueries] {
@@ -92,7 +94,7 @@ extension Fused {
         sinks: Tensor? = nil
     ) throws(TensorError) -> Tensor {
         try checkCached("attention", q)
-        let sequences = sequences.flatMap(\.withoutChunks)
+        let sequences = sequences.contains(where: \.hasChunks) ? sequences.flatMap(\.withoutChunks) : sequences
         for sequence in sequences where !sequence.rows.isEmpty { try sequence.check() }
         return try backend(of: q).attendPages(q, sequences, layout, dtype, shape, sinks: sinks)
     }

@@ -32,12 +32,17 @@ public final class PackedMatrix: @unchecked Sendable {
     /// Numbers that are added to all weights of a group of columns; nil where there are none. Set before the first product.
     package var groupOffsets: GroupOffsets? { didSet { noteParts() } }
     /// How its inputs are rounded; nil for 15 bits in blocks. Of matrices with codes of bytes. Set before the first product.
-    package var inputRounding: InputRounding?
+    package var inputRounding: InputRounding? { didSet { noteParts() } }
     /// Columns as float32 that inputs with outliers have met.
     let outlierColumns = OutlierColumns()
     /// Whether the product's input is not the one that was given, or something is added to its result.
     private var isRearranged = false
-    private func noteParts() { isRearranged = columnOrder != nil || groupOffsets != nil }
+    /// Whether neither that nor a rounding of its own is asked for: what every product looks at.
+    private var isPlain = true
+    private func noteParts() {
+        isRearranged = columnOrder != nil || groupOffsets != nil
+        isPlain = !isRearranged && inputRounding == nil
+    }
 
     /// Whether sums of a float32 matrix's products are kept in float64, and rounded once at their end. Set before the first
     /// product; without effect on other matrices.
@@ -151,9 +156,12 @@ public final class PackedMatrix: @unchecked Sendable {
             throw TensorError(
                 .shape, "multiply", "matrices of \(matrices.map(\.columns)) columns do not fit \(x.shape)")
         }
-        let rounding = matrices.first?.inputRounding
-        if matrices.contains(where: { $0.isRearranged || $0.inputRounding != rounding }) {
-            return matrices.map { $0.multiplyRearranged(x) }
+        var rounding: InputRounding?
+        if matrices.contains(where: { !$0.isPlain }) {
+            rounding = matrices.first?.inputRounding
+            if matrices.contains(where: { $0.isRearranged || $0.inputRounding != rounding }) {
+                return matrices.map { $0.multiplyRearranged(x) }
+            }
         }
         let outputs = matrices.map { Tensor(uninitialized: [x.shape[0], $0.rows]) }
         multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats), rounding: rounding)
