@@ -191,6 +191,12 @@ public struct GenerationPlan: Sendable {
         if request.echoesPrompt { throw .unsupported("echo", why) }
         if request.promptLogProbabilities != nil { throw .unsupported("prompt_logprobs", why) }
         if case .infill = request.input { throw .unsupported("input_suffix", why) }
+        if case .conversation = request.input {
+            for (name, value) in [("src_lang", request.sourceLanguage), ("tgt_lang", request.targetLanguage)]
+            where value != nil {
+                throw .unsupported(name, "is for /v1/completions: in a chat the template says what the encoder reads")
+            }
+        }
     }
 
     /// The beams that a request asks for, or those that the model's files recommend where it says nothing of how tokens
@@ -204,7 +210,9 @@ public struct GenerationPlan: Sendable {
         case .on(let beams):
             let others: [(String, Bool)] = [
                 ("temperature", wanted.temperature ?? 0 != 0), ("logprobs", request.logProbabilities != nil),
-                ("response_format", constraint != nil),
+                ("top_p", wanted.topP ?? 1 != 1), ("top_k", wanted.topK ?? 0 != 0), ("min_p", wanted.minP ?? 0 != 0),
+                ("typical_p", wanted.typicalP ?? 1 != 1),
+                (request.constraint?.parameter ?? "tool_choice", constraint != nil),
                 ("repetition_detection", request.stopping.repetitionDetection != nil),
             ]
             if let name = others.first(where: \.1)?.0 {
@@ -213,8 +221,9 @@ public struct GenerationPlan: Sendable {
             return beams
         case nil:
             let isFree =
-                request.samples == 1 && wanted.temperature == nil && request.logProbabilities == nil
-                && constraint == nil && request.stopping.repetitionDetection == nil
+                request.samples == 1 && wanted.temperature == nil && wanted.topP == nil && wanted.topK == nil
+                && wanted.minP == nil && wanted.typicalP == nil && wanted.seed == nil
+                && request.logProbabilities == nil && constraint == nil && request.stopping.repetitionDetection == nil
             return isFree ? own.beams : nil
         }
     }

@@ -16,4 +16,15 @@ public enum ConstraintSource: Sendable, Equatable {
     /// Tool calls in a model's own syntax.
     /// - written: special tokens that represent their spelling in it.
     case calls(CallGrammar, written: Set<Int32> = [])
+
+    /// The member of a request that asks for it.
+    var parameter: String {
+        switch self {
+        case .jsonObject, .jsonSchema: "response_format"
+        case .regex: "guided_regex"
+        case .choice: "guided_choice"
+        case .gbnf: "grammar"
+        case .calls: "tool_choice"
+        }
+    }
 }

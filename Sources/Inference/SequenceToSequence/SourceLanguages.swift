@@ -10,7 +10,7 @@ extension LanguageModel {
     package func source(
         _ text: String, from: String?, to: String?, addsSpecial: Bool = true
     ) throws -> (tokens: [Int32], first: Int32?) {
-        var text = text, first: Int32?
+        var text = text, first: Int32?, isSourceSaid = false
         let languages = LanguageTokens(tokenizer), prefixes = reader?.prefixes ?? [:]
         if let to {
             if let known = languages.id(to) {
@@ -19,6 +19,7 @@ extension LanguageModel {
                 text = marker + text
             } else if let from, let prefix = prefixes["translation_\(from)_to_\(to)"] {
                 text = prefix + text
+                isSourceSaid = true
             } else {
                 throw OptionError(
                     option: "the target language", value: to.quoted(limit: 40),
@@ -26,7 +27,7 @@ extension LanguageModel {
             }
         }
         var ids = try promptTokens(text, addsSpecial: addsSpecial)
-        if let from, !languages.isEmpty {
+        if let from, !isSourceSaid {
             guard let id = languages.id(from) else {
                 throw OptionError(
                     option: "the source language", value: from.quoted(limit: 40), expected: languages.expected([]))

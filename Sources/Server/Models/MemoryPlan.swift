@@ -31,7 +31,7 @@ struct MemoryPlan: Sendable, Equatable {
         let bytes = checkpoint.tensors.names.reduce(0) { sum, name in
             let entry = checkpoint.tensors.entry(name)
             let own =
-                precision != .exact
+                !precision.isExact
                 ? entry?.byteCount ?? 0 : (entry?.shape.elementCount ?? 0).multiplied(clampedBy: 4)
             return sum.adding(clamped: own)
         }
