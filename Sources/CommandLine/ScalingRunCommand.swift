@@ -49,10 +49,10 @@ struct ScalingRunCommand: ParsableCommand {
         guard sizes.count >= (budget.isEmpty ? 5 : 3) else {
             throw ValidationError("--sizes names \(sizes.count); a law needs 5, or 3 with budgets")
         }
-        let rates = try (learningRates?.split(separator: ",") ?? []).map { part in
-            guard let rate = Double(part), rate > 0, rate < 10 else {
+        let rates = try (learningRates?.split(separator: ",", omittingEmptySubsequences: false) ?? []).map { part in
+            guard let rate = Double(part), (1e-7...1).contains(rate) else {
                 throw ValidationError(
-                    "--learning-rates holds \(String(part).quoted()); expected numbers above 0, as 0.004,0.008")
+                    "--learning-rates holds \(String(part).quoted()); expected numbers from 1e-7 to 1, as 0.004,0.008")
             }
             return rate
         }
@@ -88,8 +88,12 @@ struct ScalingRunCommand: ParsableCommand {
         }
         for result in results where result.isRateAtEnd {
             Terminal.note(
-                "martlet: \(result.name): \(result.rate ?? 0) is the last of --learning-rates; a better one may lie beyond it"
+                "martlet: \(result.name): \(result.rate ?? 0) is at an end of --learning-rates; a better one may lie beyond it"
             )
+        }
+        for result in results where !result.failedRates.isEmpty {
+            let rates = result.failedRates.map { "\($0)" }.joined(separator: ", ")
+            Terminal.note("martlet: \(result.name): no losses that are numbers at \(rates)")
         }
         guard budget.isEmpty else {
             return try ScalingFitCommand.fit(results.map(\.point), of: out, predict: [], json: json)

@@ -59,7 +59,8 @@ struct ServeLoading: ParsableArguments {
     @Flag(
         help: """
             Inputs of int8 matrices in eight bits too, token by token, as LLM.int8 and folders of int8 activations are \
-            computed elsewhere: faster prompts, less exact. A model without such matrices is refused.
+            computed elsewhere; less exact. A model that writes and has no such matrices \
+            is refused; vectors and scores do not follow it.
             """)
     var int8Inputs = false
     @Option(help: "Memory for all models, as 4GiB or 500MB; else what the machine or its control group has.")

@@ -138,7 +138,7 @@ package struct ModelFlags: ParsableArguments {
     @Flag(
         help: """
             Inputs of int8 matrices in eight bits too, token by token, as LLM.int8 and folders of int8 activations are \
-            computed elsewhere: faster prompts, less exact.
+            computed elsewhere; less exact.
             """)
     package var int8Inputs = false
 

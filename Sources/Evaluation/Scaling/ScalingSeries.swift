@@ -73,6 +73,8 @@ public struct ScalingSeries {
         public var rate: Double?
         /// Whether that is the lowest or the highest that was tried: a better one may lie beyond it.
         public var isRateAtEnd = false
+        /// Learning rates at which training came to numbers that are none.
+        public var failedRates: [Double] = []
         /// The losses of the seeds.
         public var losses: [Double] = []
         /// The standard error of the loss; nil of one seed.
@@ -182,7 +184,9 @@ public struct ScalingSeries {
         isInterrupted: () -> Bool = { false }, report: (Member, Int, Int) -> Void = { _, _, _ in }
     ) throws -> [Result]? {
         try makeFolder(folder)
-        var ledger = try TrialLedger(path: folder + (hasTrials ? "/trials.jsonl" : "/runs.jsonl"))
+        var ledger = try TrialLedger(
+            path: folder + (hasTrials ? "/trials.jsonl" : "/runs.jsonl"),
+            before: hasTrials ? folder + "/runs.jsonl" : nil)
         var results: [Result] = []
         for member in members.sorted(by: {
             Double($0.parameters) * Double($0.tokens) < Double($1.parameters) * Double($1.tokens)
@@ -191,8 +195,15 @@ public struct ScalingSeries {
                 try train(trial(member, rate, seed), &ledger, isInterrupted, report)
             }
             var best: (rate: Double?, trial: Trial)?, seconds = 0.0
+            var failed: [Double] = []
             for rate in rates.isEmpty ? [nil] : rates.map(Optional.some) {
-                guard let found = try trained(rate, 0) else { return nil }
+                let trial: Trial?
+                do { trial = try trained(rate, 0) } catch let error as TrainingError {
+                    guard error.kind == .numbers, rates.count > 1, let rate else { throw error }
+                    failed.append(rate)
+                    continue
+                }
+                guard let found = trial else { return nil }
                 seconds += found.seconds
                 if found.loss < best?.trial.loss ?? .infinity { best = (rate, found) }
             }
@@ -212,6 +223,7 @@ public struct ScalingSeries {
                     loss: losses.reduce(0, +) / Double(losses.count), seconds: seconds, budget: member.budget,
                     rate: best.rate,
                     isRateAtEnd: rates.count > 1 && (best.rate == rates.first || best.rate == rates.last),
+                    failedRates: failed,
                     losses: losses))
         }
         if hasTrials {

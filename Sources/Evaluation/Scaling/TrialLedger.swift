@@ -12,14 +12,18 @@ struct TrialLedger {
     private var known: [String: JSON] = [:]
     private var lines: [UInt8] = []
 
+    /// - Parameter before: of the same series while each size was trained once; read where `path` is not there yet.
     /// - Throws: `EvaluationError` for a line that is no result; what reading throws.
-    init(path: String) throws {
+    init(path: String, before: String? = nil) throws {
         self.path = path
-        guard Folder.isFile(path) else { return }
-        for (index, line) in try Folder.read(path).split(separator: 0x0A).enumerated() {
+        let isThere = Folder.isFile(path)
+        guard let source = isThere ? path : before, Folder.isFile(source) else { return }
+        for (index, line) in try Folder.read(source).split(separator: 0x0A).enumerated() {
             guard let json = try? JSON(parsing: Array(line)), let name = json["name"]?.string else {
-                throw EvaluationError(path, place: "line \(index + 1)", "is no result of a training; delete the line")
+                throw EvaluationError(source, place: "line \(index + 1)", "is no result of a training; delete the line")
             }
+            // A mean over several trainings has no configuration.
+            guard isThere || json["configuration"] != nil else { continue }
             known[name] = json
             lines += Array(line) + [0x0A]
         }
