@@ -38,7 +38,7 @@ public struct CorpusTally: Sendable, Equatable {
             case .tooLong: "conversations, pairs or parts of them longer than a row, left out"
             case .rejectedReply: "rejected replies of preference pairs, left out; the chosen ones are trained on"
             case .emptyReply: "records with an empty reply, left out"
-            case .equalPair: "pairs whose replies are equal, left out"
+            case .equalPair: "pairs whose two sides are equal, left out"
             case .longPair: "prompts that are longer than a row together with their replies, left out"
             case .cutAtTurns: "conversations longer than a row, cut between turns; each part keeps the system prompt"
             case .renderedByTurn:

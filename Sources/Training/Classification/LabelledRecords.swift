@@ -38,6 +38,10 @@ struct LabelShape {
     init(_ map: String?, _ task: ClassificationOptions.Task?) throws(TrainingError) {
         columns = try RowColumns(map, roles: ["text", "pair", "label", "tokens", "tags"])
         self.task = task
+        guard let task else { return }
+        for role in task == .tokens ? ["text", "pair", "label"] : ["tokens", "tags"] where columns.maps(role) {
+            throw TrainingError(.configuration, "map: \(role) is not read by task \(task.rawValue)")
+        }
     }
 
     /// - Returns: the record, and which columns were taken: "text = sentence, label = label".
@@ -47,7 +51,7 @@ struct LabelShape {
         let words = columns.column("tokens", values, names: Self.words)
         let tags = columns.column("tags", values, names: Self.tags)
         let isOfWords = words.map { list(values[$0]) != nil } ?? false && tags.map { list(values[$0]) != nil } ?? false
-        if task == .tokens || task == nil && isOfWords && !columns.maps("text") {
+        if task == .tokens || task == nil && isOfWords && !["text", "pair", "label"].contains(where: columns.maps) {
             guard let words, let tags, let found = list(values[words]), let marks = list(values[tags]) else {
                 throw record.fail(
                     nil, "has no lists of words and tags; its columns are \(record.listing). \(Self.wanted)")

@@ -39,12 +39,7 @@ struct LabelledTexts: Objective {
 
     func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss {
         guard weight(of: batch) > 0 else { return ObjectiveLoss(try Tensor.zeros([])) }
-        var drops: DecoderDropout?
-        if dropout > 0 || attentionDropout > 0 {
-            drops = DecoderDropout(
-                probability: dropout, attentionProbability: attentionDropout, seed: seed, step: context.step,
-                firstToken: context.firstToken)
-        }
+        let drops = DecoderDropout.training(dropout, attentionDropout, seed: seed, context)
         let logits = try logits(batch, drops)  // [texts or tokens, labels]
         let sum = try sum(logits, batch.rows)
         var metrics: [Metric] = []

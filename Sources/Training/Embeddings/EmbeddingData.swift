@@ -51,7 +51,7 @@ public struct EmbeddingData {
         _ options: TrainingOptions, _ model: StartingEmbedder, onBadRecord: @escaping (DataError) -> Void = { _ in }
     ) throws {
         let resolved = try ResolvedOptions(
-            options, vocabularySize: model.tokenizer.vocabularySize, model: model.architecture.planned)
+            options, vocabularySize: model.tokenizer.vocabularySize, model: model.planned)
         let chosen = resolved.embedding, sentences = model.sentences
         let anchorPrompt = try chosen.anchorPrompt ?? sentences.prompt(named: nil)
         let positivePrompt = try chosen.positivePrompt ?? sentences.prompt(named: nil)
@@ -71,6 +71,7 @@ public struct EmbeddingData {
         try records.forEach { (record) throws(DataError) in
             let read = try shape.read(record)
             if reading == nil { reading = read.reading }
+            let wasFound = found.count, wasCut = cut
             do {
                 for text in read.rows {
                     let row = Row(
@@ -86,7 +87,12 @@ public struct EmbeddingData {
                     }
                     found.append((row, text.anchor))
                 }
-            } catch let error as DataError { throw error } catch { throw record.fail(nil, "\(error)") }
+            } catch {
+                // A record is learnt whole or not at all.
+                found.removeSubrange(wasFound...)
+                cut = wasCut
+                throw error as? DataError ?? record.fail(nil, "\(error)")
+            }
         }
         left.add(records.corpus.tally)
         guard let reading else {
@@ -142,11 +148,23 @@ public struct EmbeddingData {
                 throw TrainingError(
                     .data, "loss triplet needs a negative in each row (\(reading.told)); name its column with map")
             }
+            guard !rows.contains(where: { $0.score != nil }) else {
+                throw TrainingError(
+                    .data,
+                    "loss triplet reads no scores, and these rows have some (\(reading.told)): leave the column out with map"
+                )
+            }
         case .cosine, .cosent:
             guard scored else {
                 throw TrainingError(
                     .data, "loss \(kind.rawValue) needs a score in each row (\(reading.told)); name its column with map"
                 )
+            }
+            guard rows.allSatisfy(\.negatives.isEmpty) else {
+                throw TrainingError(
+                    .data,
+                    "loss \(kind.rawValue) reads no negatives, and these rows have some (\(reading.told)): leave their columns "
+                        + "out with map")
             }
             if kind == .cosine, let bad = rows.first(where: { !(-1...1).contains($0.score ?? 0) }) {
                 throw TrainingError(

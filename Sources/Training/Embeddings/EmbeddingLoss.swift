@@ -152,7 +152,7 @@ extension Tensor {
     }
 
     /// Each row scaled to Euclidean length one, as `torch.nn.functional.normalize` does.
-    fileprivate func ofLengthOne() throws(TensorError) -> Tensor {
+    func ofLengthOne() throws(TensorError) -> Tensor {
         let lengths = try square().sum(axes: [1], keepDimensions: true).sqrt().maximum(1e-12)  // [rows, 1]
         return try self / lengths
     }

@@ -78,10 +78,10 @@ final class EmbeddingSource: TrainingSource {
         return try Tensor.concatenate(parts)
     }
 
-    /// The loss of rows taken together as a step takes them: its size depends on how many there are.
+    /// The loss of about as many rows together as a step has: its size depends on how many there are.
     private func heldOutLoss(_ vectors: Tensor, _ held: [EmbeddingData.Row]) throws -> (Double, Int) {
         var sum = 0.0, weights = 0.0, first = 0
-        let parts = max(1, held.count / max(1, rows.perStep))
+        let parts = max(1, (held.count + rows.perStep / 2) / max(1, rows.perStep))
         for part in held.parts(parts) {
             let rows = Array(part), count = rows.reduce(0) { $0 + $1.texts.count }
             let weight = objective.weight(of: ContrastiveEmbedding.Batch(rows))
@@ -102,7 +102,7 @@ final class EmbeddingSource: TrainingSource {
         let sizes = objective.goal.dimensions.map(\.size).filter { $0 < vectors.shape[1] }
         for size in [vectors.shape[1]] + sizes {
             let isWhole = size == vectors.shape[1]
-            let unit = try vectors.narrow(1, from: 0, length: size).contiguous().unitRows()
+            let unit = try vectors.narrow(1, from: 0, length: size).contiguous().ofLengthOne()
             if data.hasScores {
                 let cosines = try
                     (unit.indexSelect(0, Tensor(layout.anchors.map { Int64($0) }))
@@ -170,12 +170,5 @@ final class EmbeddingSource: TrainingSource {
         let far = try (anchors * rows(layout.negatives.map(\.vector))).sum(axes: [1])
         let ahead = zip(try near.toArray(as: Float.self), try far.toArray(as: Float.self)).count { $0 > $1 }
         return Double(ahead) / Double(layout.negatives.count)
-    }
-}
-
-extension Tensor {
-    /// Each row scaled to length one.
-    fileprivate func unitRows() throws(TensorError) -> Tensor {
-        try self / square().sum(axes: [1], keepDimensions: true).sqrt().maximum(1e-12)
     }
 }

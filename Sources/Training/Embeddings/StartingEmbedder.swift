@@ -21,6 +21,12 @@ public struct StartingEmbedder {
     package let sentences: SentenceTokenizer
     /// What memory and time are planned by.
     public let architecture: NewArchitecture
+    /// What a run is planned by: no longer than a text may be.
+    var planned: DecoderConfiguration {
+        var spec = architecture.planned
+        spec.contextLength = min(spec.contextLength, sentences.contextLength)
+        return spec
+    }
     let files: ModelFolderFiles
     /// What was decided about the model, a sentence each.
     let notes: [String]
@@ -91,7 +97,13 @@ struct TrainedLayers {
         guard checkpoint.hasEncoder else {
             throw TrainingError(.configuration, "train_layers is of text encoders, and \(checkpoint.path) is a decoder")
         }
-        let depth = try EncoderConfiguration(checkpoint.configuration).layerCount
+        let spec = try EncoderConfiguration(checkpoint.configuration), depth = spec.layerCount
+        guard !spec.sharesLayers || last == 0 || last == depth else {
+            throw TrainingError(
+                .configuration,
+                "train_layers is \(last), and the \(depth) layers of \(checkpoint.path) share their parameters: 0 or \(depth)"
+            )
+        }
         guard last <= depth else {
             throw TrainingError(
                 .configuration, "train_layers is \(last), and \(checkpoint.path) has \(depth) layers")

@@ -13,7 +13,7 @@ extension Trainer {
         memory: Int? = MachineMemory().total
     ) throws {
         let resolved = try ResolvedOptions(
-            options, vocabularySize: model.tokenizer.vocabularySize, model: model.architecture.planned,
+            options, vocabularySize: model.tokenizer.vocabularySize, model: model.planned,
             longestRow: data.usualLength, rowsPerEpoch: { _, _ in data.trainingCount })
         guard resolved.rows.length <= model.sentences.contextLength else {
             throw TrainingError(

@@ -17,6 +17,10 @@ package final class MixedPrecision {
     private let working: [Parameter]
 
     init(_ parameters: [Parameter], _ rounding: WeightRounding) throws {
+        guard parameters.contains(where: rounding.applies) else {
+            throw TrainingError(
+                .configuration, "qat rounds the matrices of a decoder's layers, and none of them is trained here")
+        }
         self.rounding = rounding
         working = parameters
         masters = try parameters.map { parameter in

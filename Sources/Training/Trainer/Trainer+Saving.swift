@@ -37,9 +37,9 @@ extension Trainer {
                 metadata: adapter?.metadata ?? ["format": "pt"])
             damaged.remove(saved.path)
             try saved.publish(in: run)
+            removeOldCheckpoints()
             try source.files.companion?.write(
                 run: run, loop, files: source.files.all(savedAs: options.savedTypeName))
-            removeOldCheckpoints()
             report(.saved(step: step, path: saved.path))
         } catch {
             guard mustSucceed || saving.onFullDisk == .stop else {

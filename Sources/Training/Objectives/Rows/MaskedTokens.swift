@@ -37,13 +37,9 @@ public struct MaskedTokens: RowObjective {
     }
 
     public func batch(of rows: TrainingBatch, _ draw: RowDraw) throws -> Batch {
-        var batch = Batch(), streams: [Int: RandomStream] = [:]
-        for segment in rows.segments where !segment.isPadding {
-            let first = segment.row * rows.length + segment.start
-            var stream = streams[segment.row] ?? draw.stream(row: segment.row)
-            let text = masking.framed(Array(rows.inputs[first..<first + segment.end - segment.start]))
-            let (masked, targets) = masking.masked(text, &stream)
-            streams[segment.row] = stream
+        var batch = Batch()
+        rows.forEachText(draw) { text, stream in
+            let (masked, targets) = masking.masked(masking.framed(text), &stream)
             batch.texts.append(masked)
             batch.masked.append(targets)
         }

@@ -43,15 +43,11 @@ public struct ReplacedTokens: RowObjective {
     }
 
     public func batch(of rows: TrainingBatch, _ draw: RowDraw) throws -> Batch {
-        var batch = Batch(), streams: [Int: RandomStream] = [:]
-        for segment in rows.segments where !segment.isPadding {
-            let first = segment.row * rows.length + segment.start
-            var stream = streams[segment.row] ?? draw.stream(row: segment.row)
-            let text = masking.framed(Array(rows.inputs[first..<first + segment.end - segment.start]))
-            let (masked, targets) = masking.masked(text, &stream)
+        var batch = Batch()
+        rows.forEachText(draw) { text, stream in
+            let (masked, targets) = masking.masked(masking.framed(text), &stream)
             var draws: [Int: Double] = [:]
             for place in targets.keys.sorted() { draws[place] = stream.unit() }
-            streams[segment.row] = stream
             batch.masked.texts.append(masked)
             batch.masked.masked.append(targets)
             batch.draws.append(draws)

@@ -55,6 +55,17 @@ public struct RowDraw: Sendable {
 }
 
 extension TrainingBatch {
+    /// Each text's inputs, in order, with the stream of random numbers of its row, which goes on from text to text.
+    func forEachText(_ draw: RowDraw, _ body: ([Int32], inout RandomStream) throws -> Void) rethrows {
+        var streams: [Int: RandomStream] = [:]
+        for segment in segments where !segment.isPadding {
+            let first = segment.row * length + segment.start
+            var stream = streams[segment.row] ?? draw.stream(row: segment.row)
+            try body(Array(inputs[first..<first + segment.end - segment.start]), &stream)
+            streams[segment.row] = stream
+        }
+    }
+
     /// The tokens of a segment: its inputs and the target of the last of them.
     /// - Returns: nil for padding.
     func tokens(of segment: Segment) -> [Int32]? {

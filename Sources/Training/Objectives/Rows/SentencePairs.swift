@@ -59,14 +59,10 @@ public struct SentencePairs: RowObjective {
     // MARK: - Pairs
 
     public func batch(of rows: TrainingBatch, _ draw: RowDraw) throws -> Batch {
-        var batch = Batch(), streams: [Int: RandomStream] = [:]
-        for segment in rows.segments where !segment.isPadding {
-            let first = segment.row * rows.length + segment.start
-            var stream = streams[segment.row] ?? draw.stream(row: segment.row)
-            let text = Array(rows.inputs[first..<first + segment.end - segment.start])
+        var batch = Batch()
+        try rows.forEachText(draw) { text, stream in
             let pair = try pair(of: text, &stream)
             let (masked, targets) = masking.masked(pair.tokens, &stream)
-            streams[segment.row] = stream
             batch.masked.texts.append(masked)
             batch.masked.masked.append(targets)
             batch.types.append(pair.types)
