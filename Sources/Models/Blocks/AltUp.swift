@@ -47,8 +47,8 @@ final class AltUp {
         (self.spec, self.hidden) = (spec, hidden)
     }
 
-    private func modalities(_ x: Tensor) throws -> Tensor {
-        try router(routerNorm(x) * (1 / Float(hidden))).tanh()  // [tokens, streams]
+    private func modalities(_ x: Tensor, _ adapters: RowAdapters) throws -> Tensor {
+        try router(routerNorm(x) * (1 / Float(hidden)), adapters).tanh()  // [tokens, streams]
     }
 
     private func active(_ streams: Tensor) throws -> Tensor {
@@ -61,19 +61,20 @@ final class AltUp {
     ///     `[tokens, hidden]`.
     ///   - gate: what the layer's own input adds to the other streams.
     func callAsFunction(
-        _ x: Tensor, norm: Norm?, layer: (_ x: Tensor, _ normalized: Tensor, _ residual: Tensor) throws -> Tensor,
+        _ x: Tensor, _ adapters: RowAdapters, norm: Norm?,
+        layer: (_ x: Tensor, _ normalized: Tensor, _ residual: Tensor) throws -> Tensor,
         gate: (Tensor) throws -> Tensor
     ) throws -> Tensor {
         let tokens = x.shape[0], count = spec.streams
         let streams = try x.reshape(tokens, count, hidden)  // [tokens, streams, hidden]
-        let mixing = try prediction(modalities(active(streams))).reshape(tokens, count, count)
+        let mixing = try prediction(modalities(active(streams), adapters), adapters).reshape(tokens, count, count)
         let predicted = try streams + mixing.matmul(streams)  // [tokens, streams, hidden]
         let own = try active(predicted)  // [tokens, hidden]
         let normalized = try norm?(own) ?? own
-        let residual = try normalized + residualNorm(right(left(normalized)))  // [tokens, hidden]
+        let residual = try normalized + residualNorm(right(left(normalized, adapters), adapters))  // [tokens, hidden]
         let result = try layer(own, normalized, residual)  // [tokens, hidden]
         let innovation = try (result - own).unsqueeze(1)  // [tokens, 1, hidden]
-        let factors = try (correction(modalities(result)) + 1).unsqueeze(2)  // [tokens, streams, 1]
+        let factors = try (correction(modalities(result, adapters), adapters) + 1).unsqueeze(2)  // [tokens, streams, 1]
         let corrected = try predicted + innovation * factors  // [tokens, streams, hidden]
         var first = try active(corrected)  // [tokens, hidden]
         if spec.scalesCorrected, let outputScale { first = try first * outputScale.weight }
@@ -97,13 +98,13 @@ final class AltUpStreams {
     }
 
     /// `[tokens, hidden]` -> `[tokens, streams * hidden]`.
-    func expanded(_ x: Tensor) throws -> Tensor {
+    func expanded(_ x: Tensor, _ adapters: RowAdapters) throws -> Tensor {
         let size = try magnitude(x)
-        return try Tensor.concatenate([x] + projections.map { try resized($0(x), to: size) }, axis: 1)
+        return try Tensor.concatenate([x] + projections.map { try resized($0(x, adapters), to: size) }, axis: 1)
     }
 
     /// The mean of the streams at the magnitude of the first: `[tokens, streams * hidden]` -> `[tokens, hidden]`.
-    func joined(_ x: Tensor) throws -> Tensor {
+    func joined(_ x: Tensor, _ adapters: RowAdapters) throws -> Tensor {
         let hidden = x.shape[1] / (unprojections.count + 1)
         func stream(_ index: Int) throws -> Tensor {
             try x.narrow(1, from: index * hidden, length: hidden).contiguous()  // [tokens, hidden]
@@ -111,7 +112,7 @@ final class AltUpStreams {
         var sum = try stream(0)
         let size = try magnitude(sum)
         for (index, projection) in unprojections.enumerated() {
-            sum = try sum + resized(projection(stream(index + 1)), to: size)
+            sum = try sum + resized(projection(stream(index + 1), adapters), to: size)
         }
         return try sum * (1 / Float(unprojections.count + 1))
     }

@@ -101,6 +101,7 @@ final class Attention: SelfAttention {
         q = try observation.altered(.queries(layer), q)
         k = try observation.altered(.keys(layer), k)
         v = try observation.altered(.values(layer), v)
+        if spec.lendsKeys { pass.lentKeys[layer] = (k, v) }
         try observation.see(queries: q, keys: k, layer: layer, spec, pass.reaches(spec.reach)[0])
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let other = try observation.mixed(v, layer: layer, spec) { mixed = other }

@@ -143,14 +143,15 @@ final class Block {
 
     /// With several streams (Gemma 3n): `[tokens, streams * hidden]` -> same.
     private func alternating(_ x: Tensor, _ altUp: AltUp, _ pass: PassContext) throws -> Tensor {
-        try altUp(x, norm: attentionNorm) { own, normalized, residual in
+        try altUp(x, pass.adapters, norm: attentionNorm) { own, normalized, residual in
             var attended = try attention(normalized, pass)  // [tokens, hidden]
             if let attentionOutputNorm { attended = try attentionOutputNorm(attended) }
             if let observation = pass.observation {
                 attended = try observation.altered(.attentionUpdate(layer), attended)
             }
             let gated = try own + pass.dropped(attended, site: 1 + 2 * layer)
-            let mixed = try (gated + residual) * Float(0.5).squareRoot()  // [tokens, hidden]
+            var mixed = try (gated + residual) * Float(0.5).squareRoot()  // [tokens, hidden]
+            if let observation = pass.observation { mixed = try observation.altered(.residualMiddle(layer), mixed) }
             var update = try mix(feedForwardNorm?(mixed) ?? mixed, pass)  // [tokens, hidden]
             if let feedForwardOutputNorm { update = try feedForwardOutputNorm(update) }
             if let observation = pass.observation {

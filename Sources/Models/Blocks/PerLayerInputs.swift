@@ -30,10 +30,10 @@ final class PerLayerInputs {
 
     /// - Parameter embedded: the tokens' embeddings, `[tokens, hidden]`.
     /// - Returns: `[tokens, layers * size]`.
-    func callAsFunction(_ tokens: [Int32], _ embedded: Tensor) throws -> Tensor {
+    func callAsFunction(_ tokens: [Int32], _ embedded: Tensor, _ adapters: RowAdapters) throws -> Tensor {
         let known = tokens.map { Int($0) < spec.vocabularySize ? $0 : 0 }
         let own = try table(known, scale: Float(spec.size).squareRoot())  // [tokens, layers * size]
-        let projected = try norm(projection(embedded) * (1 / Float(embedded.shape[1]).squareRoot()))
+        let projected = try norm(projection(embedded, adapters) * (1 / Float(embedded.shape[1]).squareRoot()))
         return try (projected + own.to(projected.dtype)) * Float(0.5).squareRoot()
     }
 }

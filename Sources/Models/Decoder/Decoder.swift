@@ -139,7 +139,7 @@ public final class Decoder {
         let context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
         guard let virtual = VirtualRows(tokens, prompt, vocabulary: vocabulary) else {
             let embedded = try embedding(tokens, scale: configuration.embeddingScale)  // [tokens, hidden]
-            context.perLayerInputs = try perLayerInputs?(tokens, embedded)
+            context.perLayerInputs = try perLayerInputs?(tokens, embedded, context.adapters)
             return try run(embedded, context)
         }
         guard perLayerInputs == nil else {
@@ -191,9 +191,9 @@ public final class Decoder {
         if let dropout = pass.dropout { x = try dropout.noisy(x, pass.segments) }
         if let embeddingNorm { x = try embeddingNorm(x) }
         x = try pass.dropped(x, site: 0)
-        if let streams { x = try streams.expanded(x) }  // [tokens, streams * hidden]
+        if let streams { x = try streams.expanded(x, pass.adapters) }  // [tokens, streams * hidden]
         x = try stack(x, pass)  // [tokens, hidden]
-        if let streams { x = try streams.joined(x) }
+        if let streams { x = try streams.joined(x, pass.adapters) }
         try checkFiles()
         let hidden = try normalized(x)  // [tokens, hidden]
         for sequence in pass.sequences { sequence.cache.advance(by: sequence.rows.count) }
@@ -242,7 +242,7 @@ public final class Decoder {
                 wanted: "a language model")
         }
         var logits = try head(hidden)
-        if let headNorm { logits = try logits * headNorm.factors(head.matrix) }
+        if let headNorm { logits = try logits * headNorm.factors(of: head) }
         try checkFiles()
         guard let cap = configuration.logitSoftCap else { return logits }
         return try Fused.softCap(logits, cap)

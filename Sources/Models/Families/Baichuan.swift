@@ -57,8 +57,15 @@ final class HeadNorm {
     func release() { kept = nil }
 
     /// 1 / ‖w‖ of each row: `[vocabulary]`.
-    func factors(_ matrix: any WeightMatrix) throws -> Tensor {
-        if let weight = matrix as? Tensor, Tensor.isRecording(weight) { return try Self.factors(of: weight) }
+    func factors(of head: Linear) throws -> Tensor {
+        // With adapters it is their sum whose rows have length one, as losses take it.
+        if head.adapters.contains(where: \.isEnabled) {
+            let sum = try head.adaptedMatrix()
+            return try Self.factors(of: sum as? Tensor ?? sum.float32Matrix())
+        }
+        let matrix = head.matrix
+        // What is trained changes from step to step.
+        if let weight = matrix as? Tensor, weight.requiresGrad { return try Self.factors(of: weight) }
         if let kept { return kept }
         let result: Tensor
         if let weight = matrix as? Tensor, weight.dtype == .float32 || weight.dtype == .float64 {

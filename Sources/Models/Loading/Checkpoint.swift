@@ -131,6 +131,15 @@ public struct Checkpoint: Sendable {
                     "there are no modules for multi-token prediction in its files (model.layers.N.eh_proj behind the last "
                     + "layer, of a GGUF file blk.N.nextn.eh_proj), so nothing can draft tokens")
         }
+        // A module has a block like the last layer's, with a cache of its own.
+        let last = try decoderConfiguration().layers.last
+        guard last?.recurrent == nil, last?.attention.sharesKeysOf == nil, last?.ownInputSize == nil else {
+            throw ModelError.unsupported(
+                file: path,
+                reason:
+                    "modules of multi-token prediction are blocks like the last layer, and that one needs other layers' keys, "
+                    + "an input of its own or a recurrent state")
+        }
         usesPredictions = true
     }
 

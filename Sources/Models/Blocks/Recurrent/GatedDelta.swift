@@ -3,7 +3,7 @@ import MartletTensor
 
 /// Linear attention by the gated delta rule (Yang et al. 2024) as Qwen3-Next has it: `[tokens, hidden]` -> same.
 ///
-///     q, k, v, z, b, a = h Wq, …;   q, k, v = silu(convolution([q, k, v]));   q, k = q / |q| √d, k / |k|
+///     q, k, v, z, b, a = h Wq, …;   q, k, v = silu(convolution([q, k, v]));   q, k = q / (|q| √d), k / |k|
 ///     g = −e^A softplus(a + bias), β = σ(b);   y = (norm(rule(q, k, v, g, β)) ⊙ silu(z)) Wo
 final class GatedDelta: SelfAttention {
     let inputs: [Linear]
