@@ -21,7 +21,8 @@ static double wide_scores(const attention_tile *t, ptrdiff_t r, const martlet_at
         }
         if (t->seen[r] && !t->seen[r][start + j]) s = -INFINITY;
         p[j] = s;
-        if (s > largest) largest = s;
+        // A number that is none is not left out: it reaches the result.
+        if (s > largest || s != s) largest = s;
     }
     return largest;
 }

@@ -106,6 +106,13 @@ public final class Generator {
     }
 
     func submit(_ submission: EngineSubmission) {
+        if let width = submission.request.options.beams?.width, width > options.maximumRunning {
+            return fail(
+                submission,
+                OptionError(
+                    option: "beams", value: "\(width)",
+                    expected: "at most \(options.maximumRunning), as many as run at a time"))
+        }
         let cache = KVCache(
             decoder.configuration, precision: precision, type: options.cacheType, ledger: ledger)
         let virtual = decoder.prompt?.tokens(vocabulary: decoder.configuration.vocabularySize) ?? []
@@ -241,7 +248,19 @@ public final class Generator {
                 dropDraft(of: drafting)
                 continue
             }
-            guard running.count > 1 else { break }
+            guard running.count > 1 else {
+                // The cache holds a whole context, but beams have caches of their own.
+                if let search = running.first, let width = search.request.options.beams?.width {
+                    plan.removeAll { $0.sequence === search }
+                    fail(
+                        search.submission,
+                        OptionError(
+                            option: "beams", value: "\(width)",
+                            expected: "fewer, or a shorter reply: their keys and values are more than \(capacity) bytes"
+                        ))
+                }
+                break
+            }
             let newest = running.removeLast()
             plan.removeAll { $0.sequence === newest }
             newest.cache.truncate(to: 0)

@@ -73,7 +73,7 @@ package struct PagedQueries {
 extension Fused {
     /// Writes keys `[tokens, heads · headDimension]` and values `[tokens, heads · valueDimension]` of `rows` into
     /// blocks, starting `position` positions after the first of the first block.
-    /// - Parameter dtype: the cache's type: F32 or F16; Q8_0 for values of eight bits and keys of nine, Q4_0 for four bits.
+    /// - Parameter dtype: the cache's type: F32 or F16; Q8_0 for values of eight bits and keys of eight and a half, Q4_0 for four bits.
     ///   64 or fewer numbers of a token's head share a scale.
     /// - Precondition: blocks for these positions exist and are not shared.
     package static func append(
