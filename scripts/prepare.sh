@@ -53,6 +53,21 @@ build_tests() {
     return $status
 }
 
+# Runs the tests, and says once more at the end what failed and why: thousands of lines come before it.
+run_tests() {
+    local status=0 log
+    log="$(mktemp "${TMPDIR:-/tmp}/martlet-tests.XXXXXX")"
+    swift test -c release "${test_flags[@]}" "$@" 2>&1 | tee "$log" || status=$?
+    if [ "$status" != 0 ]; then
+        echo
+        # An issue's explanation may have several lines: it ends where the next line of the tests begins.
+        awk '/^(◇|✔|➜|✘)/ { shows = 0 } /^✘/ { print; shows = / recorded an issue /; next }
+            shows || /^error: / { print "  " $0 }' "$log"
+    fi
+    rm -f "$log"
+    return "$status"
+}
+
 # A virtual environment of our own, so that nothing of the system's Python is touched.
 model_python() {
     local folder="$model_home/.python"
