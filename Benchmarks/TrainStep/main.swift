@@ -1,6 +1,6 @@
 // A whole training step, one JSON line: the counterpart of PyTorch's with the same shapes.
 //
-//     swift run -c release train-step cs336|llama15m|gpt2 [steps]
+//     swift run -c release train-step cs336|llama15m|gpt2|mixtral [steps] [profile]
 //
 // Forward, loss, backward, clipping to norm 1, AdamW, in float32; the median of the steps after the third.
 
@@ -43,8 +43,18 @@ let (configuration, batch, length): (String, Int, Int) =
         )
     case "llama15m":
         (llama(vocabulary: 32000, width: 288, feedForward: 768, layers: 6, heads: 6, tied: true), 8, 256)
-    default:
+    case "cs336":
         (llama(vocabulary: 10000, width: 512, feedForward: 1344, layers: 4, heads: 16, tied: false), 8, 256)
+    case "mixtral":
+        (
+            """
+            {"model_type": "mixtral", "vocab_size": 10000, "hidden_size": 512, "intermediate_size": 1344,
+             "num_hidden_layers": 4, "num_attention_heads": 16, "num_key_value_heads": 16, "num_local_experts": 8,
+             "num_experts_per_tok": 2, "max_position_embeddings": 256, "rms_norm_eps": 1e-6, "sliding_window": null,
+             "tie_word_embeddings": false}
+            """, 8, 256
+        )
+    default: throw TensorError(.argument, "train-step", "expected cs336, llama15m, gpt2 or mixtral, not \(name)")
     }
 
 let reader = ConfigurationReader(file: name, json: try JSON(parsing: Array(configuration.utf8)))
@@ -78,27 +88,17 @@ for step in 0..<steps {
     profile = loop.takeProfile() ?? profile
 }
 
-/// Multiply-adds of the matrices of a token, forward and twice backward, and of attention (causal, half the square).
-func operations() -> Double {
-    let attention = spec.attention
-    let width = Double(spec.hiddenSize), layers = Double(spec.layerCount)
-    let heads = Double(attention.heads * attention.headDimension)
-    let keys = Double(attention.keyValueHeads * attention.headDimension)
-    let feed = Double(spec.feedForward.size) * (spec.feedForward.isGated ? 3 : 2)
-    let matrices = layers * (width * (2 * heads + 2 * keys) + width * feed) + width * Double(spec.vocabularySize)
-    let scores = layers * heads * Double(length)
-    return 6 * (matrices + scores) * Double(tokens)
-}
-
 let sorted = seconds.dropFirst(3).sorted()
 let median = sorted.isEmpty ? seconds[seconds.count - 1] : sorted[sorted.count / 2]
 let peak = GEMM.multiplyAddPeak(threads: ThreadPool.shared.workerCount, seconds: 0.2)
 var usage = rusage()
 getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-let gigaflops = operations() / median / 1e9
+// Of a mixture, those of the experts that a token is computed with.
+let cost = TrainingCost(spec, length: length)
+let gigaflops = cost.trainingPerToken * Double(tokens) / median / 1e9
 print(
     """
-    {"case": "\(name)", "params": \(source.count), "batch": \(batch), "seq": \(length), \
+    {"case": "\(name)", "params": \(source.count), "active": \(cost.activeParameters), "batch": \(batch), "seq": \(length), \
     "tok_per_s": \((Double(tokens) / median * 10).rounded() / 10), "step_ms": \((median * 1000).rounded()), \
     "gflops": \(gigaflops.rounded()), "peak_share": \((gigaflops / peak * 1e12).rounded() / 1000), \
     "loss": \(loss), "rss_mb": \(usage.ru_maxrss / 1024), "buffers_mb": \(BufferPool.shared.peakLiveByteCount >> 20)}
