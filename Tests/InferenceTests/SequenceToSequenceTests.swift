@@ -120,16 +120,40 @@ import TinyModels
         #expect(Set(alone.map { $0[0] }).count > 3)
         #expect(try outcomes(Generator(model), requests) == alone)
         var options = EngineOptions()
-        // A budget of a few rows: sources are encoded one after the other, and targets give way to each other.
+        // Room for one context, and for the widest search alone: sources are encoded one after the other, and targets give
+        // way to each other.
         (options.cacheBytes, options.tokensPerStep) = (0, 8)
-        let tight = try Generator(model, options)
-        #expect(try outcomes(tight, requests) == alone)
+        options.cacheBytes = try 3 * Generator(model, options).statistics.totalCacheBytes
+        #expect(try outcomes(Generator(model, options), requests) == alone)
         // Guessing from the reply's own tokens changes nothing.
         options = EngineOptions()
         options.speculation = .promptLookup(tokens: 3)
         #expect(
             try outcomes(Generator(model, options), requests.filter { $0.options.beams == nil })
                 == zip(requests, alone).filter { $0.0.options.beams == nil }.map(\.1))
+    }
+
+    /// Beams that together keep more than the cache is allowed end with an error, and others go on.
+    @Test func beamsBeyondTheCacheAreRefused() throws {
+        let model = try TinyPair.model("bart", precision: .exact)
+        var options = EngineOptions()
+        options.cacheBytes = 0
+        let generator = try Generator(model, options)
+        var wide = GenerationOptions.greedy(20)
+        (wide.beams, wide.ignoresEndOfSequence) = (BeamSearchOptions(width: 8), true)
+        var failure: (any Error)?
+        try generator.submit(EngineRequest(prompt: [5, 9, 4], options: wide)) {
+            if case .failed(let error) = $0 { failure = error }
+        }
+        while generator.step() {}
+        #expect((failure as? OptionError)?.option == "beams", "\(String(describing: failure))")
+        #expect(generator.statistics.usedCacheBytes == 0)
+        var tokens = 0
+        try generator.submit(EngineRequest(prompt: [5, 9, 4], options: .greedy(6))) {
+            if case .events(let events) = $0 { tokens += events.count }
+        }
+        while generator.step() {}
+        #expect(tokens > 0)
     }
 
     /// A source is encoded once, whatever is written for it, and counted as the prompt.
