@@ -110,9 +110,16 @@ export class Page {
       try { value = await this.evaluate(`(() => { const value = (${expression}); return value instanceof Node ? true : value; })()`); }
       catch (error) { if (Date.now() > end) throw error; }
       if (value) return value;
-      if (Date.now() > end) throw new Error(`after ${seconds} s still not: ${expression}; on the page: ${this.problems.join("; ")}`);
+      if (Date.now() > end) throw new Error(`after ${seconds} s still not: ${expression}; ${await this.#state()}`);
       await new Promise((resolve) => setTimeout(resolve, 40));
     }
+  }
+
+  /** What a person would see of a page that does not go on. */
+  async #state() {
+    const seen = `JSON.stringify({ address: location.href, state: document.readyState, focus: document.activeElement?.outerHTML.slice(0, 80),
+      dialogs: document.querySelectorAll("dialog[open]").length, text: document.body?.innerText.slice(0, 300) })`;
+    return `problems: ${this.problems.join("; ")}; page: ${await this.evaluate(seen).catch((error) => error.message)}`;
   }
 
   async #middle(selector) {
