@@ -93,6 +93,14 @@ package final class BufferPool: Sendable {
         if !isKept { Self.release(address, size) }
     }
 
+    /// Counts bytes that came into use, or went out of it, beside the pool's buffers.
+    func count(_ byteCount: Int) {
+        free.withLock { free in
+            free.liveByteCount += byteCount
+            free.peakLiveByteCount = max(free.peakLiveByteCount, free.liveByteCount)
+        }
+    }
+
     /// Returns every cached buffer to the system.
     package func empty() {
         let lists = free.withLock { free in
@@ -131,7 +139,8 @@ package final class BufferPool: Sendable {
         return pointer
     }
 
-    private static func map(_ size: Int, touched: Int) -> UnsafeMutableRawPointer? {
+    /// Zeros from the system, on large pages if they are at least two of them; nil where it gives none.
+    static func map(_ size: Int, touched: Int) -> UnsafeMutableRawPointer? {
         let isLarge = size >= 2 * largePage, spare = isLarge ? largePage : 0
         guard let start = mmap(nil, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0),
             start != MAP_FAILED
@@ -148,11 +157,15 @@ package final class BufferPool: Sendable {
     }
 
     private static func release(_ address: UInt, _ size: Int) {
-        guard let pointer = UnsafeMutableRawPointer(bitPattern: address) else { return }
         if size >= smallestMapped {
-            munmap(pointer, size)
+            unmap(address, size)
         } else {
-            pointer.deallocate()
+            UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
         }
+    }
+
+    /// Gives back what `map` gave.
+    static func unmap(_ address: UInt, _ size: Int) {
+        if let pointer = UnsafeMutableRawPointer(bitPattern: address) { munmap(pointer, size) }
     }
 }

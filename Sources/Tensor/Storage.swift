@@ -22,6 +22,7 @@ public final class Storage: @unchecked Sendable {
 
     private enum Release {
         case pool
+        case slab(PackedSlab)
         case owner(AnyObject)
     }
 
@@ -31,6 +32,20 @@ public final class Storage: @unchecked Sendable {
         pointer = BufferPool.shared.take(byteCount)
         isReadOnly = false
         release = .pool
+    }
+
+    /// Uninitialised bytes for a packed matrix, beside those of others where they are few.
+    init(packed byteCount: Int) {
+        self.byteCount = byteCount
+        isReadOnly = false
+        if let (room, slab) = PackedSlab.room(for: byteCount) {
+            pointer = room
+            release = .slab(slab)
+            BufferPool.shared.count(byteCount)
+        } else {
+            pointer = BufferPool.shared.take(byteCount)
+            release = .pool
+        }
     }
 
     /// Bytes that belong to `owner` (for example a mapped file), which is kept alive.
@@ -53,6 +68,10 @@ public final class Storage: @unchecked Sendable {
     }
 
     deinit {
-        if case .pool = release { BufferPool.shared.give(pointer, byteCount) }
+        switch release {
+        case .pool: BufferPool.shared.give(pointer, byteCount)
+        case .slab: BufferPool.shared.count(-byteCount)
+        case .owner: break
+        }
     }
 }

@@ -99,7 +99,7 @@ public final class PackedMatrix: @unchecked Sendable {
         self.form = form
         self.panelBytes = panelBytes
         panelByteCount = panelBytes * count
-        panels = Storage(byteCount: panelByteCount)
+        panels = Storage(packed: panelByteCount)
         let target = panels.pointer
         // A task packs a few panels: few enough that all threads get work, enough to outweigh the cost of a task.
         let share = max(1, 65_536 / max(panelBytes, 1))
