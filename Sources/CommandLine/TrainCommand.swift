@@ -28,6 +28,8 @@ struct TrainCommand: ParsableCommand, TrainingVerb {
               martlet train --data shards/ --out runs/wide --set hidden_size=512 --set steps=2000
               martlet train --data shards/ --out runs/first --resume auto
               martlet train --arch qwen3-moe --experts 16 --active 2 --depth 4 --data shards/ --out runs/mixture
+              martlet train --arch mamba2 --set state_size=64 --depth 4 --data shards/ --out runs/states
+              martlet train --arch granite4-hybrid --set attention_every=4 --depth 8 --data shards/ --out runs/hybrid
               martlet train --arch bert --objective mlm --whole-word --depth 4 --data shards/ --out runs/bert
               martlet train --arch t5 --objective span-corruption --depth 4 --data shards/ --out runs/t5
               martlet train --arch t5 --objective seq2seq --label-smoothing 0.1 --data pairs/ --out runs/pairs

@@ -38,14 +38,16 @@ public final class Linear: ModuleLeaf {
     /// - Parameters:
     ///   - source: gives W `[out, in]` as `path.weight` and b `[out]` as `path.bias`.
     ///   - path: the path of the layer in the model, such as "model.layers.0.mlp.up_proj".
+    ///   - biasRule: how b begins where it is not 0.
     public init(
         _ source: ParameterSource, _ path: String, from inputSize: Int, to outputSize: Int, bias: Bool = false,
-        role: ParameterRole = .weight
+        role: ParameterRole = .weight, biasRule: InitialRule? = nil
     ) {
         self.path = path
-        self.role = role
+        self.role = role.plain
         own = source.matrix(path + ".weight", shape: [outputSize, inputSize], role: role)
-        self.bias = bias ? source.parameter(path + ".bias", shape: [outputSize], role: .bias) : nil
+        let biasRole = biasRule.map { ParameterRole.ruled($0, as: .bias) } ?? .bias
+        self.bias = bias ? source.parameter(path + ".bias", shape: [outputSize], role: biasRole) : nil
         shared = nil
         source.register(self)
     }

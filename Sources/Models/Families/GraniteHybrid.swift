@@ -27,7 +27,7 @@ extension Family {
         ], neutral: ["mamba_chunk_size", "num_experts_per_tok", "init_method"],
         base: Base { (reader) throws(ModelError) in
             try DecoderConfiguration(llama: reader, kinds: ["mamba", "attention", "linear_attention"])
-        }
+        }, newModel: .graniteHybrid
     ) { (spec, config) throws(ModelError) in
         try spec.setGranite(config)
         let shared = try config.integer("shared_intermediate_size")
@@ -71,13 +71,14 @@ extension Family {
                 file: config.file, key: "mamba_d_head", found: "\(given)",
                 expected: "what \(heads) heads have of the \(inner) channels of mamba_expand")
         }
-        let space = StateSpaceSpec(
+        var space = StateSpaceSpec(
             heads: heads, headDimension: given, groups: try config.integer("mamba_n_groups", in: 1...65_536),
             stateSize: try config.integer("mamba_d_state", in: 1...65_536),
             convolutionWidth: try config.integer("mamba_d_conv", in: 1...64),
             hasConvolutionBias: try config.flag("mamba_conv_bias", default: true),
             hasBias: try config.flag("mamba_proj_bias", default: false), stepLimits: try config.stepLimits(),
             epsilon: spec.norm.epsilon)
+        space.beginsAsMamba = false
         try space.check(config, heads: "mamba_n_heads", groups: "mamba_n_groups")
         return space
     }

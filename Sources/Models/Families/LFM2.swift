@@ -34,7 +34,8 @@ extension Family {
             "use_pos_enc",
             "full_attn_idxs",
         ],
-        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader, kinds: ["conv"]) }
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader, kinds: ["conv"]) },
+        newModel: .lfm2
     ) { (spec, config) throws(ModelError) in
         spec.setNorm(NormSpec(epsilon: Float(try config.number("norm_eps", default: 1e-5))))
         spec.tiedEmbeddings = try config.flag("tie_embedding", default: spec.tiedEmbeddings)

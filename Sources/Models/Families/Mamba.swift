@@ -28,7 +28,7 @@ extension Family {
             "vocab_size": 50_280, "hidden_size": 768, "state_size": 16, "num_hidden_layers": 32, "expand": 2,
             "conv_kernel": 4, "time_step_rank": "auto", "tie_word_embeddings": true,
         ], neutral: mambaNeutral,
-        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(stateSpace: reader) }
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(stateSpace: reader) }, newModel: .mamba
     ) { (spec, config) throws(ModelError) in
         try mambaActivation(config)
         let expand = try config.number("expand", default: 2)
@@ -63,7 +63,7 @@ extension Family {
             "vocab_size": 32_768, "hidden_size": 4096, "state_size": 128, "num_hidden_layers": 64, "expand": 2,
             "conv_kernel": 4, "n_groups": 8, "num_heads": 128, "head_dim": 64, "tie_word_embeddings": false,
         ], neutral: mambaNeutral,
-        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(stateSpace: reader) }
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(stateSpace: reader) }, newModel: .mamba2
     ) { (spec, config) throws(ModelError) in
         try mambaActivation(config)
         let space = StateSpaceSpec(

@@ -15,6 +15,8 @@ public struct ModelShape: Sendable, Equatable {
     public var mixture = MixtureShape()
     /// Its latent attention, where the family has it.
     public var latent = LatentShape()
+    /// Its layers with a recurrent state, where the family has some.
+    public var recurrent = RecurrentShape()
     /// Modules that predict further tokens.
     public var predictions = 0
     /// Whether an encoder learns pairs of texts beside masked tokens.
@@ -61,6 +63,10 @@ public struct ModelShape: Sendable, Equatable {
             let own = form.members(self) + [("tie_word_embeddings", .bool(true)), ("pad_token_id", pad)]
             let start: [JSONObject.Element] = form.kind == .encoderDecoder ? [("decoder_start_token_id", pad)] : []
             return .object(JSONObject(head + own + ends + start))
+        }
+        guard form.hasAttention else {
+            return .object(
+                JSONObject(head + form.members(self) + [("tie_word_embeddings", .bool(tiedEmbeddings))] + ends))
         }
         let members =
             head + [
@@ -157,6 +163,14 @@ public struct NewModelForm: Sendable {
     public var predicts = false
     /// Whether keys and values are computed from latent vectors.
     public var isLatent = false
+    /// Whether some layers have attention and all a feed-forward part; of Mamba's `members` are all keys there are.
+    public var hasAttention = true
+    /// Whether queries and keys are rotated.
+    public var rotates = true
+    /// Its names beside `model_type`, with underscores.
+    public var aliases: [String] = []
+    /// Of a family with layers that have a recurrent state.
+    public var recurrent: RecurrentForm?
     /// Members of `config.json` beside those that all families share.
     var members: @Sendable (ModelShape) -> [(key: String, value: JSON)] = { _ in [] }
 }

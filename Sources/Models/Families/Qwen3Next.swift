@@ -18,7 +18,8 @@ extension Family {
             "num_attention_heads": 16, "num_key_value_heads": 2, "moe_intermediate_size": 512,
             "shared_expert_intermediate_size": 512, "num_experts": 512, "num_experts_per_tok": 10,
             "norm_topk_prob": true,
-        ]), neutral: ["mlp_only_layers", "full_attention_interval"], rotatesPart: true, base: qwen3NextBase
+        ]), neutral: ["mlp_only_layers", "full_attention_interval"], rotatesPart: true, base: qwen3NextBase,
+        newModel: .qwen3Next
     ) { (spec, config) throws(ModelError) in
         try spec.setGatedDelta(config)
         var router = try RouterSpec(qwen: config)
@@ -37,7 +38,7 @@ extension Family {
         neutral: [
             "full_attention_interval", "rope_parameters.mrope_section", "rope_parameters.mrope_interleaved",
             "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype",
-        ], rotatesPart: true, base: qwen3NextBase
+        ], rotatesPart: true, base: qwen3NextBase, newModel: .qwen35
     ) { (spec, config) throws(ModelError) in
         guard try config.flag("attn_output_gate", default: true) else {
             throw .wrongValue(

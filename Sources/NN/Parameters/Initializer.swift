@@ -60,6 +60,7 @@ public final class Initializer: ParameterSource {
             try Tensor.uniform(shape, low: -bound, high: bound, using: &random)
         }
         switch (role, scheme) {
+        case (.ruled(let rule, _), _): return try rule.tensor(shape, &random)
         case (.scale(let initial), _): return try Tensor.full(shape, Double(initial), dtype: .float32)
         case (.bias, _): return try Tensor.zeros(shape)
         case (.embedding, .truncatedXavier): return try cut(1)

@@ -32,7 +32,12 @@ public enum ParameterRole: Sendable, Equatable {
     case scale(initial: Float)
     /// A bias, initially 0.
     case bias
+    /// One of these that begins by a rule of its own. Only sources of parameters are asked with it.
+    indirect case ruled(InitialRule, as: ParameterRole)
+
+    /// The function without how it begins.
+    public var plain: ParameterRole { if case .ruled(_, let role) = self { role.plain } else { self } }
 
     /// Whether it usually has weight decay: true for matrices, false for scales and biases.
-    public var isDecayed: Bool { self == .weight || self == .residualWeight || self == .embedding }
+    public var isDecayed: Bool { [.weight, .residualWeight, .embedding].contains(plain) }
 }

@@ -42,7 +42,7 @@ public final class TrainableParameters: ParameterSource {
             // A copy, because the source may be a mapped file.
             let plain = try given.to(.float32)
             let tensor = try (plain.storage === given.storage ? plain.copied() : plain).requiringGrad()
-            parameters.append(Parameter(name: name, role: role, tensor: tensor))
+            parameters.append(Parameter(name: name, role: role.plain, tensor: tensor))
             return tensor
         } catch {
             if failure == nil { failure = error }

@@ -45,6 +45,15 @@ struct OptionKey: Sendable {
     let usual: @Sendable (OptionFacts) -> (value: JSON, how: String)
     /// Stores a valid value in its field.
     let write: @Sendable (inout RunOptions, JSON) -> Void
+    /// Other spellings of the values of a choice, with underscores.
+    var spellings: [String: String] = [:]
+
+    /// With other spellings of the values of a choice.
+    func spelled(_ others: [(spelling: String, value: String)]) -> OptionKey {
+        var key = self
+        for other in others { key.spellings[other.spelling] = other.value }
+        return key
+    }
 
     /// Whether it is a path, on which the weights do not depend.
     var isPath: Bool {
@@ -107,7 +116,11 @@ struct OptionKey: Sendable {
         case .choice(let names):
             // "qwen3-moe" means qwen3_moe.
             func plain(_ name: String) -> String { name.lowercased().replacing("_", with: "-") }
-            return .string(names.contains(text) ? text : names.first { plain($0) == plain(text) } ?? text)
+            return .string(
+                names.contains(text)
+                    ? text
+                    : names.first { plain($0) == plain(text) }
+                        ?? spellings.first { plain($0.key) == plain(text) }?.value ?? text)
         case .path, .paths, .text, .folders: return .string(text)
         }
     }

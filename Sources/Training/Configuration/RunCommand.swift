@@ -30,7 +30,8 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let pretraining = RunCommand(
         "train", beginsModel: true,
         parts: [
-            .data, .output, .shape, .mixture, .latent, .objective, .rows, .compute, .quantization, .optimizer,
+            .data, .output, .shape, .mixture, .latent, .recurrent, .objective, .rows, .compute, .quantization,
+            .optimizer,
             .schedule, .seed, .dropout, .loss,
             .router, .predictions, .perEpoch,
             .evaluation, .heldOutRows, .checkpoints,

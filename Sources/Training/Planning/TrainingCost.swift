@@ -22,7 +22,7 @@ public struct TrainingCost: Sendable, Equatable {
     /// Of the parameters: how many have a shape, and whether they are matrices between embedding and head, for which
     /// some optimisers keep less.
     private let shapes: [(shape: Shape, isHidden: Bool, count: Int)]
-    /// By what they do: "embedding", "attention", "feed-forward", "norm", "head".
+    /// By what they do: "embedding", "attention", "recurrent layers", "feed-forward", "norm", "head".
     public let parametersByPart: [(part: String, count: Int)]
     public let length: Int
     /// Operations of a token forward, by part: "attention projections", "attention scores", "feed-forward", "head".
@@ -70,12 +70,15 @@ public struct TrainingCost: Sendable, Equatable {
             let widths = Double(attention.scoreDimension) + Double(attention.valueDimension)
             return total + 2 * Double(attention.heads) * widths * seen
         }
-        operationsByPart = [
-            ("attention projections", 2 * passes * counter.multiplied("attention")),
+        let recurrent = 2 * passes * counter.multiplied("recurrent layers")
+        var operations = [("attention projections", 2 * passes * counter.multiplied("attention"))]
+        if recurrent > 0 { operations.append(("recurrent projections", recurrent)) }
+        operations += [
             (spec.hasStates ? "attention scores and states" : "attention scores", scores),
             ("feed-forward", 2 * passes * counter.multiplied("feed-forward")),
             ("head", 2 * Double(spec.hiddenSize) * Double(spec.vocabularySize)),
         ]
+        operationsByPart = operations
     }
 
     public var forwardPerToken: Double { operationsByPart.reduce(0) { $0 + $1.count } }
@@ -259,11 +262,14 @@ private final class ParameterCounter: ParameterSource {
             : role == .embedding
                 ? "embedding"
                 : name.contains("norm") || name.contains("LayerNorm")
-                    ? "norm" : name.contains("_attn") ? "attention" : "feed-forward"
+                    ? "norm"
+                    : name.contains("_attn")
+                        ? "attention" : name.contains(".mixer.") ? "recurrent layers" : "feed-forward"
         // A head that shares the table takes its bias' size from it, and no table is made here.
         let isSharedBias = shape == [0] && name.hasSuffix(".bias")
         let count = isSharedBias ? spec.vocabularySize : shape.reduce(1) { $0.multiplied(clampedBy: $1) }
-        let isHidden = shape.rank == 2 && part != "head" && part != "embedding"
+        // Decays of states are a table that nothing is multiplied with as by a matrix.
+        let isHidden = shape.rank == 2 && role.isDecayed && part != "head" && part != "embedding"
         let takesPart = takesPart(name)
         if !takesPart { idle = idle.adding(clamped: count) }
         if isHidden, takesPart { ofToken[part, default: 0] += Double(count) }

@@ -157,6 +157,13 @@ public final class Trainer {
         } else {
             (body, trained) = try TrainedBody.new(architecture, resolved)
         }
+        if model == nil, let decoder = body.decoder,
+            decoder.tree.parameters.contains(where: {
+                decoder.configuration.publishedName($0.path) == nil
+            })
+        {
+            files.joined = JoinedModel(decoder)
+        }
         if let decoder = body.decoder {
             try resolved.recompute(decoder)
         } else {

@@ -22,8 +22,8 @@ final class GatedDelta: SelfAttention {
         let widths = [spec.keyWidth, spec.keyWidth, spec.valueWidth, spec.valueWidth, spec.heads, spec.heads]
         inputs = zip(Self.names, widths).map { Linear(source, "\(name).\($0)", from: hidden, to: $1) }
         convolution = CausalConvolution(source, name + ".conv", spec.convolution)
-        stepBias = RecurrentParameter(source, name + ".dt_bias", shape: [spec.heads])
-        rates = RecurrentParameter(source, name + ".A_log", shape: [spec.heads])
+        stepBias = RecurrentParameter(source, name + ".dt_bias", shape: [spec.heads], .constant(1))
+        rates = RecurrentParameter(source, name + ".A_log", shape: [spec.heads], .logOfUniform(0.01...16))
         norm = Norm(source, name + ".norm", size: spec.valueDimension, epsilon: spec.epsilon)
         output = Linear(source, name + ".out_proj", from: spec.valueWidth, to: hidden, role: .residualWeight)
         self.layer = layer

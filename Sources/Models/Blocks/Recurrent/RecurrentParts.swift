@@ -22,9 +22,11 @@ final class CausalConvolution: ModuleLeaf {
     var hooks = LeafHooks()
     private var single: Tensor?
 
-    init(_ source: ParameterSource, _ path: String, _ spec: ConvolutionSpec) {
+    /// - Parameter rule: how its weights begin where they do not follow the scheme of matrices.
+    init(_ source: ParameterSource, _ path: String, _ spec: ConvolutionSpec, rule: InitialRule? = nil) {
         self.path = path
-        weight = source.parameter(path + ".weight", shape: [spec.channels, 1, spec.width], role: .weight)
+        let role = rule.map { ParameterRole.ruled($0, as: .weight) } ?? .weight
+        weight = source.parameter(path + ".weight", shape: [spec.channels, 1, spec.width], role: role)
         bias = spec.hasBias ? source.parameter(path + ".bias", shape: [spec.channels], role: .bias) : nil
         source.register(self)
     }
@@ -69,9 +71,9 @@ final class RecurrentParameter: ModuleLeaf {
     var hooks = LeafHooks()
     private var derived: Tensor?
 
-    init(_ source: ParameterSource, _ path: String, shape: Shape) {
+    init(_ source: ParameterSource, _ path: String, shape: Shape, _ rule: InitialRule) {
         self.path = path
-        value = source.parameter(path, shape: shape, role: .bias)
+        value = source.parameter(path, shape: shape, role: .ruled(rule, as: .bias))
         source.register(self)
     }
 

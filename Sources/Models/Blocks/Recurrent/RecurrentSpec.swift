@@ -1,3 +1,4 @@
+import MartletNN
 import MartletSystem
 
 /// A layer that mixes the tokens of a sequence through a state of fixed size in place of attention.
@@ -42,6 +43,13 @@ public struct ConvolutionSpec: Sendable, Equatable {
     }
 
     var stateCount: Int { channels.multiplied(clampedBy: width - 1) }
+    /// How the weights of Mamba's begin: as PyTorch's convolutions do, U(±1 / √width).
+    var uniformRule: InitialRule { .uniform(bound: 1 / Double(max(width, 1)).squareRoot()) }
+}
+
+extension InitialRule {
+    /// The steps that state spaces begin with.
+    static let mambaSteps = InitialRule.steps(0.001...0.1, floor: 1e-4)
 }
 
 /// The gated short convolution of LFM2 (Liquid AI 2025).
@@ -87,6 +95,9 @@ public struct StateSpaceSpec: Sendable, Equatable {
     /// Steps are limited to this range.
     public var stepLimits: ClosedRange<Double>
     public var epsilon: Float
+    /// Whether a new layer's steps and convolution begin as Mamba 2's; those of Granite 4 begin with a bias of 1, and by
+    /// the scheme of matrices.
+    public var beginsAsMamba = true
 
     public init(
         heads: Int, headDimension: Int, groups: Int, stateSize: Int, convolutionWidth: Int, hasConvolutionBias: Bool,

@@ -16,13 +16,17 @@ final class SelectiveScan: SelfAttention {
         let inner = spec.inner
         value = Linear(source, name + ".x_proj", from: hidden, to: inner, bias: spec.hasBias)
         gate = Linear(source, name + ".z_proj", from: hidden, to: inner, bias: spec.hasBias)
-        convolution = CausalConvolution(source, name + ".conv", spec.convolution)
+        convolution = CausalConvolution(
+            source, name + ".conv", spec.convolution, rule: spec.convolution.uniformRule)
         stepDown = Linear(source, name + ".dt_down_proj", from: inner, to: spec.stepRank)
         written = Linear(source, name + ".b_proj", from: inner, to: spec.stateSize)
         read = Linear(source, name + ".c_proj", from: inner, to: spec.stateSize)
-        step = Linear(source, name + ".dt_proj", from: spec.stepRank, to: inner, bias: true)
-        rates = RecurrentParameter(source, name + ".A_log", shape: [inner, spec.stateSize])
-        skip = RecurrentParameter(source, name + ".D", shape: [inner])
+        let bound = 1 / Double(max(spec.stepRank, 1)).squareRoot()
+        step = Linear(
+            source, name + ".dt_proj", from: spec.stepRank, to: inner, bias: true,
+            role: .ruled(.uniform(bound: bound), as: .weight), biasRule: .mambaSteps)
+        rates = RecurrentParameter(source, name + ".A_log", shape: [inner, spec.stateSize], .logarithms)
+        skip = RecurrentParameter(source, name + ".D", shape: [inner], .constant(1))
         output = Linear(source, name + ".out_proj", from: inner, to: hidden, bias: spec.hasBias, role: .residualWeight)
         self.layer = layer
         self.spec = spec

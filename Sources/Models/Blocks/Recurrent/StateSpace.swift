@@ -19,10 +19,12 @@ final class StateSpace: SelfAttention {
         gate = Linear(source, name + ".z_proj", from: hidden, to: inner, bias: bias)
         value = Linear(source, name + ".xbc_proj", from: hidden, to: spec.convolution.channels, bias: bias)
         step = Linear(source, name + ".dt_proj", from: hidden, to: spec.heads, bias: bias)
-        convolution = CausalConvolution(source, name + ".conv", spec.convolution)
-        stepBias = RecurrentParameter(source, name + ".dt_bias", shape: [spec.heads])
-        rates = RecurrentParameter(source, name + ".A_log", shape: [spec.heads])
-        skip = RecurrentParameter(source, name + ".D", shape: [spec.heads])
+        convolution = CausalConvolution(
+            source, name + ".conv", spec.convolution, rule: spec.beginsAsMamba ? spec.convolution.uniformRule : nil)
+        stepBias = RecurrentParameter(
+            source, name + ".dt_bias", shape: [spec.heads], spec.beginsAsMamba ? .mambaSteps : .constant(1))
+        rates = RecurrentParameter(source, name + ".A_log", shape: [spec.heads], .logarithms)
+        skip = RecurrentParameter(source, name + ".D", shape: [spec.heads], .constant(1))
         norm = GroupNorm(source, name + ".norm", groups: spec.groups, size: inner, epsilon: spec.epsilon)
         output = Linear(source, name + ".out_proj", from: inner, to: hidden, bias: bias, role: .residualWeight)
         self.layer = layer

@@ -32,6 +32,8 @@ public struct ObjectiveOptions: Sendable, Equatable {
             switch self {
             case .nextSentence, .sentenceOrder: form.pairArchitecture != nil
             case .replaced: form.replacedArchitecture != nil
+            // A state is made of the tokens before: a prefix cannot see itself both ways.
+            case .prefix: form.recurrent == nil
             default: true
             }
         }

@@ -98,7 +98,7 @@ extension OptionFacts {
     /// Of the model that is trained; nil for a dense one.
     var mixture: MixtureFacts? {
         guard let model else {
-            guard let form = run.shape.form.mixture else { return nil }
+            guard let form = run.shape.form.mixture, run.shape.mixture.experts > 0 else { return nil }
             return MixtureFacts(
                 isBalancedByBias: form.isBalancedByBias,
                 takesExpertsChoice: !form.isBalancedByBias && run.shape.mixture.groups == 1)

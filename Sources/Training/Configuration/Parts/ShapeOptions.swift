@@ -29,7 +29,8 @@ extension OptionPart {
             .option(
                 "family", \.shape.family, .choice(Family.begun.map(\.name)), "The architecture.", shown: true,
                 flags: ["arch"],
-                others: "model_type architecture model", default: .value(Family.begun.first?.name ?? "")),
+                others: "model_type architecture model", default: .value(Family.begun.first?.name ?? "")
+            ).spelled(Family.begun.flatMap { family in family.form.aliases.map { ($0, family.name) } }),
             .integer(
                 "hidden_size", \.shape.hiddenSize, 8...65_536, "Width of the residual stream.",
                 others: "hidden dim d_model n_embd embed_dim embedding_size model_dim width n_embed emb_dim",
@@ -37,16 +38,16 @@ extension OptionPart {
             .integer(
                 "heads", \.shape.heads, 1...1024, "Attention heads.",
                 others: "n_head n_heads num_heads num_attention_heads attention_heads head_count",
-                default: size { $0.heads }),
+                default: size(ofAttention: true) { $0.heads }),
             .integer(
                 "key_value_heads", \.shape.keyValueHeads, 1...1024,
                 "Heads of keys and values, shared by the query heads.",
                 others: "kv_heads num_kv_heads n_kv_heads n_kv_head num_key_value_heads n_query_groups",
-                default: size { $0.keyValueHeads }),
+                default: size(ofAttention: true) { $0.keyValueHeads }),
             .integer(
                 "intermediate_size", \.shape.intermediateSize, 8...262_144, "Width inside the feed-forward blocks.",
                 others: "d_ff ffn ffn_dim ff_dim mlp_dim feed_forward_length n_inner feed_forward",
-                default: size { $0.intermediateSize }),
+                default: size(ofAttention: true) { $0.intermediateSize }),
             .flag(
                 "tied_embeddings", \.shape.tiedEmbeddings, "The head is the embedding.",
                 others: "tie tied tie_word_embeddings tie_embeddings weight_tying",
@@ -54,7 +55,10 @@ extension OptionPart {
             .number(
                 "rope_theta", \.shape.ropeTheta, 1...1e9, "Base of the rotary frequencies.",
                 others: "theta rope rope_base rope_freq_base",
-                default: .from { ($0.run.shape.form.ropeTheta, "default of the family") }),
+                default: .from {
+                    let form = $0.run.shape.form
+                    return form.rotates ? (form.ropeTheta, "default of the family") : (nil, "nothing is rotated")
+                }),
             .integer(
                 "sliding_window", \.shape.slidingWindow, 0...1_048_576,
                 "How far back the layers look that slide, itself included; 0: all see everything.",
@@ -65,6 +69,22 @@ extension OptionPart {
         ]
     ) { (run, _) throws(TrainingError) in
         let shape = run.shape
+        guard shape.form.rotates || shape.ropeTheta == ModelShape().ropeTheta else {
+            throw TrainingError(.configuration, "rope_theta: family \(shape.family) rotates nothing")
+        }
+        guard shape.form.hasAttention else {
+            let given = [
+                ("heads", shape.heads), ("key_value_heads", shape.keyValueHeads),
+                ("intermediate_size", shape.intermediateSize), ("sliding_window", shape.slidingWindow),
+            ].filter { $0.1 > 0 }.map(\.0)
+            guard given.isEmpty else {
+                throw TrainingError(
+                    .configuration,
+                    "\(given.joined(separator: ", ")): layers of family \(shape.family) have neither attention nor a "
+                        + "feed-forward part; state_size and conv_width are theirs")
+            }
+            return
+        }
         guard shape.hiddenSize % shape.heads == 0 && shape.hiddenSize / shape.heads % 8 == 0 else {
             throw TrainingError(
                 .configuration,
@@ -83,8 +103,11 @@ extension OptionPart {
         }
     }
 
-    private static func size(_ size: @escaping @Sendable (NewModelForm) -> NewModelForm.Size) -> OptionDefault<Int> {
+    private static func size(
+        ofAttention: Bool = false, _ size: @escaping @Sendable (NewModelForm) -> NewModelForm.Size
+    ) -> OptionDefault<Int> {
         .from { facts in
+            guard !ofAttention || facts.run.shape.form.hasAttention else { return (nil, "no attention") }
             let rule = size(facts.run.shape.form)
             return (rule.value(facts.run.shape), rule.how)
         }
