@@ -56,7 +56,7 @@ import TinyModels
 
     @Test(
         arguments: [
-            ("deberta-v2", "conv_kernel_size", .integer(3)), ("deberta-v2", "pos_att_type", .array(["c2c"])),
+            ("deberta-v2", "conv_kernel_size", .integer(2)), ("deberta-v2", "pos_att_type", .array(["c2c"])),
             ("deberta-v2", "norm_rel_ebd", "batch_norm"), ("deberta-v2", "relative_attention", false),
             ("deberta-v2", "embedding_size", 16), ("deberta-v2", "position_buckets", 200),
             ("deberta-v2", "pooler_hidden_act", "tanh"), ("deberta-v2", "attention_head_size", 4),

@@ -197,6 +197,25 @@ import TinyModels
         }
     }
 
+    @Test(arguments: [("conv_kernel_size", 4), ("conv_groups", 5), ("conv_kernel_size", -1)])
+    func aConvolutionThatDoesNotFitIsRefused(_ key: String, _ value: Int) throws {
+        try FamilyGolden("deberta-v2-conv").withFolder(change: { $0[key] = .integer(Int64(value)) }) { path in
+            let error = #expect(throws: ModelError.self) { _ = try Checkpoint(path: path).encoder() }
+            #expect("\(error.map { "\($0)" } ?? "")".contains(key))
+        }
+    }
+
+    /// Texts beside each other do not see each other through a convolution, and dropout leaves it as it is drawn.
+    @Test func aConvolutionStaysWithinItsText() throws {
+        let golden = try FamilyGolden("deberta-v2-conv5")
+        try golden.withFolder { path in
+            let encoder = try Checkpoint(path: path).encoder(), short = Array(golden.tokens.prefix(3))
+            let alone = try FamilyTests.floats(encoder([short]))
+            let between = try FamilyTests.floats(encoder([golden.tokens, short, golden.tokens]))
+            #expect(Array(between[golden.expected.count..<golden.expected.count + alone.count]) == alone)
+        }
+    }
+
     @Test func anUnknownFamilyIsRefusedWithItsNearestRelative() throws {
         try FamilyGolden("granite").withFolder(change: { $0["model_type"] = "granite_swa" }) { path in
             let error = #expect(throws: ModelError.self) { _ = try Checkpoint(path: path).decoder() }

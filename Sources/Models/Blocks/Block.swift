@@ -17,6 +17,7 @@ final class Block {
     private let altUp: AltUp?
     private let ownInput: PerLayerGate?
     private let outputScale: ScaleVector?
+    private let convolution: TokenConvolution?
 
     /// The part that mixes the channels of each token.
     enum ChannelMixer {
@@ -70,6 +71,7 @@ final class Block {
             PerLayerGate(source, name, layer: layer, spec, size: $0, hidden: hidden)
         }
         outputScale = spec.hasOutputScale ? ScaleVector(source, name + ".layer_scalar", size: 1) : nil
+        convolution = spec.convolution.map { TokenConvolution(source, name, $0, spec.norm, hidden: hidden) }
     }
 
     /// The residual stream `[tokens, hidden]` after this block; x is consumed.
@@ -79,7 +81,9 @@ final class Block {
         }
         if isParallel { return try parallel(x, pass) }
         if let altUp { return try alternating(x, altUp, pass) }
+        let input = convolution == nil ? nil : x.copied()  // The sums of the layer take x over.
         var result = try serial(x, pass)
+        if let convolution, let input { result = try convolution(result, input: input, pass) }
         if let ownInput { result = try Fused.add(result, ownInput.update(result, pass)) }
         // A number that is stored and not trained.
         if let outputScale { result = try result * outputScale.weight.detach() }

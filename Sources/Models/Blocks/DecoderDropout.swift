@@ -71,6 +71,8 @@ public struct DecoderDropout: Sendable, Equatable {
 
     /// The first site number of vectors of distances.
     static let positionSites = 3072
+    /// The site number of a convolution beside a layer.
+    static let convolutionSite = 4095
 
     private func attention(_ site: Int) -> AttentionDropout {
         var stream = RandomStream(seed: seed ^ 0x6174_7465_6e74_6e00, stream: UInt64(step) << 12 | UInt64(site))

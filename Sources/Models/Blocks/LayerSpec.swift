@@ -24,6 +24,8 @@ public struct LayerSpec: Sendable, Equatable {
     public var altUp: AltUpSpec?
     /// Whether the residual stream is multiplied by a number of the layer's own behind it (Gemma 4).
     public var hasOutputScale = false
+    /// A convolution over neighbouring tokens beside the layer (DeBERTa v2).
+    public var convolution: TokenConvolutionSpec?
 
     public init(
         norm: NormSpec, normPlacement: NormPlacement = .before, attention: AttentionSpec,

@@ -18,16 +18,14 @@ extension Family {
                         throw .wrongValue(file: reader.file, key: key, found: "\(found)", expected: "\(expected)")
                     }
                 }
-                let kernel = try reader.integer("conv_kernel_size", in: 0...1024, default: 0)
-                guard kernel == 0 else {
-                    throw .wrongValue(
-                        file: reader.file, key: "conv_kernel_size", found: "\(kernel)",
-                        expected: "0: the convolution beside the first layer of DeBERTa-v2-xlarge and -xxlarge is not "
-                            + "computed; DeBERTa v3 has none")
-                }
                 try reader.demand("pooler_hidden_act", is: "gelu")
                 spec.learnsPositions = try reader.flag("position_biased_input", default: true)
                 spec.disentangled = try DisentangledSpec(reader, spec)
+                if let convolution = try TokenConvolutionSpec(reader, hidden: spec.hiddenSize) {
+                    var layers = spec.layers
+                    layers[0].convolution = convolution
+                    spec.ownLayers = layers
+                }
                 return spec
             },
             places: { name in
@@ -46,6 +44,8 @@ extension Family {
                         "model.embed_types": "embeddings.token_type_embeddings",
                         "model.layers.relative_embeddings": "encoder.rel_embeddings",
                         "model.layers.relative_norm": "encoder.LayerNorm",
+                        "model.layers.0.convolution": "encoder.conv.conv",
+                        "model.layers.0.convolution_norm": "encoder.conv.LayerNorm",
                     ], layers: "encoder.layer", inside: bertModules.merging(own) { $1 })
                 return [.tensor(stored), .tensor("deberta." + stored)]
             }, ggufPlaces: { [.tensor($0)] },
@@ -61,7 +61,7 @@ extension Family {
             "intermediate_size": 6144, "max_position_embeddings": 512, "type_vocab_size": 0, "layer_norm_eps": 1e-7,
         ],
         neutral: [
-            // Of the convolution that is not there, of dropout, and of which name the head for masked tokens has.
+            // Of a convolution that is not there, of dropout, and of which name the head for masked tokens has.
             "conv_act", "conv_groups", "pooler_dropout", "cls_dropout", "legacy", "padding_idx", "tie_word_embeddings",
         ],
         newModel: NewModelForm(kind: .encoder, architecture: "DebertaV2ForMaskedLM", prefix: "deberta.") { shape in
@@ -73,6 +73,29 @@ extension Family {
                 ("position_biased_input", false), ("pooler_hidden_act", "gelu"),
             ]
         })
+}
+
+extension TokenConvolutionSpec {
+    /// - Returns: nil for a model without a convolution; v3's have none.
+    init?(_ reader: ConfigurationReader, hidden: Int) throws(ModelError) {
+        let key = "conv_kernel_size", width = try reader.integer(key, in: 0...1023, default: 0)
+        guard width > 0 else { return nil }
+        guard width % 2 == 1 else {
+            throw .wrongValue(
+                file: reader.file, key: key, found: "\(width)",
+                expected: "an odd number: as many tokens before one as after it")
+        }
+        let groups = try reader.integer("conv_groups", in: 1...65_536, default: 1)
+        guard hidden % groups == 0 else {
+            throw .wrongValue(
+                file: reader.file, key: "conv_groups", found: "\(groups)",
+                expected: "a divisor of hidden_size, \(hidden)")
+        }
+        let isTanh = try reader.string("conv_act", default: "tanh") == "tanh"
+        self.init(
+            width: width, groups: groups,
+            activation: isTanh ? nil : try Activation(reader, keys: "conv_act", default: "tanh"))
+    }
 }
 
 extension DisentangledSpec {

@@ -8,11 +8,14 @@ import MartletTensor
 /// let layer = Convolution(source, "conv", from: 3, to: 16, size: [3, 3], padding: [1, 1])
 /// let y = try layer(images)      // [batch, 3, height, width] -> [batch, 16, height, width]
 /// ```
-public final class Convolution {
-    public let weight: Tensor
-    public let bias: Tensor?
+public final class Convolution: ModuleLeaf {
+    public let path: String
+    public var kind: String { "convolution" }
+    public private(set) var weight: Tensor
+    public private(set) var bias: Tensor?
     public let windows: Windows
     public let groups: Int
+    public var hooks = LeafHooks()
 
     /// - Parameters:
     ///   - size: of the window, one number per dimension.
@@ -21,11 +24,28 @@ public final class Convolution {
         _ source: ParameterSource, _ name: String, from inputs: Int, to outputs: Int, size: [Int],
         stride: [Int]? = nil, padding: [Int]? = nil, dilation: [Int]? = nil, groups: Int = 1, bias: Bool = true
     ) {
+        path = name
         let shape = Shape([outputs, inputs / max(1, groups)] + size)
         weight = source.parameter(name + ".weight", shape: shape, role: .weight)
         self.bias = bias ? source.parameter(name + ".bias", shape: [outputs], role: .bias) : nil
         windows = Windows(size, stride: stride ?? size.map { _ in 1 }, padding: padding, dilation: dilation)
         self.groups = groups
+        source.register(self)
+    }
+
+    public var parameters: [ModuleParameter] {
+        [ModuleParameter(path: path + ".weight", role: .weight, value: weight)]
+            + (bias.map { [ModuleParameter(path: path + ".bias", role: .bias, value: $0)] } ?? [])
+    }
+
+    public func replaceParameters(_ change: (ModuleParameter, Tensor) throws -> Tensor) rethrows {
+        for parameter in parameters {
+            if parameter.role == .bias {
+                bias = try bias.map { try change(parameter, $0) }
+            } else {
+                weight = try change(parameter, weight)
+            }
+        }
     }
 
     /// - Parameter x: `[batch, in, …]`. Returns `[batch, out, …]`.
@@ -52,7 +72,8 @@ public final class Convolution {
             results.append(try Fused.linear(input, [(factor, shift)])[0])  // [batch * out…, out / groups]
         }
         let joined = groups == 1 ? results[0] : try Tensor.concatenate(results, axis: 1)  // [batch * out…, out]
-        return try joined.reshape([x.shape[0]] + places + [outputs])
+        let result = try joined.reshape([x.shape[0]] + places + [outputs])
             .permute([0, rank + 1] + Array(1...rank)).contiguous()  // [batch, out, out…]
+        return hooks.isEmpty ? result : try hooks(result, of: path)
     }
 }
