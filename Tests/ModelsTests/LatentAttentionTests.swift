@@ -1,5 +1,6 @@
 import Foundation
 import MartletFormats
+import MartletJSON
 import MartletModels
 import MartletNN
 import MartletTensor
@@ -41,6 +42,62 @@ import TinyModels
             let experts = 3 * spec.hiddenSize * 12 * 2
             #expect(counts.all - counts.active == experts * (8 - 3))
         }
+    }
+
+    /// DeepSeek V3 with its sizes divided, but for the feed-forward parts, which have no cache.
+    private static func deepSeek(dividedBy part: Int, layers: Int) throws -> DecoderConfiguration {
+        let numbers = [
+            ("num_attention_heads", 128 / part), ("kv_lora_rank", 512 / part), ("q_lora_rank", 1536 / part),
+            ("qk_nope_head_dim", 128 / part), ("qk_rope_head_dim", 64 / part), ("v_head_dim", 128 / part),
+            ("num_hidden_layers", layers), ("first_k_dense_replace", layers), ("hidden_size", 7168 / part / part),
+            ("intermediate_size", 64), ("vocab_size", 96), ("max_position_embeddings", 8192),
+        ]
+        var members: JSONObject = ["model_type": "deepseek_v3"]
+        for (key, value) in numbers { members[key] = .integer(Int64(value)) }
+        return try Family.configuration(ConfigurationReader(file: "DeepSeek V3", json: .object(members))).1
+    }
+
+    /// The same with keys and values of every head in the cache.
+    private static func naive(_ spec: DecoderConfiguration) -> DecoderConfiguration {
+        var spec = spec
+        for layer in spec.layers.indices { spec.layers[layer].attention.latent = nil }
+        return spec
+    }
+
+    /// The published model keeps a seventieth of the bytes; an eighth of its heads, each an eighth as wide, and of its rank,
+    /// still less than a fifth. What is counted is what a cache of so many tokens takes.
+    @Test(arguments: [(1, 70.0), (8, 5.0)]) func theCacheOfFourThousandTokensIsSmall(_ part: Int, _ times: Double)
+        throws
+    {
+        let spec = try Self.deepSeek(dividedBy: part, layers: 2), context = 4096
+        let latent = spec.cacheBytes(tokens: context), naive = Self.naive(spec).cacheBytes(tokens: context)
+        #expect(Double(naive) / Double(latent) >= times, "\(naive) and \(latent) bytes")
+        let attention = spec.attention, rank = try #require(attention.latent)
+        #expect(latent == 2 * 2 * context * (rank.rank + rank.rotatedDimension))
+        #expect(naive == 2 * 2 * context * attention.heads * (attention.headDimension + attention.valueDimension))
+    }
+
+    /// A token decoded behind 4,096 others has the logits of the naive form, which computes keys and values of every head
+    /// for the whole text.
+    @Test func decodeAtFourThousandTokensHasTheLogitsOfTheNaiveForm() throws {
+        let spec = try Self.deepSeek(dividedBy: 8, layers: 2), context = 4096
+        let decoder = Decoder(Initializer(.normal(deviation: 0.1, layers: 2), seed: 4), spec)
+        try decoder.prepare(.exact)
+        let tokens = (0...context).map { place -> Int32 in
+            let mixed: Int = place * 37 + place / 5 * 11 + place * place / 97
+            return Int32(mixed % 96)
+        }
+        let cache = KVCache(spec, precision: .exact)
+        for first in stride(from: 0, to: context, by: 512) {
+            let rows = Array(tokens[first..<first + 512])
+            _ = try decoder.hiddenStates(rows, [DecoderSequence(rows: 0..<512, cache: cache)])
+        }
+        let last = try decoder.hiddenStates([tokens[context]], [DecoderSequence(rows: 0..<1, cache: cache)])
+        let decoded = try FamilyTests.floats(decoder.logits(last))
+        let whole = try noGrad { try decoder.hiddenStates(tokens, segments: [0..<context + 1]) }
+        let naive = try FamilyTests.floats(decoder.logits(whole.narrow(0, from: context, length: 1).contiguous()))
+        #expect(FamilyTests.relativeError(decoded, naive) < 1e-5)
+        #expect(cache.length == context + 1)
     }
 
     /// Two sequences in a batch, an adapter on the expanding projection, and weights that change after a pass.
