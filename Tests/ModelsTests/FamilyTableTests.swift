@@ -189,11 +189,25 @@ import TinyModels
         ("qwen3_next", "linear_num_key_heads", .integer(3)), ("qwen3_next", "hidden_act", .string("gelu")),
         ("qwen3_next", "linear_conv_kernel_dim", .integer(100)),
         ("gpt_neo", "attention_layers", .array(["global"])), ("glm4", "hidden_act", .string("mish")),
+        ("gemma4-experts", "num_experts", .integer(0)), ("gemma4-experts", "moe_intermediate_size", .null),
     ])
     func whatIsNotComputedIsRefused(_ name: String, _ key: String, _ value: JSON) throws {
         try FamilyGolden(name).withFolder(change: { $0[key] = value }) { path in
             let error = #expect(throws: ModelError.self) { _ = try Checkpoint(path: path).decoder() }
             #expect("\(error.map { "\($0)" } ?? "")".contains(key))
+        }
+    }
+
+    /// Heads of layers that there are not, that differ within a kind of layers, or come with what is not read.
+    @Test(arguments: [
+        #"{"9": {"head_dim": 16}}"#, #"{"1": 3}"#, #"{"1": {"head_dim": 16}}"#, #"{"0": {"num_key_value_heads": 1}}"#,
+        #"{"1": {"intermediate_size": 16}}"#,
+    ])
+    func headsOfLayersThatDoNotFitAreRefused(_ text: String) throws {
+        let heads = try JSON(parsing: Array(text.utf8))
+        try FamilyGolden("gemma4").withFolder(change: { $0["per_layer_config"] = heads }) { path in
+            let error = #expect(throws: ModelError.self) { _ = try Checkpoint(path: path).decoder() }
+            #expect("\(error.map { "\($0)" } ?? "")".contains("per_layer_config"))
         }
     }
 

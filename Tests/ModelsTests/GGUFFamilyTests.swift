@@ -32,6 +32,7 @@ import TinyModels
         "qwen2_moe-all", "qwen3_moe-all", "olmoe", "gpt_oss", "gemma", "granite", "granitemoe", "starcoder2-full",
         "seed_oss-bias", "arcee", "lfm2", "lfm2-bias", "mamba", "mamba-bias", "mamba2", "granitemoehybrid",
         "granitemoehybrid-dense", "qwen3_next", "baichuan", "baichuan-alibi", "glm4_moe", "llama4-plain",
+        "gemma3n-files", "gemma4", "gemma4-values", "gemma4-experts", "gemma4-experts-all",
     ])
     func writtenFilesComputeTheSame(_ name: String) throws {
         let golden = try FamilyGolden(name)
@@ -54,12 +55,87 @@ import TinyModels
             let known = Set((names[architecture]?.array ?? []).compactMap(\.string))
             #expect(!known.isEmpty)
             for tensor in contents.tensors {
-                // Decays and skips of state spaces have no suffix.
+                // Decays and skips of state spaces have no suffix; scales of Gemma 4's routers and experts one of their own.
                 let isPlain = tensor.name.hasSuffix(".ssm_a") || tensor.name.hasSuffix(".ssm_d")
                 let parts = tensor.name.split(separator: ".").dropLast(isPlain ? 0 : 1)
                 let plain = (parts.first == "blk" ? parts.dropFirst(2) : parts[...]).joined(separator: ".")
                 #expect(known.contains(plain), "\(architecture) has no \(tensor.name)")
             }
+        }
+    }
+
+    /// A folder, its GGUF file, and a folder of that: the same tensors, bit for bit, and the same logits. What converters say
+    /// of the model is in the metadata.
+    @Test(arguments: ["gemma3n-files", "gemma4", "gemma4-values", "gemma4-experts", "gemma4-experts-all"])
+    func theWayThereAndBackChangesNoBit(_ name: String) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let folder = try Checkpoint(path: path), contents = try folder.ggufContents()
+            var writer = GGUFWriter()
+            writer.metadata = contents.metadata
+            for tensor in contents.tensors { writer.add(tensor.name, try tensor.make()) }
+            let file = path + "/model.gguf"
+            try writer.write(to: file)
+            let checkpoint = try Checkpoint(path: file)
+            let own = try folder.folderTensors(), other = try checkpoint.folderTensors()
+            #expect(own.map(\.name).sorted() == other.map(\.name).sorted())
+            for tensor in own {
+                let back = try #require(other.first { $0.name == tensor.name })
+                let x = try tensor.make().to(.float32), y = try back.make().to(.float32)
+                #expect(x.shape == y.shape, "\(tensor.name)")
+                #expect(try x.toArray(as: Float.self) == y.toArray(as: Float.self), "\(tensor.name)")
+            }
+            func logits(_ checkpoint: Checkpoint) throws -> [Float] {
+                let decoder = try checkpoint.decoder()
+                try decoder.prepare(.exact)
+                return try FamilyTests.floats(decoder(golden.tokens))
+            }
+            #expect(try logits(checkpoint) == logits(folder))
+            // What a folder of the file would say computes the same too.
+            let (trained, _) = try checkpoint.trainableDecoder()
+            #expect(FamilyTests.relativeError(try FamilyTests.floats(trained(golden.tokens)), golden.expected) < 1e-4)
+            let architecture = name.hasPrefix("gemma3n") ? "gemma3n" : "gemma4"
+            let says = Set(contents.metadata.map(\.key).filter { $0.hasPrefix(architecture + ".") })
+            let expected =
+                [
+                    "attention.sliding_window_pattern", "attention.shared_kv_layers",
+                    "embedding_length_per_layer_input",
+                    "rope.freq_base_swa", "attention.sliding_window", "final_logit_softcapping",
+                ]
+                + (architecture == "gemma4"
+                    ? ["attention.key_length_swa", "rope.dimension_count_swa"]
+                    : ["altup.active_idx", "altup.num_inputs", "activation_sparsity_scale"])
+            for key in expected where key != "final_logit_softcapping" || golden.config[key]?.double != nil {
+                #expect(says.contains("\(architecture).\(key)"), "\(key)")
+            }
+            #expect(!says.contains("\(architecture).attention.scale"))
+        }
+    }
+
+    /// Keys of these files that cannot be what the model is are refused by name.
+    @Test(arguments: [
+        ("attention.head_count_kv", GGUFValue.array(GGUFArray([Int32(2), 1, 2, 2]))),
+        ("attention.value_length_swa", .uint32(4)), ("rope.dimension_count_swa", .uint32(4)),
+        ("feed_forward_length", .array(GGUFArray([Int32(40), 40, 40, 48]))), ("attention.scale", .float32(0.5)),
+        ("attention.sliding_window_pattern", .array(GGUFArray([true, false]))),
+    ])
+    func whatGemma4CannotBeIsRefused(_ key: String, _ value: GGUFValue) throws {
+        try FamilyGolden("gemma4-values").withFolder { path in
+            let contents = try Checkpoint(path: path).ggufContents()
+            var writer = GGUFWriter()
+            writer.metadata = contents.metadata
+            writer.metadata["gemma4." + key] = value
+            for tensor in contents.tensors { writer.add(tensor.name, try tensor.make()) }
+            let file = path + "/model.gguf"
+            try writer.write(to: file)
+            #expect { _ = try Checkpoint(path: file).decoder() } throws: { "\($0)".contains(key) }
+        }
+    }
+
+    /// Layers that take their keys from others than readers think are not written.
+    @Test func unusualLendersAreRefused() throws {
+        try FamilyGolden("gemma3n").withFolder { path in
+            #expect { _ = try Checkpoint(path: path).ggufContents() } throws: { "\($0)".contains("uses other keys") }
         }
     }
 

@@ -62,7 +62,7 @@ final class Block {
             } else if let router = spec.feedForward.experts {
                 .experts(
                     MixtureOfExperts(
-                        source, name + ".mlp", layer: layer, spec.feedForward, router, hidden: hidden))
+                        source, name + ".mlp", layer: layer, spec, router, hidden: hidden))
             } else {
                 .dense(FeedForward(source, name + ".mlp", spec.feedForward, hidden: hidden))
             }
@@ -112,7 +112,7 @@ final class Block {
         return try add(
             to: x, feedForwardNorm, feedForwardOutputNorm, pass, site: 2 + 2 * layer, .feedForwardUpdate(layer)
         ) {
-            try mix($0, pass)
+            try mix($0, residual: x, pass)
         }
     }
 
@@ -136,7 +136,7 @@ final class Block {
         let input = try attentionNorm?(x) ?? x  // [tokens, hidden]
         var attended = try scaled(attention(input, pass))  // [tokens, hidden]
         let other = spec.normPlacement == .parallelShared ? input : try feedForwardNorm?(x) ?? x
-        var mixed = try scaled(mix(other, pass))  // [tokens, hidden]
+        var mixed = try scaled(mix(other, residual: x, pass))  // [tokens, hidden]
         if let observation = pass.observation {
             attended = try observation.altered(.attentionUpdate(layer), attended)
             mixed = try observation.altered(.feedForwardUpdate(layer), mixed)
@@ -156,7 +156,7 @@ final class Block {
             let gated = try own + pass.dropped(attended, site: 1 + 2 * layer)
             var mixed = try (gated + residual) * Float(0.5).squareRoot()  // [tokens, hidden]
             if let observation = pass.observation { mixed = try observation.altered(.residualMiddle(layer), mixed) }
-            var update = try mix(feedForwardNorm?(mixed) ?? mixed, pass)  // [tokens, hidden]
+            var update = try mix(feedForwardNorm?(mixed) ?? mixed, residual: mixed, pass)  // [tokens, hidden]
             if let feedForwardOutputNorm { update = try feedForwardOutputNorm(update) }
             if let observation = pass.observation {
                 update = try observation.altered(.feedForwardUpdate(layer), update)
@@ -171,14 +171,15 @@ final class Block {
         spec.updateScale == 1 ? update : try update * spec.updateScale
     }
 
-    private func mix(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+    /// - Parameter residual: the residual stream that x is the norm of.
+    private func mix(_ x: Tensor, residual: Tensor, _ pass: PassContext) throws -> Tensor {
         switch mixer {
         // A recomputed layer is wanted for its gradients: where its last product only enters a sum, the product is left out.
         case .dense(let feedForward):
             try feedForward(
                 x, pass.adapters, values: !(pass.replays && endsPlainly), observed: pass.observation.map { (layer, $0) }
             )
-        case .experts(let experts): try experts(x, pass)
+        case .experts(let experts): try experts(x, residual: residual, pass)
         case .none: x
         }
     }

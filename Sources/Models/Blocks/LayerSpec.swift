@@ -295,6 +295,9 @@ public struct RouterSpec: Sendable, Equatable {
     public var scalesInputs = false
     /// An expert that processes every token, beside those that are selected.
     public var shared: SharedExpert?
+    /// Whether experts and router see the residual stream through norms of their own, and the sums of selected and of
+    /// shared experts are normalised before they are added (Gemma 4, whose dense layer is the shared expert).
+    public var hasOwnNorms = false
 
     public enum Scoring: Sendable, Equatable {
         case softmax, sigmoid

@@ -14,13 +14,14 @@ final class MixtureOfExperts {
     let experts: [FeedForward]
     let shared: FeedForward?
     let sharedGate: Linear?
+    private let norms: MixtureNorms?
     let layer: Int
     let spec: RouterSpec
 
     init(
-        _ source: ParameterSource, _ name: String, layer: Int, _ feedForward: FeedForwardSpec, _ spec: RouterSpec,
-        hidden: Int
+        _ source: ParameterSource, _ name: String, layer: Int, _ block: LayerSpec, _ spec: RouterSpec, hidden: Int
     ) {
+        let feedForward = block.feedForward
         gate = Linear(source, name + ".gate", from: hidden, to: spec.count, bias: spec.hasBias)
         selectionBias =
             spec.hasSelectionBias
@@ -35,14 +36,18 @@ final class MixtureOfExperts {
         }
         sharedGate =
             spec.shared?.isGated == true ? Linear(source, name + ".shared_experts_gate", from: hidden, to: 1) : nil
+        norms =
+            spec.hasOwnNorms ? MixtureNorms(source, name, block.norm, experts: spec.count, hidden: hidden) : nil
         self.layer = layer
         self.spec = spec
     }
 
-    func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+    /// `[tokens, hidden]` -> same.
+    /// - Parameter residual: the residual stream that x is the norm of, where experts see that.
+    func callAsFunction(_ x: Tensor, residual: Tensor, _ pass: PassContext) throws -> Tensor {
         let tokens = x.shape[0]
         guard tokens > 0 else { return x }
-        var logits = try gate(x, pass.adapters)  // [tokens, experts]
+        var logits = try gate(norms?.routed(residual) ?? x, pass.adapters)  // [tokens, experts]
         try pass.record?.add(logits: logits)
         if let routing = pass.routing { logits = try routing.noisy(logits, layer: layer) }
         var mixed: SparseMixer?
@@ -54,14 +59,16 @@ final class MixtureOfExperts {
         }
         let choice = try assignment(probabilities, tokens, pass.routing)
         try pass.record?.add(choice, probabilities: shares(probabilities), layer: layer)
-        let chosen =
+        var chosen =
             try mixed?.weights(first: choice.likely.prefix(tokens), chosen: choice.ascending)
             ?? weights(probabilities, choice, tokens)  // [places * tokens, 1]
+        if let norms { chosen = try norms.scaled(chosen, places: choice.ascending) }
+        let given = try norms?.given(residual) ?? x  // [tokens, hidden]
         let places = try spec.scalesInputs ? weightsByExpert(chosen, choice) : nil
         // The rows of every expert, expert after expert.
         var results: [Tensor] = [], first = 0
         for (expert, rows) in choice.rowsOfExpert.enumerated() where !rows.isEmpty {
-            var input = try Fused.embed(rows, x, scale: 1)  // [rows, hidden]
+            var input = try Fused.embed(rows, given, scale: 1)  // [rows, hidden]
             if let places { input = try input * places.narrow(0, from: first, length: rows.count) }
             first += rows.count
             results.append(try experts[expert](input, pass.adapters.narrowed(to: rows)))  // [rows, hidden]
@@ -79,6 +86,7 @@ final class MixtureOfExperts {
         guard let shared else { return output }
         var common = try shared(x, pass.adapters)  // [tokens, hidden]
         if let sharedGate { common = try common * sharedGate(x, pass.adapters).sigmoid() }
+        if let norms { return try norms.joined(experts: output, shared: common) }
         return try Fused.add(output, common)
     }
 

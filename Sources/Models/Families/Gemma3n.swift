@@ -6,7 +6,8 @@ extension Family {
     /// layer (LAuReL), inputs of single layers, gates of which most are cut off in the first layers, and last layers that
     /// use the keys and values of earlier ones. In training its coefficients are not clipped (`altup_coef_clip`).
     static let gemma3n = Family(
-        "gemma3n_text", published: Published(modelType: "gemma3n_text", architecture: "Gemma3nForCausalLM"),
+        "gemma3n_text", gguf: .gemma3n,
+        published: Published(modelType: "gemma3n_text", architecture: "Gemma3nForCausalLM"),
         wrappers: ["gemma3n": "gemma3n_text"], naming: gemmaNaming,
         defaults: [
             "vocab_size": 262_400, "hidden_size": 2048, "intermediate_size": 16_384, "num_hidden_layers": 35,
@@ -63,67 +64,6 @@ extension Family {
         let first = reader.json["intermediate_size"]?.array?.first
         return try DecoderConfiguration(llama: first.map { reader.replacing("intermediate_size", by: $0) } ?? reader)
     }
-
-    /// Gemma 4 text (Google 2026): layers with a window, and large ones with heads, a rotation and perhaps values of their
-    /// own (`attention_k_eq_v`: values are the keys before their norm), inputs of single layers, shared keys and values,
-    /// and a number that each layer's result is multiplied by.
-    static let gemma4 = Family(
-        "gemma4_text", published: Published(modelType: "gemma4_text", architecture: "Gemma4ForCausalLM"),
-        wrappers: ["gemma4": "gemma4_text", "gemma4_unified": "gemma4_text"], naming: gemmaNaming,
-        defaults: [
-            "vocab_size": 262_144, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 30,
-            "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131_072,
-            "sliding_window": 512, "vocab_size_per_layer_input": 262_144, "hidden_size_per_layer_input": 256,
-            "global_head_dim": 512, "tie_word_embeddings": true,
-            "rope_parameters": [
-                "sliding_attention": ["rope_type": "default", "rope_theta": 10_000.0],
-                "full_attention": [
-                    "rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1_000_000.0,
-                ],
-            ],
-        ], neutral: ["query_pre_attn_scalar", "num_experts", "top_k_experts", "moe_intermediate_size"]
-    ) { (spec, config) throws(ModelError) in
-        guard try !config.flag("enable_moe_block", default: false) else {
-            throw .wrongValue(
-                file: config.file, key: "enable_moe_block", found: "true",
-                expected: "false: the mixtures beside Gemma 4's dense layers are not computed here")
-        }
-        if let ways = config.json["use_bidirectional_attention"]?.string {
-            guard try config.string("use_bidirectional_attention") == "vision" else {
-                throw .wrongValue(
-                    file: config.file, key: "use_bidirectional_attention", found: "\"\(ways)\"",
-                    expected: "\"vision\", which leaves text as it is, or null")
-            }
-        }
-        try spec.setOwnNormsAndScale(config)
-        try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) {
-            ($0 + 1) % 6 != 0
-        }
-        // The last layer sees everything, whatever the files say.
-        spec.layers[spec.layerCount - 1].attention.window = nil
-        let large = try config.largeHeads(
-            dimension: spec.attention.headDimension, keyValueHeads: spec.attention.keyValueHeads)
-        let (global, local) = try spec.gemmaRotations(
-            config, global: large.dimension, local: spec.attention.headDimension)
-        let sharesValues = try config.flag("attention_k_eq_v", default: false)
-        try spec.eachLayer {
-            $0.hasOutputScale = true
-            guard $0.attention.window == nil else {
-                $0.attention.rotary = local
-                return
-            }
-            $0.attention.headDimension = large.dimension
-            $0.attention.keyValueHeads = large.keyValueHeads
-            $0.attention.valuesAreKeys = sharesValues
-            $0.attention.rotary = global
-        }
-        try spec.setPerLayerInputs(config)
-        try spec.setSharedKeys(config)
-        guard try config.flag("use_double_wide_mlp", default: false) else { return }
-        for layer in spec.layers.indices where spec.layers[layer].attention.sharesKeysOf != nil {
-            spec.layers[layer].feedForward.size *= 2
-        }
-    }
 }
 
 extension ConfigurationReader {
@@ -132,32 +72,12 @@ extension ConfigurationReader {
         if json[key]?.array != nil { return try numbers(key, count: layers) }
         return try optionalNumber(key).map { [Double](repeating: $0, count: layers) }
     }
-
-    /// Heads of Gemma 4's layers without a window: `global_head_dim` and `num_global_key_value_heads`, or as transformers 5
-    /// writes them for each layer, `per_layer_config`.
-    fileprivate func largeHeads(
-        dimension: Int, keyValueHeads: Int
-    ) throws(ModelError) -> (dimension: Int, keyValueHeads: Int) {
-        var (size, heads) = (try integer("global_head_dim", in: 2...512, default: 512), keyValueHeads)
-        if try flag("attention_k_eq_v", default: false) {
-            heads = try optionalInteger("num_global_key_value_heads", in: 1...65_536) ?? keyValueHeads
-        } else {
-            _ = try optionalInteger("num_global_key_value_heads", in: 1...65_536)
-        }
-        guard let layers = try child("per_layer_config") else { return (size, heads) }
-        for (layer, _) in layers.json.object ?? [:] {
-            guard let own = try layers.child(layer) else { continue }
-            size = try own.integer("head_dim", in: 2...512, default: size)
-            heads = try own.integer("num_key_value_heads", in: 1...65_536, default: heads)
-        }
-        return (size, heads)
-    }
 }
 
 extension DecoderConfiguration {
     /// Norms around each part whose weights are stored as they are, scores that are not scaled, norms of queries, keys and
     /// values, and scaled embeddings.
-    fileprivate mutating func setOwnNormsAndScale(_ config: ConfigurationReader) throws(ModelError) {
+    mutating func setOwnNormsAndScale(_ config: ConfigurationReader) throws(ModelError) {
         embeddingScale = Float(hiddenSize).squareRoot()
         tiedEmbeddings = try config.flag("tie_word_embeddings", default: true)
         logitSoftCap = try config.optionalNumber("final_logit_softcapping").map { Float($0) }
@@ -173,7 +93,7 @@ extension DecoderConfiguration {
         }
     }
 
-    fileprivate mutating func setPerLayerInputs(_ config: ConfigurationReader) throws(ModelError) {
+    mutating func setPerLayerInputs(_ config: ConfigurationReader) throws(ModelError) {
         let size = try config.optionalInteger("hidden_size_per_layer_input", in: 0...65_536) ?? 0
         let vocabulary = try config.integer("vocab_size_per_layer_input", default: vocabularySize)
         guard size > 0 else { return }
@@ -182,7 +102,7 @@ extension DecoderConfiguration {
     }
 
     /// The last layers use the keys and values of the last layer before them that has a window, or none, as they have.
-    fileprivate mutating func setSharedKeys(_ config: ConfigurationReader) throws(ModelError) {
+    mutating func setSharedKeys(_ config: ConfigurationReader) throws(ModelError) {
         let count = try config.integer("num_kv_shared_layers", in: 0...(1 << 24), default: 0)
         guard count > 0 else { return }
         guard count < layerCount else {

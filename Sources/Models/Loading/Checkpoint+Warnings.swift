@@ -40,6 +40,7 @@ extension Checkpoint {
         unread.removeAll { name in
             sharing.contains { layer in
                 ["k_proj", "v_proj", "k_norm", "v_norm"].contains { name.contains("layers.\(layer).self_attn.\($0).") }
+                    || ["k", "v", "k_norm"].contains { name.hasPrefix("blk.\(layer).attn_\($0).") }
             }
         }
         let extra = unread.filter { isOfPrediction($0, layerCount: layerCount) }

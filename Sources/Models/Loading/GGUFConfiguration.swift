@@ -26,6 +26,8 @@ struct GGUFForm: Sendable {
     let hasPredictions: Bool
     /// Whether some layers may be dense and others mixtures, which `write` then says.
     let mixesFeedForward: Bool
+    /// Whether layers may differ in heads and feed-forward width, which `read` and `write` then say.
+    let layersDiffer: Bool
     /// Writes metadata that only this family's files have; called after the common metadata.
     let write: @Sendable (inout GGUFWriting) throws -> Void
 
@@ -41,6 +43,7 @@ struct GGUFForm: Sendable {
         _ architecture: String, naming: Naming = .gguf, joined: Set<String> = [], rotatesPairs: Bool = false,
         windows: Windows = .none, hasLocalRotation: Bool = false, saysScale: Bool = false, hasPlainRamp: Bool = false,
         mixesFeedForward: Bool = false, hasPredictions: Bool = false, hasStates: Bool = false,
+        layersDiffer: Bool = false,
         read: @escaping @Sendable (inout GGUFReading) throws -> Void = { try $0.takeRotation() },
         write: @escaping @Sendable (inout GGUFWriting) throws -> Void = { _ in }
     ) {
@@ -48,6 +51,7 @@ struct GGUFForm: Sendable {
         self.mixesFeedForward = mixesFeedForward
         self.hasPredictions = hasPredictions
         self.hasStates = hasStates
+        self.layersDiffer = layersDiffer
         self.write = write
         self.architecture = architecture
         self.naming = naming
@@ -125,15 +129,17 @@ struct GGUFReading {
     mutating func takeDecoder(_ family: Family) throws {
         try take([
             ("block_count", "num_hidden_layers"), ("context_length", "max_position_embeddings"),
-            ("embedding_length", "hidden_size"), ("feed_forward_length", "intermediate_size"),
-            ("attention.head_count", "num_attention_heads"),
+            ("embedding_length", "hidden_size"), ("attention.head_count", "num_attention_heads"),
             ("attention.key_length", "head_dim"), ("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
             ("attention.layer_norm_epsilon", "layer_norm_epsilon"), ("rope.freq_base", "rope_theta"),
             ("expert_count", "num_local_experts"), ("expert_used_count", "num_experts_per_tok"),
             ("attn_logit_softcapping", "attn_logit_softcapping"),
             ("final_logit_softcapping", "final_logit_softcapping"),
         ])
-        try takeKeyValueHeads(family)
+        if family.gguf?.layersDiffer != true {
+            try take([("feed_forward_length", "intermediate_size")])
+            try takeKeyValueHeads(family)
+        }
         // Zero means absent.
         for key in ["num_local_experts", "num_experts_per_tok", "attn_logit_softcapping", "final_logit_softcapping"]
         where config[key]?.double == 0 { config[key] = nil }

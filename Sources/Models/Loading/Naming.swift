@@ -30,14 +30,22 @@ public struct WeightConversion: Sendable, Equatable {
     public var stored, own: [Int]
     /// Whether the file has −e^p of each number p: decays of state spaces in GGUF.
     public var isNegativeExponential = false
+    /// Whether the file has further rows, which repeat the first one: tokens without an input of single layers.
+    public var repeatsFirstRow = false
 
-    public init(stored: [Int], own: [Int], isNegativeExponential: Bool = false) {
+    public init(
+        stored: [Int], own: [Int], isNegativeExponential: Bool = false, repeatsFirstRow: Bool = false
+    ) {
         (self.stored, self.own, self.isNegativeExponential) = (stored, own, isNegativeExponential)
+        self.repeatsFirstRow = repeatsFirstRow
     }
 
     /// The parameter, or nil where the number of elements does not fit.
     /// - Throws: `TensorError` where a stored number is no −e^p.
     func take(from stored: Tensor) throws -> Tensor? {
+        if repeatsFirstRow {
+            return Array(stored.shape) == self.stored ? stored.leadingRows(0, count: own[0]) : nil
+        }
         guard stored.elementCount == Shape(own).elementCount else { return nil }
         let shaped = try stored.contiguous().view(own)
         guard isNegativeExponential else { return shaped }
@@ -50,6 +58,12 @@ public struct WeightConversion: Sendable, Equatable {
 
     /// What a file has for a parameter: the inverse of `take`.
     package func made(of own: Tensor) throws -> Tensor {
+        if repeatsFirstRow {
+            // Blocks of codes have no rows that could be put behind others.
+            let table = own.dtype.isQuantized ? try own.dequantized() : own
+            let first = [Tensor](repeating: table.leadingRows(0, count: 1), count: stored[0] - self.own[0])
+            return try Tensor.concatenate([table] + first)
+        }
         let value = try isNegativeExponential ? own.to(.float32).exp().negative() : own
         return try value.contiguous().view(stored)
     }

@@ -24,5 +24,6 @@ extension Checkpoint {
         return try written(
             reading, places: { form.naming.places($0.name, target).first },
             rearranged: { try change?.undone($1, of: $0.name, role: $0.role) ?? $1 })
+            + unusedKeys(target, isGGUF: false)
     }
 }

@@ -61,7 +61,7 @@ extension Checkpoint {
                 guard let head, HeadRows.areRotated(parameter.name), tensor.shape[0] % head == 0 else { return tensor }
                 return tensor.reordered(HeadRows.interleaved(tensor.shape[0], head: head))
             })
-        return contents(writing.metadata, writing.divisors + tensors)
+        return contents(writing.metadata, writing.divisors + tensors + unusedKeys(spec, isGGUF: true))
     }
 
     /// The tensors of a GGUF file as they lie there.

@@ -48,7 +48,7 @@ struct GGUFWriting {
         let isAlike = spec.layers.allSatisfy {
             $0.feedForward == ($0.feedForward.experts == nil ? dense : sparse)
         }
-        guard isAlike, form.mixesFeedForward || dense == nil || sparse == nil else {
+        guard form.layersDiffer || isAlike && (form.mixesFeedForward || dense == nil || sparse == nil) else {
             throw refusal("layers differ in their feed-forward parts")
         }
         try put("vocab_size", spec.vocabularySize)
@@ -150,7 +150,8 @@ struct GGUFWriting {
     }
 
     private mutating func addDivisors(_ name: String, _ divisors: [Double]) {
-        let values = divisors.map { Float($0) }
+        // Pairs that do not turn are divided by what converters have for infinity.
+        let values = divisors.map { $0.isInfinite ? 1e30 : Float($0) }
         self.divisors.append(
             WrittenTensor(name: name, shape: [values.count], modules: [], stored: .float32) {
                 try Tensor(values, shape: [values.count])

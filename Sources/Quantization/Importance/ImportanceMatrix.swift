@@ -48,7 +48,11 @@ public struct ImportanceMatrix: Sendable {
         }
         let parts = tensor.modules.compactMap { modules[$0] }
         guard let first = parts.first, parts.count == tensor.modules.count else { return nil }
-        if tensor.shape.rank == 3 { return Self.usable(parts.flatMap(\.means)) }
+        if tensor.shape.rank == 3 {
+            // Gate and up of an expert may be one matrix of the stack: they have the same inputs.
+            let means = parts.flatMap(\.means), each = max(means.count / max(tensor.shape[0], 1), 1)
+            return Self.usable(stride(from: 0, to: means.count, by: each).map { means[$0] })
+        }
         // Matrices that are joined by rows have the same inputs.
         return Self.usable(first.means)
     }

@@ -32,7 +32,9 @@ struct InputGroup {
             if layer.recurrent == nil {
                 norm("input_layernorm", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"] + gates)
             }
-            let hasPlainValues = attention.latent == nil && attention.clip == nil && layer.recurrent == nil
+            let hasPlainValues =
+                attention.latent == nil && attention.clip == nil && layer.recurrent == nil && !attention.valuesAreKeys
+                && !attention.normalizesValues && attention.sharesKeysOf == nil
             if attention.heads == attention.keyValueHeads, hasPlainValues {
                 groups.append(
                     InputGroup(

@@ -55,10 +55,11 @@ public struct QuantizationRecipe: Sendable, Equatable {
     }
 
     /// The type a tensor is meant to have, before its shape is looked at; nil for those that stay as they are: vectors,
-    /// routers, and tables of positions.
+    /// routers, tables of positions, and Gemma 3n's small matrices between residual streams.
     func type(of name: String, shape: Shape, in model: Model) -> DType? {
         guard shape.rank >= 2, name.hasSuffix(".weight"), !name.contains("_norm."), !name.contains("ffn_gate_inp."),
-            !name.hasPrefix("position_embd."), !name.hasPrefix("token_types."), !name.hasPrefix("rope_f")
+            !name.hasPrefix("position_embd."), !name.hasPrefix("token_types."), !name.hasPrefix("rope_f"),
+            !["altup", "laurel", "per_layer_model_proj"].contains(where: name.contains)
         else { return nil }
         guard type.isQuantized else { return type }
         let parts = name.split(separator: "."), layer = parts.count > 2 ? Int(parts[1]) ?? 0 : 0

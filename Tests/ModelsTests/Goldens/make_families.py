@@ -165,6 +165,28 @@ cases = {
                                          layer_types=["sliding_attention", "full_attention"] * 2, sliding_window=5,
                                          hidden_size_per_layer_input=0, attention_k_eq_v=True,
                                          num_global_key_value_heads=1, final_logit_softcapping=20.0)),
+    # As converters to GGUF take them: two layers lend keys, and they are the last ones that have some.
+    "gemma3n-files": ("Gemma3nText", dict(S, num_hidden_layers=6, head_dim=8, intermediate_size=40,
+                                          layer_types=["sliding_attention", "full_attention"] * 3, sliding_window=5,
+                                          vocab_size_per_layer_input=60, hidden_size_per_layer_input=6,
+                                          num_kv_shared_layers=2, laurel_rank=4,
+                                          activation_sparsity_pattern=[0.95, 0.5, 0.0, 0.0, 0.0, 0.0])),
+    # Heads of their own in the layers with a window.
+    "gemma4-windowed": ("Gemma4Text", dict(S, num_hidden_layers=4, head_dim=16, intermediate_size=24,
+                                           layer_types=["sliding_attention", "full_attention"] * 2, sliding_window=5,
+                                           hidden_size_per_layer_input=0, per_layer_config={
+                                               i: dict(head_dim=8, num_key_value_heads=4) for i in (0, 2)})),
+    "gemma4-experts": ("Gemma4Text", dict(S, num_hidden_layers=4, head_dim=8, global_head_dim=16, intermediate_size=24,
+                                          layer_types=["sliding_attention", "full_attention"] * 2, sliding_window=5,
+                                          hidden_size_per_layer_input=0, attention_k_eq_v=True,
+                                          num_global_key_value_heads=1, enable_moe_block=True, num_experts=6,
+                                          top_k_experts=2, moe_intermediate_size=12)),
+    "gemma4-experts-all": ("Gemma4Text", dict(S, num_hidden_layers=6, head_dim=8, global_head_dim=16,
+                                              intermediate_size=16, num_kv_shared_layers=2, use_double_wide_mlp=True,
+                                              layer_types=["sliding_attention", "full_attention"] * 3, sliding_window=5,
+                                              vocab_size_per_layer_input=64, hidden_size_per_layer_input=6,
+                                              enable_moe_block=True, num_experts=4, top_k_experts=3,
+                                              moe_intermediate_size=8)),
 }
 encoders = {
     "roberta": ("Roberta", dict(N, type_vocab_size=1, pad_token_id=1)),
@@ -218,6 +240,9 @@ encoders.update({
     "deberta-v2-c2p": ("DebertaV2", dict(D, share_att_key=False, pos_att_type=["c2p"], norm_rel_ebd="none",
                                          position_buckets=-1, max_relative_positions=6, position_biased_input=True,
                                          type_vocab_size=2)),
+    # The convolution of the xlarge models; and one of groups with tanh.
+    "deberta-v2-conv": ("DebertaV2", dict(D, conv_kernel_size=3, conv_act="gelu")),
+    "deberta-v2-conv5": ("DebertaV2", dict(D, conv_kernel_size=5, conv_groups=4)),
     "deberta-v2-p2c": ("DebertaV2", dict(D, share_att_key=False, pos_att_type=["p2c"])),
     "gte": ("Gte", dict(N, type_vocab_size=2)),
     "gte-base": ("Gte", dict(N, type_vocab_size=0)),
@@ -237,6 +262,7 @@ heads.update({
     "mpnet-masked": ("MPNet", "MaskedLM", dict(N, pad_token_id=1)),
     "modernbert-masked": ("ModernBert", "MaskedLM", dict(N4)),
     "deberta-masked": ("DebertaV2", "MaskedLM", dict(D)),
+    "deberta-masked-conv": ("DebertaV2", "MaskedLM", dict(D, conv_kernel_size=3, conv_act="gelu")),
     "deberta-masked-v3": ("DebertaV2", "MaskedLM", dict(D, share_att_key=False, legacy=False)),
     "gte-masked": ("Gte", "MaskedLM", dict(N)),
     "jina-masked": ("JinaEmbeddingsV3", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
