@@ -44,27 +44,20 @@ import Testing
         let decoder = try Checkpoint(path: "\(Self.families)/\(family)").decoder()
         try decoder.prepare(.exact)
         let prompt = golden.integers("prompt")
-        var sampling = SamplingOptions()
-        sampling.repetitionPenalty = golden.json["repetition_penalty"]?.double.map { Float($0) } ?? 1
-        let cache = KVCache(decoder.configuration, precision: .exact)
-        let logits = try decoder.prefill(prompt, cache)
-        var search = BeamSearch(
-            golden.options, sampling: sampling, prompt: prompt, endTokens: Set(golden.integers("eos_token_id")),
-            maximum: Int(try #require(golden.json["max_new_tokens"]?.integer)))
-        let found = try #require(try search.run(decoder, cache, logits))
+        var options = GenerationOptions.greedy(Int(try #require(golden.json["max_new_tokens"]?.integer)))
+        options.sampling.repetitionPenalty = golden.json["repetition_penalty"]?.double.map { Float($0) } ?? 1
+        let generator = try Generator(
+            decoder, nil, precision: .exact, endTokens: Set(golden.integers("eos_token_id")), .oneAtATime)
+        let (found, _, statistics) = try generator.search(prompt, options, golden.options)
+        #expect(statistics.replyTokens == found.first?.tokens.count)
         let expected = try #require(golden.json["sequences"]?.array).map { row in
             row.array?.compactMap { $0.integer.map { Int32($0) } } ?? []
         }
         #expect(found.map(\.tokens) == expected)
         let scores = try #require(golden.json["scores"]?.array).compactMap(\.double)
         #expect(zip(found, scores).allSatisfy { abs($0.score - $1) < 1e-4 * max(1, abs($1)) })
-        // The prompt's own cache is as it was: the same search again finds the same.
-        #expect(cache.length == prompt.count)
-        var again = BeamSearch(
-            golden.options, sampling: sampling, prompt: prompt, endTokens: Set(golden.integers("eos_token_id")),
-            maximum: Int(try #require(golden.json["max_new_tokens"]?.integer)))
-        let fresh = KVCache(decoder.configuration, precision: .exact)
-        #expect(try again.run(decoder, cache, decoder.prefill(prompt, fresh)) == found)
+        // What the search wrote is not in the prompt's blocks: the same search again finds the same.
+        #expect(try generator.search(prompt, options, golden.options).found == found)
     }
 
     /// Blocks hold many positions: a fork in the middle of one, and one at its end, must not touch the other branch.

@@ -1,4 +1,3 @@
-import MartletModels
 import MartletTensor
 
 #if canImport(Darwin)
@@ -14,7 +13,9 @@ import Musl
 /// Each step extends every running sequence by every token and considers the best of all candidates: those that end
 /// compete for a place among the finished ones, the best others continue. The score of a finished sequence is log p /
 /// n^penalty. Source: the definition of transformers' `generate(num_beams:)`.
-package struct BeamSearch {
+///
+/// The search knows logits and tokens alone; `BeamGroup` keeps the keys and values of its sequences.
+struct BeamSearch {
     private struct Beam {
         var tokens: [Int32] = []
         var logProbability = 0.0
@@ -38,16 +39,8 @@ package struct BeamSearch {
     private var finished: [BeamHypothesis] = []
 
     /// - Parameters:
-    ///   - sampling: bias and penalties change the log-probabilities; nothing is sampled, so the other options have
-    ///     no effect.
+    ///   - sampler: bias and penalties change the log-probabilities; nothing is sampled, so its other options have no effect.
     ///   - maximum: the maximum number of new tokens of a sequence, at least 1.
-    package init(
-        _ options: BeamSearchOptions, sampling: SamplingOptions, prompt: [Int32], endTokens: Set<Int32>, maximum: Int
-    ) {
-        self.init(options, Sampler(sampling, prompt: prompt), endTokens: endTokens, maximum: maximum)
-    }
-
-    /// - Parameters:
     ///   - minimum: the minimum number of tokens before a sequence can end.
     ///   - text: the text of the reply so far, when stop strings may end it.
     ///   - rules: what changes the log-probabilities besides the sampler.
@@ -61,27 +54,6 @@ package struct BeamSearch {
         self.minimum = minimum
         self.rules = rules
         running = [Beam(sampler: sampler, text: text)]
-    }
-
-    /// Runs the search from a computed prompt.
-    /// - Parameters:
-    ///   - cache: contains the prompt and is not changed: the beams share its blocks and copy those they write to.
-    ///   - logits: the logits after the prompt, `[1, vocabulary]`.
-    /// - Returns: the best sequences found, best first, or nil if cancelled.
-    package mutating func run(
-        _ decoder: Decoder, _ cache: KVCache, _ logits: Tensor, isCancelled: () -> Bool = { false }
-    ) throws -> [BeamHypothesis]? {
-        var logits = logits
-        var caches = [cache.fork()]
-        while true {
-            let next = try logits.withMutableHostValues { try advance($0) }
-            if next.isEmpty { return best }
-            if isCancelled() { return nil }
-            // Releasing the parents here leaves blocks with one reference, which need no copy.
-            caches = next.map { caches[$0.parent].fork() }
-            let rows = caches.enumerated().map { DecoderSequence(rows: $0..<($0 + 1), cache: $1) }
-            logits = try decoder.logits(decoder.hiddenStates(next.map(\.token), rows))
-        }
     }
 
     /// What has been found, best first.

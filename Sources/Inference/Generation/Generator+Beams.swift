@@ -8,14 +8,26 @@ struct BeamGroup {
     var caches: [KVCache]
     /// The last token of each, which has no keys and values yet.
     var next: [Int32] = []
+
+    /// Extends every running sequence by a token, and gives each that continues the keys and values of its parent.
+    /// - Parameter logits: of each running sequence, `[beams, vocabulary]`; overwritten.
+    /// - Returns: false at the end of the search.
+    mutating func advance(_ logits: UnsafeMutableBufferPointer<Float>) throws -> Bool {
+        let extensions = try search.advance(logits)
+        guard !extensions.isEmpty else { return false }
+        // Caches without a continuing sequence are released here, so that blocks of one holder are not copied.
+        caches = extensions.map { caches[$0.parent].fork() }
+        next = extensions.map(\.token)
+        return true
+    }
 }
 
 extension Generator {
     /// Searches for the best replies to a prompt on this thread.
     /// - Returns: the sequences found, best first, and how the search ended.
-    func search(
+    package func search(
         _ prompt: [Int32], _ options: GenerationOptions, _ beams: BeamSearchOptions,
-        _ isCancelled: @escaping () -> Bool
+        _ isCancelled: @escaping () -> Bool = { false }
     ) throws -> (found: [BeamHypothesis], reason: FinishReason, statistics: GenerationStatistics) {
         var request = try request(prompt, options)
         request.options.beams = beams
@@ -65,13 +77,10 @@ extension Generator {
     /// - Parameter logits: of each running sequence, `[beams, vocabulary]`; overwritten.
     func extendBeams(of sequence: EngineSequence, _ logits: UnsafeMutableBufferPointer<Float>) {
         guard var group = sequence.beams else { return }
-        // Nothing else holds the caches while they are replaced, so that blocks of one holder are not copied.
+        // Nothing else holds the caches while they are replaced.
         sequence.beams = nil
         do {
-            let next = try group.search.advance(logits)
-            guard !next.isEmpty else { return try tellFound(group.search.best, of: sequence) }
-            group.caches = next.map { group.caches[$0.parent].fork() }
-            group.next = next.map(\.token)
+            guard try group.advance(logits) else { return try tellFound(group.search.best, of: sequence) }
             sequence.beams = group
         } catch {
             fail(sequence.submission, error)
