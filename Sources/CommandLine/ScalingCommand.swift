@@ -95,9 +95,14 @@ struct ScalingFitCommand: ParsableCommand {
 
     /// The runs of some files.
     static func runs(_ files: [String]) throws -> [ScalingPoint] {
-        var runs: [ScalingPoint] = []
+        var runs: [ScalingPoint] = [], failed = 0
         for file in files {
             for (index, record) in try RecordFile.rows(file).enumerated() {
+                // A training of a series that came to numbers that are none.
+                if record["failed"]?.string != nil, record["loss"]?.double == nil {
+                    failed += 1
+                    continue
+                }
                 func number(_ names: String...) -> Double? { names.lazy.compactMap { record[$0]?.double }.first }
                 guard let parameters = number("parameters", "params", "N"), parameters > 0,
                     let loss = number("final_loss", "loss", "L"), loss > 0
@@ -111,6 +116,7 @@ struct ScalingFitCommand: ParsableCommand {
                 runs.append(ScalingPoint(parameters: parameters, tokens: tokens, loss: loss, compute: compute))
             }
         }
+        if failed > 0 { Terminal.note("martlet: \(failed) trainings without a loss that is a number are left out") }
         return runs
     }
 

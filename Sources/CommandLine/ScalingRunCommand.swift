@@ -95,6 +95,12 @@ struct ScalingRunCommand: ParsableCommand {
             let rates = result.failedRates.map { "\($0)" }.joined(separator: ", ")
             Terminal.note("martlet: \(result.name): no losses that are numbers at \(rates)")
         }
+        for result in results where !result.failedSeeds.isEmpty {
+            let seeds = result.failedSeeds.map { "\($0)" }.joined(separator: ", ")
+            Terminal.note(
+                "martlet: \(result.name): no losses that are numbers with seeds \(seeds); the mean is of \(result.losses.count)"
+            )
+        }
         guard budget.isEmpty else {
             return try ScalingFitCommand.fit(results.map(\.point), of: out, predict: [], json: json)
         }

@@ -150,8 +150,32 @@ import TinyModels
         let again: [ScalingSeries.Result]? = try series(options).run(report: { _, _, _ in steps += 1 })
         #expect(again?.map { $0.loss } == results.map { $0.loss })
         #expect(steps == 0)
+        // Held-out losses that are no numbers are kept as such, counted, and never the best.
+        try Self.failures(in: scratch.file("out/trials.jsonl"), of: ["1x16-r0.01", "1x24-r0.01-s2"])
+        let failed: [ScalingSeries.Result]? = try series(options).run(report: { _, _, _ in steps += 1 })
+        let (small, large) = (try #require(failed?.first), try #require(failed?.last))
+        #expect(small.rate == 0.0001 && small.failedRates == [0.01] && small.losses.count == 2)
+        #expect(large.rate == 0.01 && large.failedSeeds == [2] && large.loss == results.last?.losses.first)
+        // Only the slow rate's second seed of the smaller one was not there.
+        #expect(steps == 10)
+        try Self.failures(in: scratch.file("out/trials.jsonl"), of: ["1x16-r0.0001"])
+        #expect { try series(options).run() } throws: {
+            "\($0)".contains("1x16: no training of it has a held-out loss")
+        }
         try options.set("batch_rows", 2)
         #expect(throws: EvaluationError.self) { try series(options).run() }
+    }
+
+    /// Takes the losses of some lines away, as they stand there after trainings that failed.
+    private static func failures(in path: String, of names: Set<String>) throws {
+        let lines = try Folder.read(path).split(separator: 0x0A).map { line -> [UInt8] in
+            guard var trial = try JSON(parsing: Array(line)).object, names.contains(trial["name"]?.string ?? "") else {
+                return Array(line)
+            }
+            (trial["loss"], trial["failed"]) = (.null, .string("\(Trial(loss: .nan, seconds: 1).failure ?? "")"))
+            return JSON.object(trial).bytes()
+        }
+        try AtomicFile.write(path, bytes: Array(lines.joined(separator: [0x0A])) + [0x0A])
     }
 
     /// Under muP what logits and residuals change by does not depend on the width; in the standard parametrisation logits do.

@@ -73,8 +73,10 @@ public struct ScalingSeries {
         public var rate: Double?
         /// Whether that is the lowest or the highest that was tried: a better one may lie beyond it.
         public var isRateAtEnd = false
-        /// Learning rates at which training came to numbers that are none.
+        /// Learning rates at which training, or the held-out loss, came to numbers that are none.
         public var failedRates: [Double] = []
+        /// Seeds, from 1, of which the same is true at the rate that was chosen; the mean is over the others.
+        public var failedSeeds: [Int] = []
         /// The losses of the seeds.
         public var losses: [Double] = []
         /// The standard error of the loss; nil of one seed.
@@ -194,28 +196,32 @@ public struct ScalingSeries {
             func trained(_ rate: Double?, _ seed: Int) throws -> Trial? {
                 try train(trial(member, rate, seed), &ledger, isInterrupted, report)
             }
-            var best: (rate: Double?, trial: Trial)?, seconds = 0.0
-            var failed: [Double] = []
+            var best: (rate: Double?, loss: Double)?, seconds = 0.0
+            var failedRates: [Double] = [], failedSeeds: [Int] = [], failure = ""
             for rate in rates.isEmpty ? [nil] : rates.map(Optional.some) {
-                let trial: Trial?
-                do { trial = try trained(rate, 0) } catch let error as TrainingError {
-                    guard error.kind == .numbers, rates.count > 1, let rate else { throw error }
-                    failed.append(rate)
-                    continue
+                guard let found = try trained(rate, 0) else { return nil }
+                seconds += found.seconds
+                if let loss = found.loss {
+                    if loss < best?.loss ?? .infinity { best = (rate, loss) }
+                } else {
+                    failure = found.failure ?? ""
+                    if let rate { failedRates.append(rate) }
                 }
-                guard let found = trial else { return nil }
-                seconds += found.seconds
-                if found.loss < best?.trial.loss ?? .infinity { best = (rate, found) }
             }
-            guard let best else {
+            // With one rate another seed may do; with several, each of them has failed.
+            var losses = best.map { [$0.loss] } ?? []
+            if best == nil, rates.count < 2 { (best, failedSeeds) = ((rates.first, .infinity), [1]) }
+            if let best {
+                for seed in 1..<max(seeds, 1) {
+                    guard let found = try trained(best.rate, seed) else { return nil }
+                    seconds += found.seconds
+                    if let loss = found.loss { losses.append(loss) } else { failedSeeds.append(seed + 1) }
+                }
+            }
+            guard let best, !losses.isEmpty else {
                 throw EvaluationError(
-                    "scaling", place: member.name, "has no loss that is a number at any learning rate")
-            }
-            var losses = [best.trial.loss]
-            for seed in 1..<max(seeds, 1) {
-                guard let found = try trained(best.rate, seed) else { return nil }
-                seconds += found.seconds
-                losses.append(found.loss)
+                    "scaling", place: member.name,
+                    "no training of it has a held-out loss that is a number: \(failure); lower the learning rate")
             }
             results.append(
                 Result(
@@ -223,8 +229,7 @@ public struct ScalingSeries {
                     loss: losses.reduce(0, +) / Double(losses.count), seconds: seconds, budget: member.budget,
                     rate: best.rate,
                     isRateAtEnd: rates.count > 1 && (best.rate == rates.first || best.rate == rates.last),
-                    failedRates: failed,
-                    losses: losses))
+                    failedRates: failedRates, failedSeeds: failedSeeds, losses: losses))
         }
         if hasTrials {
             var lines: [UInt8] = []
@@ -260,16 +265,37 @@ public struct ScalingSeries {
         if let known = try ledger.trial(member.name, configuration: document, data: corpus) { return known }
         _ = try trainer.resume()
         var loss: Double?, seconds = 0.0
-        let isDone = try trainer.train(isInterrupted: isInterrupted) { event in
-            switch event {
-            case .step(let step):
-                seconds = step.totalSeconds
-                report(member, step.step, step.total)
-            case .evaluated(_, let found): loss = found.loss
-            default: break
+        /// One training among several is noted where it fails; one alone ends the series.
+        func noted(_ trial: Trial) throws -> Trial {
+            guard trial.loss != nil || hasTrials else {
+                throw EvaluationError(run, (trial.failure ?? "there is no loss") + "; lower the learning rate")
             }
+            var line: JSONObject = [
+                "name": .string(member.name), "parameters": .integer(Int64(member.parameters)),
+                "tokens": .integer(Int64(member.tokens)), "loss": trial.loss.map { .number($0) } ?? .null,
+                "seconds": .number(trial.seconds),
+            ]
+            if let failure = trial.failure { line["failed"] = .string(failure) }
+            if let budget = member.budget { line["compute"] = .number(budget) }
+            line["data"] = corpus
+            line["configuration"] = document
+            try ledger.add(line)
+            return trial
         }
-        guard isDone else { return nil }
+        do {
+            let isDone = try trainer.train(isInterrupted: isInterrupted) { event in
+                switch event {
+                case .step(let step):
+                    seconds = step.totalSeconds
+                    report(member, step.step, step.total)
+                case .evaluated(_, let found): loss = found.loss
+                default: break
+                }
+            }
+            guard isDone else { return nil }
+        } catch let error as TrainingError where error.kind == .numbers && hasTrials {
+            return try noted(Trial(failure: error.description, seconds: seconds))
+        }
         guard trainer.step == member.steps else {
             throw EvaluationError(
                 run,
@@ -281,15 +307,7 @@ public struct ScalingSeries {
                 "was trained to its end, but no held-out loss came of it: the held-out data may make no row; if it was "
                     + "trained before, delete the folder to train it again")
         }
-        var line: JSONObject = [
-            "name": .string(member.name), "parameters": .integer(Int64(member.parameters)),
-            "tokens": .integer(Int64(member.tokens)), "loss": .number(loss), "seconds": .number(seconds),
-        ]
-        if let budget = member.budget { line["compute"] = .number(budget) }
-        line["data"] = corpus
-        line["configuration"] = document
-        try ledger.add(line)
-        return Trial(loss: loss, seconds: seconds)
+        return try noted(Trial(loss: loss, seconds: seconds))
     }
 
     private static func line(_ result: Result) -> [UInt8] {
@@ -300,6 +318,8 @@ public struct ScalingSeries {
         ]
         if let rate = result.rate { line["learning_rate"] = .number(rate) }
         if let budget = result.budget { line["compute"] = .number(budget) }
+        if !result.failedRates.isEmpty { line["failed_rates"] = .array(result.failedRates.map { .number($0) }) }
+        if !result.failedSeeds.isEmpty { line["failed_seeds"] = .array(result.failedSeeds.map { .integer(Int64($0)) }) }
         return JSON.object(line).bytes()
     }
 

@@ -2,19 +2,32 @@ import MartletFormats
 import MartletJSON
 
 /// What one training of a series came to.
-struct Trial {
-    var loss, seconds: Double
+package struct Trial: Sendable {
+    /// The held-out loss; nil where training, or the held-out data, came to numbers that are none.
+    package var loss: Double?
+    package var seconds: Double
+    /// Why there is no loss.
+    package var failure: String?
+
+    /// - Parameter loss: as measured: one that is NaN or infinite is none.
+    package init(loss: Double, seconds: Double) {
+        self.seconds = seconds
+        if loss.isFinite { self.loss = loss } else { failure = "the held-out loss is \(loss)" }
+    }
+
+    package init(failure: String, seconds: Double) { (self.failure, self.seconds) = (failure, seconds) }
 }
 
-/// The results of the trainings of a series, a line of a file each, written as they come.
-struct TrialLedger {
+/// The results of the trainings of a series, a line of a file each, written as they come. One without a loss has `"loss": null`
+/// and says why in `failed`, so that it is not trained again and never counts as the best.
+package struct TrialLedger {
     private let path: String
     private var known: [String: JSON] = [:]
     private var lines: [UInt8] = []
 
     /// - Parameter before: of the same series while each size was trained once; read where `path` is not there yet.
     /// - Throws: `EvaluationError` for a line that is no result; what reading throws.
-    init(path: String, before: String? = nil) throws {
+    package init(path: String, before: String? = nil) throws {
         self.path = path
         let isThere = Folder.isFile(path)
         guard let source = isThere ? path : before, Folder.isFile(source) else { return }
@@ -31,12 +44,17 @@ struct TrialLedger {
 
     /// - Returns: nil for a training that is not there yet.
     /// - Throws: `EvaluationError` for one of other options or data.
-    func trial(_ name: String, configuration: JSON, data: JSON) throws(EvaluationError) -> Trial? {
+    package func trial(_ name: String, configuration: JSON, data: JSON) throws(EvaluationError) -> Trial? {
         guard let json = known[name] else { return nil }
-        guard json["configuration"] == configuration, json["data"] == data, let loss = json["loss"]?.double else {
+        guard json["configuration"] == configuration, json["data"] == data else {
             throw EvaluationError(path, place: name, "was trained with other options or data; choose another --out")
         }
-        return Trial(loss: loss, seconds: json["seconds"]?.double ?? 0)
+        let seconds = json["seconds"]?.double ?? 0
+        if let loss = json["loss"]?.double { return Trial(loss: loss, seconds: seconds) }
+        guard let failure = json["failed"]?.string else {
+            throw EvaluationError(path, place: name, "has neither a loss nor why there is none; delete the line")
+        }
+        return Trial(failure: failure, seconds: seconds)
     }
 
     mutating func add(_ line: JSONObject) throws {
