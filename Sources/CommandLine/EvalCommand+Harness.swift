@@ -101,7 +101,7 @@ extension EvalCommand {
         if let report = harness.report { try AtomicFile.write(report, bytes: Array(comparison.html.utf8)) }
     }
 
-    private static func isURL(_ name: String) -> Bool { name.hasPrefix("http://") || name.hasPrefix("https://") }
+    private static func isURL(_ name: String) -> Bool { EvaluatedModelFlags.isURL(name) }
 
     /// A server's model.
     private func remote(_ url: String) throws -> RemoteModel {
@@ -130,7 +130,7 @@ extension EvalCommand {
         if let files {
             model = LocalModel(
                 try LanguageModel(files, precision: harness.exact ? .exactSums : .fast), name: name,
-                fingerprint: fingerprint(files), addsBeginning: harness.addBosToken)
+                fingerprint: files.fingerprint(adapters), addsBeginning: harness.addBosToken)
         } else {
             model = try remote(name)
         }
@@ -195,38 +195,6 @@ extension EvalCommand {
             try LanguageModel(ModelFiles.opened(name, adapters), precision: .exactSums), name: name,
             addsBeginning: harness.addBosToken)
         return try PrecisionCheck.difference(asked, exact: exact, isCancelled: isInterrupted)
-    }
-
-    /// Sizes of the files, and the head of each weight file, which names its tensors: enough to tell checkpoints apart.
-    private func fingerprint(_ model: ModelFiles) -> JSONObject {
-        let names = ([model.path] + model.adapters.map(\.path)).flatMap { path in
-            Folder.isFolder(path) ? Folder.files(path).map { "\(path)/\($0)" } : [path]
-        }
-        let weights = names.filter {
-            $0.hasSuffix(".safetensors") || $0.hasSuffix(".gguf") || $0.hasSuffix("config.json")
-        }
-        return [
-            "files": .array(
-                weights.map { file in
-                    [
-                        "name": .string(String(file.split(separator: "/").last ?? "")),
-                        "bytes": .integer(Int64(Folder.byteCount(file))),
-                        "changed": .integer(Int64(Self.changeTime(file))),
-                    ]
-                }),
-            "adapters": .array(adapters.adapters.map { .string($0) }),
-        ]
-    }
-
-    /// Seconds since 1970.
-    private static func changeTime(_ path: String) -> Int {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return 0 }
-        #if canImport(Darwin)
-        return status.st_mtimespec.tv_sec
-        #else
-        return status.st_mtim.tv_sec
-        #endif
     }
 
     private static func rowNotes(_ results: [TaskResult], _ options: HarnessOptions) -> [String] {

@@ -27,8 +27,9 @@ struct EvaluatedModelFlags: ParsableArguments {
     }
 
     func open(_ model: String) throws -> any EvaluationModel {
-        guard model.hasPrefix("http://") || model.hasPrefix("https://") else {
-            return LocalModel(try load(model), name: model)
+        guard Self.isURL(model) else {
+            let files = try files(model)
+            return LocalModel(try load(files), name: model, fingerprint: files.fingerprint(adapters))
         }
         guard !exact, adapters.adapters.isEmpty else {
             throw ValidationError("--exact and --adapter need a model of this machine")
@@ -41,12 +42,20 @@ struct EvaluatedModelFlags: ParsableArguments {
         return try RemoteModel(options)
     }
 
-    func load(_ model: String) throws -> LanguageModel {
+    func load(_ model: String) throws -> LanguageModel { try load(files(model)) }
+
+    private func load(_ files: ModelFiles) throws -> LanguageModel {
+        try LanguageModel(files, precision: exact ? .exactSums : .fast)
+    }
+
+    private func files(_ model: String) throws -> ModelFiles {
         guard name == nil else {
             throw ValidationError("--model names a model of a server, and \(model) is sought on this machine")
         }
-        return try LanguageModel(ModelFiles.opened(model, adapters), precision: exact ? .exactSums : .fast)
+        return try ModelFiles.opened(model, adapters)
     }
+
+    static func isURL(_ model: String) -> Bool { model.hasPrefix("http://") || model.hasPrefix("https://") }
 
     /// The key for servers, from the environment: no list of processes shows it.
     static var key: String? {

@@ -9,10 +9,12 @@ struct FeaturesCommand: ParsableCommand {
         abstract: "Train a sparse autoencoder on a model's activations, and show what its features react to.",
         discussion: """
             The text is read in pieces of 256 tokens; a tenth of them is held out for the report. The page has every \
-            feature that is not dead with its strongest tokens.
+            feature that is not dead with its strongest tokens. With --work, activations and the training's state are kept \
+            in a folder, and the same command goes on where it was stopped.
 
-            Example:
+            Examples:
               martlet features smollm2 --data corpus.txt --at layers.15.residual.after --out features.html
+              martlet features smollm2 --data corpus.txt --at layers.15.residual.after --tokens 1000000 --features 4096 --steps 4000 --work sae/
             """)
 
     @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
@@ -28,6 +30,8 @@ struct FeaturesCommand: ParsableCommand {
     @Option(help: "The seed.") var seed = 1234
     @Option(name: .shortAndLong, help: "A page (HTML) to write.") var out: String?
     @Option(help: "A safetensors file for the autoencoder (W_enc, b_enc, W_dec, b_dec, scale).") var save: String?
+    @Option(help: "A folder for activations and the training's state: the same command goes on from there.")
+    var work: String?
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
@@ -41,22 +45,30 @@ struct FeaturesCommand: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try LanguageModel(ModelFiles.opened(model, adapters))
+        let files = try ModelFiles.opened(model, adapters), loaded = try LanguageModel(files)
         let names = try ActivationName.names(at, layerCount: loaded.configuration.layerCount)
         guard names.count == 1 else { throw ValidationError("--at names \(names.count) activations; one is studied") }
         let text = try TextFile.read(data)
         var options = SparseAutoencoder.Options()
         (options.features, options.steps, options.batch) = (features, steps, batch)
         (options.penalty, options.learningRate, options.seed) = (penalty, learningRate, seed)
+        if let work { try makeFolder(work) }
         let interrupted = StopRequest()
         var line = StatusLine()
         let study: FeatureStudy
         do {
             study = try FeatureStudy(
-                loaded, text: text, at: names[0], tokenLimit: tokens, options, isCancelled: { interrupted.isRequested }
+                loaded, text: text, at: names[0], tokenLimit: tokens, options, keepingIn: work,
+                identity: work == nil ? [:] : files.fingerprint(adapters),
+                isCancelled: { interrupted.isRequested }
             ) { name, done, total in line.show("\(name): \(done) of \(total)", isDue: done % 128 == 0) }
         } catch is CancellationError {
             line.end()
+            Terminal.note(
+                work == nil
+                    ? "martlet: stopped; nothing is kept without --work"
+                    : "martlet: stopped; the same command goes on from here"
+            )
             throw ExitCode(130)
         }
         line.end()
@@ -70,6 +82,8 @@ struct FeaturesCommand: ParsableCommand {
         Terminal.show(
             "\(study.tokenCount) tokens: \(Terminal.fixed(100 * report.explainedVariance, 1)) % of the variance explained, "
                 + "\(Terminal.fixed(100 * report.deadShare, 1)) % of \(features) features dead, "
-                + "\(Terminal.fixed(report.activeFeatures, 1)) active at a token\n")
+                + "\(Terminal.fixed(report.activeFeatures, 1)) active at a token; "
+                + "\(Terminal.fixed(study.readingSeconds, 1)) s of reading, \(Terminal.fixed(study.trainingSeconds, 1)) s of training\n"
+        )
     }
 }

@@ -1,6 +1,7 @@
 import MartletInference
 import MartletJSON
 import MartletModels
+import MartletNN
 import MartletSystem
 import MartletTensor
 
@@ -16,16 +17,20 @@ public struct FeatureStudy {
     /// On a tenth of the tokens, which it was not trained on.
     public let report: SparseAutoencoder.Report
     public let tokenCount: Int
+    /// Seconds that reading the text and training took, without what a folder had already.
+    public let readingSeconds, trainingSeconds: Double
     /// For each feature that is not dead: how often it is active, and its strongest tokens with those before them.
     public let features: [(feature: Int, share: Double, examples: [(before: String, token: String, value: Float)])]
 
     /// - Parameters:
     ///   - tokenLimit: the first so many tokens of the text, read in pieces of 256.
+    ///   - folder: a folder that is there, for what is computed: the same study goes on from it.
+    ///   - identity: what tells this model from others, for the folder.
     /// - Throws: `InterpretabilityError` for a text of too few tokens; `CancellationError`.
     public init(
         _ model: LanguageModel, text: String, at name: ActivationName, tokenLimit: Int,
-        _ options: SparseAutoencoder.Options, isCancelled: () -> Bool = { false },
-        progress: (String, Int, Int) -> Void = { _, _, _ in }
+        _ options: SparseAutoencoder.Options, keepingIn folder: String? = nil, identity: JSONObject = [:],
+        isCancelled: () -> Bool = { false }, progress: (String, Int, Int) -> Void = { _, _, _ in }
     ) throws {
         guard name.part != .pattern else {
             throw InterpretabilityError.badInput("an autoencoder takes rows of tokens; an attention pattern has none")
@@ -38,17 +43,23 @@ public struct FeatureStudy {
         guard tokens.count >= 2 * piece else {
             throw InterpretabilityError.badInput("\(tokens.count) tokens are too few; at least \(2 * piece) are needed")
         }
+        let kept = try folder.map {
+            try FeatureFolder($0, identity: Self.identity(identity, tokens, name, probe.precision))
+        }
+        let clock = ContinuousClock(), began = clock.now
         let rows = try Self.activations(
-            probe, tokens, at: name, piece: piece, isCancelled: isCancelled
+            probe, tokens, at: name, piece: piece, keepingIn: kept, isCancelled: isCancelled
         ) { progress("activations", $0, tokens.count) }
+        let read = clock.now
         // Every tenth piece is held out.
         let count = rows.shape[0], inPiece = piece - 1
         let training = (0..<count).filter { $0 / inPiece % 10 != 9 },
             held = (0..<count).filter { $0 / inPiece % 10 == 9 }
         autoencoder = try SparseAutoencoder(width: rows.shape[1], options)
-        try autoencoder.train(rows, of: training, isCancelled: isCancelled) { step, _ in
+        try autoencoder.train(rows, of: training, keepingIn: kept, isCancelled: isCancelled) { step, _ in
             progress("steps", step, options.steps)
         }
+        (readingSeconds, trainingSeconds) = ((read - began) / .seconds(1), (clock.now - read) / .seconds(1))
         report = try autoencoder.report(rows, of: held.isEmpty ? training : held)
         (self.name, tokenCount) = (name, tokens.count)
         let uses = try autoencoder.uses(rows, examples: 6, isCancelled: isCancelled)
@@ -70,28 +81,53 @@ public struct FeatureStudy {
     /// The activations of the tokens, `[tokens but the first of each piece, width]`: a first token's are of another size in
     /// most models, and drown the others.
     private static func activations(
-        _ probe: ModelProbe, _ tokens: [Int32], at name: ActivationName, piece: Int, isCancelled: () -> Bool,
-        progress: (Int) -> Void
+        _ probe: ModelProbe, _ tokens: [Int32], at name: ActivationName, piece: Int,
+        keepingIn folder: FeatureFolder?, isCancelled: () -> Bool, progress: (Int) -> Void
     ) throws -> Tensor {
-        let pieces = (tokens.count + piece - 1) / piece, count = tokens.count - pieces
-        var rows: Tensor?, next = 0
-        for start in stride(from: 0, to: tokens.count, by: piece) {
+        func seen(_ start: Int) throws -> Tensor {
             if isCancelled() { throw CancellationError() }
             let part = Array(tokens[start..<min(start + piece, tokens.count)])
             guard let seen = try probe.activations(part, keeping: [name])[name] else {
                 throw InterpretabilityError.notSeen("\(name)")
             }
-            let width = seen.shape[1], target = try rows ?? Self.room(count, width)
-            rows = target
-            if part.count > 1 {
-                try target.leadingRows(next, count: part.count - 1)
-                    .copy(from: seen.narrow(0, from: 1, length: part.count - 1))
-            }
-            next += part.count - 1
-            progress(start + part.count)
+            return seen  // [piece, width]
         }
-        guard let rows else { throw InterpretabilityError.notSeen("\(name)") }
+        let pieces = (tokens.count + piece - 1) / piece, count = tokens.count - pieces
+        // The first piece tells the width.
+        let first = try seen(0), rows = try room(count, first.shape[1])
+        let inPart = FeatureFolder.piecesOfPart * piece
+        for (number, start) in stride(from: 0, to: tokens.count, by: inPart).enumerated() {
+            let end = min(start + inPart, tokens.count), size = end - start - (end - start + piece - 1) / piece
+            let target = rows.leadingRows(number * FeatureFolder.piecesOfPart * (piece - 1), count: size)
+            if try folder?.read(number, into: target) == true {
+                progress(end)
+                continue
+            }
+            for place in stride(from: start, to: end, by: piece) {
+                let activations = place == 0 ? first : try seen(place), length = activations.shape[0] - 1
+                if length > 0 {
+                    try target.leadingRows((place - start) / piece * (piece - 1), count: length)
+                        .copy(from: activations.narrow(0, from: 1, length: length))
+                }
+                progress(place + length + 1)
+            }
+            try folder?.write(number, target)
+        }
         return rows
+    }
+
+    /// What the activations follow from.
+    private static func identity(
+        _ model: JSONObject, _ tokens: [Int32], _ name: ActivationName, _ precision: Precision
+    ) -> JSONObject {
+        let hash = SHA256.hash(
+            tokens.flatMap { token in (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * Int32($0))) } })
+        return JSONObject(
+            [
+                ("activation", .string(name.description)), ("tokens", .integer(Int64(tokens.count))),
+                ("tokens_sha256", .string(hash.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())),
+                ("precision", .string(precision.rawValue)),
+            ] + Array(model))
     }
 
     /// - Throws: `InterpretabilityError.badInput` for more than half of the memory that is there.
@@ -111,6 +147,7 @@ public struct FeatureStudy {
             "features": .integer(Int64(autoencoder.options.features)),
             "explained_variance": .number(report.explainedVariance), "active_features": .number(report.activeFeatures),
             "dead_share": .number(report.deadShare), "held_out_rows": .integer(Int64(report.rows)),
+            "reading_seconds": .number(readingSeconds), "training_seconds": .number(trainingSeconds),
             "examples": .array(
                 features.map { entry in
                     [

@@ -1,5 +1,6 @@
 import MartletFormats
 import MartletNN
+import MartletSystem
 import MartletTensor
 
 /// A sparse autoencoder: activations as sums of few directions out of many.
@@ -75,18 +76,16 @@ public final class SparseAutoencoder {
     /// - Parameters:
     ///   - rows: `[rows, width]`.
     ///   - places: the rows that are trained on; all where left out.
+    ///   - folder: keeps the state of the training, from which it goes on, bit for bit as without a stop.
     /// - Throws: `InterpretabilityError` for rows of another width; `CancellationError`.
     public func train(
-        _ rows: Tensor, of places: [Int]? = nil, isCancelled: () -> Bool = { false },
-        progress: (Int, Double) -> Void = { _, _ in }
+        _ rows: Tensor, of places: [Int]? = nil, keepingIn folder: FeatureFolder? = nil,
+        isCancelled: () -> Bool = { false }, progress: (Int, Double) -> Void = { _, _ in }
     ) throws {
         var order = try checked(rows, places)
         guard !order.isEmpty else {
             throw InterpretabilityError.badInput("an autoencoder is trained on at least one row")
         }
-        var square = 0.0
-        try Self.inParts(of: order) { square += try rows.gatheredRows($0).square().sum().item(as: Double.self) }
-        scale = Float(max((square / Double(order.count * width)).squareRoot(), 1e-12))
         let parameters = [
             Parameter(name: "encoder", role: .weight, tensor: encoder),
             Parameter(name: "encoder_bias", role: .bias, tensor: encoderBias),
@@ -94,18 +93,29 @@ public final class SparseAutoencoder {
             Parameter(name: "decoder_bias", role: .bias, tensor: decoderBias),
         ]
         let optimizer = AdamW([ParameterGroup(parameters, weightDecay: 0)], beta2: 0.999)
+        let done = try folder?.restore(self, optimizer) ?? 0
+        if done == 0 {
+            var square = 0.0
+            try Self.inParts(of: order) { square += try rows.gatheredRows($0).square().sum().item(as: Double.self) }
+            scale = Float(max((square / Double(order.count * width)).squareRoot(), 1e-12))
+        }
         var random = RandomStream(seed: UInt64(bitPattern: Int64(options.seed)), stream: 1), next = order.count
         let count = min(options.batch, order.count)
         for step in 0..<options.steps {
-            if isCancelled() { throw CancellationError() }
+            // The order of the rows follows from the seed: steps that were taken before draw theirs again.
             if next + count > order.count {
                 for place in order.indices.dropLast() {
                     order.swapAt(place, place + random.nextIndex(below: order.count - place))
                 }
                 next = 0
             }
-            let x = try rows.gatheredRows(Array(order[next..<next + count])) * (1 / scale)  // [rows, width]
             next += count
+            guard step >= done else { continue }
+            if isCancelled() {
+                if step > done { try folder?.save(self, optimizer, step: step) }
+                throw CancellationError()
+            }
+            let x = try rows.gatheredRows(Array(order[next - count..<next])) * (1 / scale)  // [rows, width]
             let (features, guess) = try pass(x)
             let error = try (guess - x).square().sum() * (1 / Double(width * count))
             let lengths = try decoder.square().sum(axes: [1]).sqrt()  // [features]
@@ -115,6 +125,9 @@ public final class SparseAutoencoder {
             try optimizer.step(learningRate: learningRate(step))
             parameters.clearGradients()
             progress(step + 1, try loss.item(as: Double.self))
+            if (step + 1) % FeatureFolder.stepsBetween == 0 || step + 1 == options.steps {
+                try folder?.save(self, optimizer, step: step + 1)
+            }
         }
     }
 
@@ -217,11 +230,28 @@ public final class SparseAutoencoder {
 
     /// Writes weights and scale as safetensors, in the names that other programs use (`W_enc`, `b_enc`, `W_dec`, `b_dec`).
     public func write(to path: String) throws {
-        try SafetensorsWriter.write(
-            [
-                ("W_enc", encoder.detach()), ("b_enc", encoderBias.detach()), ("W_dec", decoder.detach()),
-                ("b_dec", decoderBias.detach()), ("scale", try Tensor([scale], shape: [1])),
-            ], to: path)
+        try SafetensorsWriter.write(weights(), to: path)
+    }
+
+    func weights() throws -> [(String, Tensor)] {
+        [
+            ("W_enc", encoder.detach()), ("b_enc", encoderBias.detach()), ("W_dec", decoder.detach()),
+            ("b_dec", decoderBias.detach()), ("scale", try Tensor([scale], shape: [1])),
+        ]
+    }
+
+    /// Takes the weights and the scale of a file that `write` wrote.
+    /// - Throws: `InterpretabilityError` for tensors of other shapes; `FormatError` for missing ones.
+    func take(_ file: SafetensorsFile) throws {
+        for (name, own) in try weights() {
+            let stored = try file.tensor(name)
+            guard stored.shape == own.shape, stored.dtype == .float32 else {
+                throw InterpretabilityError.badInput(
+                    "\(name) in \(file.path.quoted()) is \(stored.shape) of \(stored.dtype.name), expected float32 "
+                        + "\(own.shape)")
+            }
+            if name == "scale" { scale = try stored.item(as: Float.self) } else { try own.copy(from: stored) }
+        }
     }
 }
 

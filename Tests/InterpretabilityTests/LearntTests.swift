@@ -76,6 +76,34 @@ import MartletInterpretability
         #expect(throws: InterpretabilityError.self) { try autoencoder.train(Tensor([1], shape: [1, 1])) }
     }
 
+    /// Activations and the training's state are kept: a study that is stopped twice comes to the bits of one that is not.
+    @Test func aStudyOfFeaturesGoesOnWhereItWasStopped() throws {
+        let model = try PatchingTests.model(), scratch = try Scratch(), name = ActivationName(layer: 1, .residualAfter)
+        var options = SparseAutoencoder.Options()
+        (options.features, options.steps, options.batch) = (32, 80, 64)
+        let text = String(repeating: "the cat sat on a mat. Some dogs ran! ", count: 400)
+        // More pieces than one file of activations holds.
+        func study(_ folder: String?, tokens: Int = 5000, until limit: Int = .max) throws -> (FeatureStudy, Int) {
+            var calls = 0
+            let study = try FeatureStudy(
+                model, text: text, at: name, tokenLimit: tokens, options, keepingIn: folder,
+                identity: ["model": "tiny"],
+                isCancelled: { calls >= limit }, progress: { _, _, _ in calls += 1 })
+            return (study, calls)
+        }
+        let (whole, calls) = try study(nil)
+        for limit in [18, calls - 20] {
+            #expect(throws: CancellationError.self) { try study(scratch.path, until: limit) }
+        }
+        let (resumed, fewer) = try study(scratch.path)
+        #expect(fewer < calls - 50)
+        #expect(resumed.json["explained_variance"] == whole.json["explained_variance"])
+        #expect(try resumed.autoencoder.encoder.toArray() as [Float] == whole.autoencoder.encoder.toArray())
+        #expect(resumed.features.map(\.share) == whole.features.map(\.share))
+        // Another text's activations are not taken for this one's.
+        #expect(throws: InterpretabilityError.self) { try study(scratch.path, tokens: 4900) }
+    }
+
     @Test func steeringAddsTheDifferenceOfMeans() throws {
         let model = try PatchingTests.model(), probe = ModelProbe(model)
         let vector = try SteeringVector(probe, layer: 0, towards: [[5, 6, 7], [8, 9]], from: [[10, 11]])
