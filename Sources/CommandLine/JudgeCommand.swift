@@ -12,20 +12,31 @@ struct JudgeCommand: ParsableCommand {
             --questions), or folders of them. A pair counts as won when the judge prefers the same answer in both orders, \
             else as a tie; how often what stood first won is told. --votes writes a file for martlet arena.
 
+            With --ask, models answer --questions first (AlpacaEval's list or MT-Bench's lines); their answers are kept in \
+            --out, with every judgement (judgements.jsonl), and the same command goes on where it was stopped.
+
             Examples:
               martlet judge answers/ --judge http://host:8000/v1 --model name --pairwise
-              martlet judge a.json b.json --judge smollm2 --pairwise --votes votes.jsonl
-              martlet judge a.json b.json --judge smollm2 --pairwise --likeliest
+              martlet judge --ask smollm2 --ask gemma3 --questions alpaca_eval.json --judge http://host:8000/v1 --pairwise --out judged/
+              martlet judge a.json b.json --judge smollm2 --pairwise --likeliest --votes votes.jsonl
               martlet judge model_answer/ --questions question.jsonl --judge smollm2
             """)
 
-    @Argument(help: "Files or folders of answers.") var answers: [String]
+    @Argument(help: "Files or folders of answers.") var answers: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "A model that answers the questions first, as often as you like: of this machine, or the URL of a server of one.",
+            valueName: "model"))
+    var ask: [String] = []
     @Option(help: "The model that judges, or the URL of a server.") var judge: String
     @OptionGroup var flags: EvaluatedModelFlags
-    @Option(help: "MT-Bench's questions.") var questions: String?
+    @Option(help: "MT-Bench's questions; with --ask AlpacaEval's too.") var questions: String?
     @Flag(help: "Compare models with each other; without it every answer is rated from 1 to 10.") var pairwise = false
     @Option(help: "Compare all models with this one only.") var against: String?
     @Option(help: "Tokens of a judgement at most.") var tokens = 512
+    @Option(help: "Tokens of an answer at most, with --ask.") var answerTokens = 512
+    @Option(help: "With --ask, the first so many questions.") var limit: Int?
+    @Option(name: .shortAndLong, help: "A folder for answers, judgements and the report.") var out: String?
     @Flag(
         help:
             "Take the likeliest verdict instead of a written one: for small judges, which seldom write one. Of a server, one with /apply-template."
@@ -35,18 +46,43 @@ struct JudgeCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard (1...1_000_000).contains(tokens) else { throw ValidationError("--tokens is at least 1") }
+        guard (1...1_000_000).contains(tokens), (1...1_000_000).contains(answerTokens), limit ?? 1 > 0 else {
+            throw ValidationError("--tokens, --answer-tokens and --limit are at least 1")
+        }
+        guard !answers.isEmpty || !ask.isEmpty else {
+            throw ValidationError("nothing is judged: give files of answers, or --ask models")
+        }
+        guard ask.isEmpty || (questions != nil && out != nil) else {
+            throw ValidationError("--ask needs --questions, and --out for the answers")
+        }
+        guard limit == nil || !ask.isEmpty else { throw ValidationError("--limit needs --ask") }
         guard pairwise || (votes == nil && against == nil) else {
             throw ValidationError("--votes and --against need --pairwise")
         }
     }
 
     func run() throws {
-        let files = answers.flatMap { path in
+        let interrupted = StopRequest()
+        var line = StatusLine()
+        do {
+            try run(&line) { interrupted.isRequested }
+        } catch is CancellationError {
+            line.end()
+            Terminal.note(
+                "martlet: stopped; "
+                    + (out == nil ? "nothing is kept without --out" : "the same command goes on from here"))
+            throw ExitCode(130)
+        }
+    }
+
+    private func run(_ line: inout StatusLine, _ isCancelled: () -> Bool) throws {
+        if let out { try makeFolder(out) }
+        var files = answers.flatMap { path in
             Folder.isFolder(path)
                 ? Folder.files(path).filter { $0.hasSuffix(".json") || $0.hasSuffix(".jsonl") }.map { "\(path)/\($0)" }
                 : [path]
         }
+        files += try askModels(&line, isCancelled)
         let data = try JudgedAnswers(files: files, questions: questions)
         for note in data.notes { Terminal.note("martlet: \(note)") }
         if pairwise, data.models.count < 2 {
@@ -59,24 +95,60 @@ struct JudgeCommand: ParsableCommand {
         var judging = Judge(try flags.open(judge))
         judging.maximumTokens = tokens
         judging.takesLikeliest = likeliest
-        let interrupted = StopRequest()
-        var line = StatusLine()
-        do {
-            if pairwise {
-                try compare(data, judging, &line) { interrupted.isRequested }
-            } else {
-                try rate(data, judging, &line) { interrupted.isRequested }
-            }
-        } catch is CancellationError {
-            line.end()
-            throw ExitCode(130)
+        if let out {
+            judging.cache = try AnswerCache(
+                path: "\(out)/replies_\(ResultFile.sanitized(judge)).jsonl", identity: judging.model.identity)
         }
+        defer { for note in judging.model.notes { Terminal.note("martlet: \(judge): \(note)") } }
+        if pairwise {
+            try compare(data, judging, &line, isCancelled)
+        } else {
+            try rate(data, judging, &line, isCancelled)
+        }
+    }
+
+    /// Has the models of `--ask` answer.
+    /// - Returns: the files of their answers.
+    private func askModels(_ line: inout StatusLine, _ isCancelled: () -> Bool) throws -> [String] {
+        guard !ask.isEmpty, let questions, let out else { return [] }
+        let asked = Array(try JudgedAnswers.questions(questions).prefix(limit ?? .max))
+        guard Set(ask).count == ask.count else { throw ValidationError("--ask names a model twice") }
+        try makeFolder(out + "/answers")
+        let ending = asked.contains { $0.key != $0.turns.first } ? "jsonl" : "json"
+        return try ask.map { name in
+            let place = ResultFile.sanitized(name)
+            var own = flags
+            (own.name, own.adapters) = (nil, AdapterFlags())
+            let model = try own.open(name)
+            let cache = try AnswerCache(path: "\(out)/asked_\(place).jsonl", identity: model.identity)
+            var shown = line
+            let answered = try AnsweredQuestions(
+                asked, model, name: name, maximumTokens: answerTokens, cache: cache, isCancelled: isCancelled
+            ) { shown.show("\(name): \($0) of \($1) answers", isDue: true) }
+            line = shown
+            line.end()
+            for note in model.notes { Terminal.note("martlet: \(name): \(note)") }
+            let file = "\(out)/answers/\(place).\(ending)"
+            try answered.write(to: file)
+            return file
+        }
+    }
+
+    /// What a judge replied, and what it was taken for, as a line.
+    private static func record(
+        _ question: JudgedAnswers.Question, _ models: [String], reply: String, verdict: JSON
+    ) -> [UInt8] {
+        let line: JSON = [
+            "question": .string(question.key), "shown": .array(models.map { .string($0) }), "verdict": verdict,
+            "reply": .string(reply),
+        ]
+        return line.bytes() + [0x0A]
     }
 
     private func compare(
         _ data: JudgedAnswers, _ judging: Judge, _ line: inout StatusLine, _ isCancelled: () -> Bool
     ) throws {
-        var reports: [JudgeReport] = [], records: [UInt8] = []
+        var reports: [JudgeReport] = [], records: [UInt8] = [], judgements: [UInt8] = [], hasFailed = false
         let models = data.models
         for (index, first) in models.enumerated() {
             for second in models[(index + 1)...] where against == nil || against == first || against == second {
@@ -87,13 +159,21 @@ struct JudgeCommand: ParsableCommand {
                 }
                 line = shown
                 line.end()
-                reports.append(try JudgeReport(found))
+                // A pair without any verdict does not take the others with it.
+                do { reports.append(try JudgeReport(found)) } catch {
+                    Terminal.note("martlet: \(pair.0) against \(pair.1): \(error)")
+                    hasFailed = true
+                }
                 for comparison in found {
                     for (order, verdict) in comparison.verdicts.enumerated() {
-                        guard let verdict else { continue }
                         let names = order == 0 ? [pair.0, pair.1] : [pair.1, pair.0]
-                        let winner =
+                        let winner = verdict.map { verdict in
                             verdict == .tie ? "tie" : (verdict == .first) == (order == 0) ? "model_a" : "model_b"
+                        }
+                        judgements += Self.record(
+                            comparison.question, names, reply: comparison.replies[order],
+                            verdict: winner.map { .string($0) } ?? .null)
+                        guard let winner else { continue }
                         let vote: JSON = [
                             "model_a": .string(names[0]), "model_b": .string(names[1]), "winner": .string(winner),
                             "question": .string(comparison.question.key),
@@ -104,30 +184,37 @@ struct JudgeCommand: ParsableCommand {
             }
         }
         if let votes { try AtomicFile.write(votes, bytes: records) }
-        guard !json else {
-            Terminal.show(JSON.array(reports.map(\.json)).text(indent: 2) + "\n")
-            return
+        try keep(judgements, .array(reports.map(\.json)))
+        if json { Terminal.show(JSON.array(reports.map(\.json)).text(indent: 2) + "\n") }
+        if !json { for report in reports { show(report) } }
+        if hasFailed { throw ExitCode(1) }
+    }
+
+    /// Writes judgements and report into `--out`.
+    private func keep(_ judgements: [UInt8], _ report: JSON) throws {
+        guard let out else { return }
+        try AtomicFile.write(out + "/judgements.jsonl", bytes: judgements)
+        try AtomicFile.write(out + "/report.json", bytes: report.bytes(indent: 2) + [0x0A])
+    }
+
+    private func show(_ report: JudgeReport) {
+        func percent(_ value: Double) -> String { Terminal.fixed(100 * value, 1) + " %" }
+        Terminal.show(
+            "\(report.first.printable) against \(report.second.printable): \(percent(report.winRate)) ± \(percent(report.standardError)), "
+                + "length-controlled \(percent(report.lengthControlledWinRate)); \(report.wins) won, \(report.losses) lost, "
+                + "\(report.ties) tied, \(report.turned) turned with the order\n")
+        if let share = report.firstPlaceShare {
+            Terminal.show("  what stood first was preferred \(percent(share)) of the time\n")
         }
-        for report in reports {
-            func percent(_ value: Double) -> String { Terminal.fixed(100 * value, 1) + " %" }
-            Terminal.show(
-                "\(report.first.printable) against \(report.second.printable): \(percent(report.winRate)) ± \(percent(report.standardError)), "
-                    + "length-controlled \(percent(report.lengthControlledWinRate)); \(report.wins) won, \(report.losses) lost, "
-                    + "\(report.ties) tied, \(report.turned) turned with the order\n")
-            if let share = report.firstPlaceShare {
-                Terminal.show("  what stood first was preferred \(percent(share)) of the time\n")
-            }
-            if report.nonsense > 0 {
-                Terminal.note(
-                    "martlet: \(report.nonsense) replies were no verdict, \(report.leftOut) pairs are left out")
-            }
+        if report.nonsense > 0 {
+            Terminal.note("martlet: \(report.nonsense) replies were no verdict, \(report.leftOut) pairs are left out")
         }
     }
 
     private func rate(
         _ data: JudgedAnswers, _ judging: Judge, _ line: inout StatusLine, _ isCancelled: () -> Bool
     ) throws {
-        var values: [JSON] = []
+        var values: [JSON] = [], judgements: [UInt8] = []
         for model in data.models {
             var shown = line
             let found = try judging.rate(data, model, isCancelled: isCancelled) {
@@ -135,6 +222,10 @@ struct JudgeCommand: ParsableCommand {
             }
             line = shown
             line.end()
+            for one in found {
+                judgements += Self.record(
+                    one.question, [model], reply: one.reply, verdict: one.rating.map { .number($0) } ?? .null)
+            }
             let ratings = found.compactMap(\.rating), mean = ratings.reduce(0, +) / Double(max(ratings.count, 1))
             let nonsense = found.count - ratings.count
             values.append([
@@ -147,6 +238,7 @@ struct JudgeCommand: ParsableCommand {
             }
             if nonsense > 0 { Terminal.note("martlet: \(model): \(nonsense) replies were no rating, left out") }
         }
+        try keep(judgements, .array(values))
         if json { Terminal.show(JSON.array(values).text(indent: 2) + "\n") }
     }
 }

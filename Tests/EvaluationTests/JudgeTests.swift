@@ -65,6 +65,55 @@ import MartletEvaluation
         }
     }
 
+    /// Two models answer a file of questions, and what was asked once is in the folder.
+    @Test func modelsAnswerTheQuestionsThatAreJudged() throws {
+        let scratch = try Scratch()
+        let file = try scratch.write(
+            "questions.json",
+            #"[{"instruction": "Double it.", "input": "21", "dataset": "sums"}, {"instruction": "Hi"}, {"instruction": "Hi"}]"#
+        )
+        let questions = try JudgedAnswers.questions(file)
+        #expect(questions.map(\.turns) == [["Double it.\n\n21"], ["Hi"]] && questions[0].category == "sums")
+        var asked = 0
+        let model = RuleModel { prompt in
+            asked += 1
+            return "Re: " + prompt
+        }
+        func cache() throws -> AnswerCache {
+            try AnswerCache(path: scratch.file("asked.jsonl"), identity: model.identity)
+        }
+        let answered = try AnsweredQuestions(questions, model, name: "left", cache: cache())
+        #expect(answered.turns == [["Re: Double it.\n\n21"], ["Re: Hi"]] && asked == 2)
+        var shown: [Int] = []
+        let again = try AnsweredQuestions(
+            questions, model, name: "right", cache: cache(), progress: { done, _ in shown.append(done) })
+        #expect(again.turns == answered.turns && asked == 2 && shown.last == 2)
+        try answered.write(to: scratch.file("left.json"))
+        try again.write(to: scratch.file("right.json"))
+        let data = try JudgedAnswers(files: ["left", "right"].map { scratch.file($0 + ".json") }, questions: file)
+        #expect(data.models == ["left", "right"] && data.questions == questions && data.notes.isEmpty)
+        // The judge's replies are kept beside its verdicts, and asked for once: equal answers make equal requests.
+        var judge = Judge(
+            RuleModel { _ in
+                asked += 1
+                return "[[C]]"
+            })
+        judge.cache = try AnswerCache(path: scratch.file("judged.jsonl"), identity: [:])
+        let found = try judge.compare(data, "left", "right")
+        #expect(found.map(\.outcome) == [0.5, 0.5] && found[0].replies == ["[[C]]", "[[C]]"] && asked == 4)
+        _ = try judge.compare(data, "left", "right")
+        #expect(asked == 4)
+        // Several turns, with the model's own answers between them.
+        let list = try scratch.write("question.jsonl", #"{"question_id": 81, "turns": ["Write.", "Shorter."]}"#)
+        let long = try AnsweredQuestions(JudgedAnswers.questions(list), RuleModel { "<" + $0 + ">" }, name: "m")
+        try long.write(to: scratch.file("m.jsonl"))
+        #expect(long.turns == [["<Write.>", "<Shorter.>"]])
+        let read = try JudgedAnswers(files: [scratch.file("m.jsonl")], questions: list)
+        #expect(read.answers["m"] == ["81": long.turns[0]])
+        let odd = try scratch.write("odd.jsonl", #"{"prompt": "x"}"#)
+        #expect(throws: EvaluationError.self) { try JudgedAnswers.questions(odd) }
+    }
+
     @Test func lengthIsTakenOutOfTheWinRate() {
         // The longer answer wins four times of five, whoever wrote it; one model writes the long ones.
         let pairs = (0..<200).map { index in

@@ -16,6 +16,8 @@ public struct Judge {
         public var first, second: String
         /// With `first` shown first, and with `second` shown first; nil where the reply was no verdict.
         public var verdicts: [Verdict?]
+        /// What the judge replied to each.
+        public var replies: [String]
         /// 1, 0.5 or 0 for the first model; nil without any verdict.
         public var outcome: Double?
         /// Characters of the answers.
@@ -26,6 +28,8 @@ public struct Judge {
     public var maximumTokens = 512
     /// Whether the likeliest verdict is taken instead of one that is written: for small models, which seldom end with one.
     public var takesLikeliest = false
+    /// Judgements that are there already are taken from it, new ones kept.
+    public var cache: AnswerCache?
 
     public init(_ model: any EvaluationModel) { self.model = model }
 
@@ -63,7 +67,7 @@ public struct Judge {
             }
             var comparison = Comparison(
                 question: question, first: first, second: second, verdicts: [forward, backward],
-                lengths: (lengths[0], lengths[1]))
+                replies: [replies[2 * index], replies[2 * index + 1]], lengths: (lengths[0], lengths[1]))
             switch (forward, backward) {
             case (nil, nil): comparison.outcome = nil
             case (let only?, nil), (nil, let only?): comparison.outcome = Self.points(only)
@@ -77,22 +81,24 @@ public struct Judge {
     public func rate(
         _ data: JudgedAnswers, _ name: String, isCancelled: () -> Bool = { false },
         progress: (Int, Int) -> Void = { _, _ in }
-    ) throws -> [(question: JudgedAnswers.Question, rating: Double?)] {
+    ) throws -> [(question: JudgedAnswers.Question, rating: Double?, reply: String)] {
         let own = data.questions.filter { data.answers[name]?[$0.key] != nil }
         let requests = try own.map { question in
             let turns = data.answers[name]?[question.key] ?? []
             return try request(Self.rubric, Self.questionText(question) + "\n\n" + Self.answerText("The answer", turns))
         }
         let replies = try ask(requests, among: (1...10).map { String($0) }, isCancelled, progress)
-        return zip(own, replies).map { ($0, Self.rating($1)) }
+        return zip(own, replies).map { ($0, Self.rating($1), $1) }
     }
 
     private func request(_ instruction: String, _ text: String) throws -> EvaluationRequest {
-        let settings = try TaskGeneration(
-            ["until": [], "max_gen_toks": .integer(Int64(maximumTokens)), "temperature": 0.0, "do_sample": false],
-            delimiter: "", task: "judge")
+        let settings = try TaskGeneration(greedy: maximumTokens)
         let messages = [ChatMessage(role: "system", content: instruction), ChatMessage(role: "user", content: text)]
-        return .generate(try prompt(messages), settings, turn: 0)
+        guard !(model is RemoteModel) else { return .generate(try prompt(messages), settings, turn: 0) }
+        // Some templates know no system message.
+        if let prompt = try? prompt(messages) { return .generate(prompt, settings, turn: 0) }
+        let one = [ChatMessage(role: "user", content: instruction + "\n\n" + text)]
+        return .generate(try prompt(one), settings, turn: 0)
     }
 
     /// A server renders conversations itself; where their likeliest continuation is asked for, it must say how.
@@ -119,24 +125,15 @@ public struct Judge {
                 guard case .generate(let prompt, _, _) = request else { return [] }
                 return verdicts.map { .logLikelihood(context: prompt + "[[", continuation: $0 + "]]") }
             }
-            var logs = [Double](repeating: -.infinity, count: scored.count), done = 0
-            try model.answer(scored, isCancelled: isCancelled) { place, answer in
-                logs[place] = answer.logLikelihood
-                done += 1
+            let logs = try model.answers(scored, cache: cache, isCancelled: isCancelled) { done, _ in
                 progress(done / verdicts.count, requests.count)
-            }
+            }.map(\.logLikelihood)
             return stride(from: 0, to: logs.count, by: verdicts.count).map { start in
                 let own = start..<start + verdicts.count
                 return "[[\(verdicts[own.reduce(start) { logs[$1] > logs[$0] ? $1 : $0 } - start])]]"
             }
         }
-        var replies = [String](repeating: "", count: requests.count), done = 0
-        try model.answer(requests, isCancelled: isCancelled) { place, answer in
-            if case .reply(let text) = answer { replies[place] = text }
-            done += 1
-            progress(done, requests.count)
-        }
-        return replies
+        return try model.answers(requests, cache: cache, isCancelled: isCancelled, progress: progress).map(\.text)
     }
 
     private static func questionText(_ question: JudgedAnswers.Question) -> String {

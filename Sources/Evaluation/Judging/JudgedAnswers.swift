@@ -5,7 +5,8 @@ import MartletSystem
 
 /// The answers of several models to the same questions, in the files of AlpacaEval and MT-Bench.
 ///
-/// - AlpacaEval: a JSON list of `{"instruction", "output", "generator"}`, one file for each model.
+/// - AlpacaEval: a JSON list of `{"instruction", "output", "generator"}`, one file for each model. An `input`, as Alpaca's own
+///   data have it, is a second paragraph of the question.
 /// - MT-Bench: lines of `{"question_id", "model_id", "choices": [{"turns": […]}]}`, and the questions as lines of
 ///   `{"question_id", "category", "turns": […], "reference": […]}`.
 public struct JudgedAnswers: Sendable {
@@ -22,31 +23,54 @@ public struct JudgedAnswers: Sendable {
     /// Answers without a question, and questions that a model did not answer: told, and left out.
     public var notes: [String] = []
 
+    /// The questions of a file: MT-Bench's lines, or AlpacaEval's list (`instruction`), each once.
+    /// - Throws: `EvaluationError` naming a record that is neither.
+    public static func questions(_ path: String) throws -> [Question] {
+        var keys: Set<String> = [], questions: [Question] = []
+        for (index, row) in try RecordFile.rows(path).enumerated() {
+            var question: Question
+            if let key = row["question_id"].map(\.pythonText), let turns = row["turns"]?.array?.compactMap(\.string),
+                !turns.isEmpty
+            {
+                question = Question(key: key, turns: turns)
+                question.reference = row["reference"]?.array?.compactMap(\.string) ?? []
+                question.category = row["category"]?.string ?? ""
+            } else if let own = instruction(row) {
+                question = own
+            } else {
+                throw EvaluationError(
+                    path, place: "record \(index + 1)",
+                    "needs question_id and turns (MT-Bench), or instruction (AlpacaEval)")
+            }
+            guard keys.insert(question.key).inserted else { continue }
+            questions.append(question)
+        }
+        return questions
+    }
+
+    private static func instruction(_ row: JSONObject) -> Question? {
+        guard let text = row["instruction"]?.string, !text.isEmpty else { return nil }
+        let input = row["input"]?.string ?? "", whole = input.isEmpty ? text : text + "\n\n" + input
+        return Question(key: whole, turns: [whole], category: row["dataset"]?.string ?? "")
+    }
+
     /// - Parameter questions: MT-Bench's questions; AlpacaEval's files bring theirs.
     public init(files: [String], questions: String? = nil) throws {
         var known: [String: Question] = [:], order: [String] = [], answers: [String: [String: [String]]] = [:]
-        let listed: [JSONObject] = try questions.map { try RecordFile.rows($0) } ?? []
-        for (index, row) in listed.enumerated() {
-            guard let key = row["question_id"].map(\.pythonText), let turns = row["turns"]?.array?.compactMap(\.string),
-                !turns.isEmpty
-            else {
-                throw EvaluationError(questions ?? "", place: "record \(index + 1)", "needs question_id and turns")
-            }
-            var question = Question(key: key, turns: turns)
-            question.reference = row["reference"]?.array?.compactMap(\.string) ?? []
-            question.category = row["category"]?.string ?? ""
-            if known.updateValue(question, forKey: key) == nil { order.append(key) }
+        for question in try questions.map(Self.questions) ?? [] {
+            known[question.key] = question
+            order.append(question.key)
         }
         var strangers = 0
         for file in files {
             for (index, row) in try RecordFile.rows(file).enumerated() {
-                if let text = row["instruction"]?.string, let output = row["output"]?.string {
+                if let question = Self.instruction(row), let output = row["output"]?.string {
                     let model = row["generator"]?.string ?? Self.name(file)
-                    if known[text] == nil {
-                        known[text] = Question(key: text, turns: [text], category: row["dataset"]?.string ?? "")
-                        order.append(text)
+                    if known[question.key] == nil {
+                        known[question.key] = question
+                        order.append(question.key)
                     }
-                    answers[model, default: [:]][text] = [output]
+                    answers[model, default: [:]][question.key] = [output]
                 } else if let key = row["question_id"].map(\.pythonText),
                     let turns = row["choices"]?.array?.first?["turns"]?.array?.compactMap(\.string), !turns.isEmpty
                 {
