@@ -32,6 +32,15 @@ import Testing
         #expect(trainer.isAskedToStop)
     }
 
+    /// The mixture is served alone: the other checks are of dense models.
+    @Test(.enabled(if: PageTools.node != nil && PageTools.chromium != nil, Comment(rawValue: PageTools.noBrowser)))
+    func theExpertsOfAMixtureAreDrawnInABrowser() async throws {
+        try await RunningServer.with(["mixture"]) { running in
+            let (code, output) = try await Self.check(running, ["--mixture", "--only", "experts"])
+            #expect(code == 0 && output.contains("1 checks passed"), "\(output)")
+        }
+    }
+
     @Test(
         .enabled(
             if: PageTools.realModel != nil && PageTools.node != nil && PageTools.chromium != nil,

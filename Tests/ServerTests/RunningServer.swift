@@ -16,7 +16,7 @@ final class RunningServer: Sendable {
     private let task: Task<Void, any Error>
 
     /// - Parameters:
-    ///   - models: names of language models; "encoder" is a text encoder, "pair" an encoder-decoder.
+    ///   - models: names of language models; "mixture" has experts, "encoder" is a text encoder, "pair" an encoder-decoder.
     ///   - paths: where models are that are not made for the test.
     static func with<Result>(
         _ models: [String] = ["tiny"], at paths: [String: String] = [:], settings: ServerSettings = ServerSettings(),
@@ -78,6 +78,7 @@ final class RunningServer: Sendable {
             } else {
                 var model = TinyModel()
                 model.contextLength = 1024
+                if name.hasPrefix("mixture") { model.experts = 4 }
                 try model.write(folder: "\(folder)/\(name)")
             }
         }

@@ -5,7 +5,7 @@
 //
 // --answer: what the model must say about the capital of France; left out for random models.
 // --runs: there are training runs. --tune: they can be begun, by a program that fails. --key KEY: the server's key.
-// --mixture: the model has experts.
+// --mixture: the model has experts. --only WORDS: the checks whose names hold these words.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { Browser } from "./browser.mjs";
 
 const [address, ...given] = process.argv.slice(2);
 const option = (name) => (given.includes(name) ? given[given.indexOf(name) + 1] : undefined);
-const folder = option("--screenshots"), wanted = option("--answer"), key = option("--key");
+const folder = option("--screenshots"), wanted = option("--answer"), key = option("--key"), only = option("--only");
 if (!address) { console.error("usage: in_browser.mjs ADDRESS [--screenshots FOLDER] [--answer TEXT] [--key KEY]"); process.exit(2); }
 if (folder) mkdirSync(folder, { recursive: true });
 
@@ -21,6 +21,7 @@ const browser = await Browser.launch();
 let count = 0;
 /** One check on a page of its own; no page may have had a problem at its end. */
 async function check(name, settings, body) {
+  if (only && !name.includes(only)) return;
   const page = await browser.page(settings);
   const started = Date.now();
   try {
@@ -272,25 +273,73 @@ await check("loads of experts are drawn for a mixture, and there is nothing of t
   await shot(page, "experts");
 });
 
-await check("activations are patched between two texts, and a reply is steered", { height: 1000 }, async (page) => {
+await check("activations are patched between two texts", { height: 1000, allowed: /400 .*\/inspect\/patch/ }, async (page) => {
   await page.go(address + "/inspect");
   await page.until("document.querySelectorAll('.head canvas').length", 60);
+  const patch = "document.querySelector('#patch-clean').form.requestSubmit()";
+  // Texts of different lengths have no places in common: the page says so, and goes on once they are of one.
   await page.write("#patch-clean", wanted ? "The capital of France is" : "the ring");
+  await page.write("#patch-corrupted", "a");
+  await page.evaluate(patch);
+  await page.until("document.querySelector('#patch-clean').closest('section').querySelector('.notice[role=alert]')", 90);
+  assert.equal(await page.evaluate("document.querySelector('.patched').childElementCount"), 0);
   await page.write("#patch-corrupted", wanted ? "The capital of Italy is" : "the king");
-  await page.evaluate("document.querySelector('#patch-clean').form.requestSubmit()");
+  await page.evaluate(patch);
   await page.until("document.querySelectorAll('.patched td button').length > 3", 90);
+  assert.equal(await page.evaluate("document.querySelector('#patch-clean').closest('section').querySelector('.notice')"), null);
   if (wanted) {
     assert.match(await page.evaluate("document.querySelector('.patched p').textContent"), /Paris.*Rome|Rome.*Paris/);
     assert.equal(await page.evaluate("document.querySelectorAll('.patched tbody tr').length"), 30);
   }
   await page.click(".patched tbody tr:first-child td:last-child button");
   await page.until("/100/.test(document.querySelector('.patched .reading b')?.textContent ?? '')", 30);
+  const grids = `[...document.querySelectorAll('.patched .lens')].map((one) =>
+    [...one.querySelectorAll('tbody tr')].map((row) => [...row.querySelectorAll('td')].map((cell) => Number(cell.textContent))))`;
+  const [columns, [residuals]] = await page.evaluate(
+    `[[...document.querySelectorAll('.patched thead th')].slice(1).map((one) => one.textContent), ${grids}]`);
+  // Before the first different token both texts have the same activations; the last place of the last layer is the answer's own.
+  const same = columns.findIndex((one) => one.includes("/"));
+  assert.ok(same > 0 && residuals.every((row) => row.length === columns.length && row.slice(0, same).every((share) => share === 0)),
+    JSON.stringify([columns, residuals]));
+  assert.equal(residuals[0].at(-1), 1);
+  await shot(page, "patching");
+  // What attention alone adds, and each head of it: a pass for each, too many of a real model.
+  if (wanted) return;
+  await page.evaluate(`(() => { const form = document.querySelector("#patch-clean").form;
+    form.querySelector("input[type=checkbox]").checked = true; form.querySelector("select").value = "attention"; form.requestSubmit(); })()`);
+  await page.until("document.querySelectorAll('.patched .lens').length === 2", 90);
+  const [[attention, heads], count] = await page.evaluate(`[${grids}, document.querySelectorAll('.head').length]`);
+  assert.notDeepEqual(attention, residuals);
+  assert.ok(attention.length === residuals.length && heads.length === residuals.length && heads.every((row) => row.length === count));
+});
+
+await check("a reply is steered by its sliders", { height: 1000 }, async (page) => {
+  await page.go(address + "/inspect");
+  await page.until("document.querySelectorAll('.head canvas').length", 60);
   await page.evaluate("document.querySelector('#steer-prompt').form.requestSubmit()");
   await page.until("document.querySelectorAll('.steered .reply').length === 2", 90);
-  await page.evaluate(`(() => { const slider = document.querySelectorAll("#steer-prompt")[0].form.querySelectorAll("input[type=range]")[1];
-    slider.value = "3"; slider.dispatchEvent(new Event("input")); })()`);
-  await page.until("document.querySelectorAll('.steered .reply')[1]?.dataset.strength === '3'", 90);
-  await shot(page, "interventions");
+  const replies = `[...document.querySelectorAll('.steered .reply')].map((one) => [...one.querySelectorAll('p')].map((part) => part.textContent))`;
+  const sliders = `document.querySelector("#steer-prompt").form.querySelectorAll("input[type=range]")`;
+  const move = (which, value) => page.evaluate(`(() => { const slider = ${sliders}[${which}];
+    slider.value = "${value}"; slider.dispatchEvent(new Event("input")); })()`);
+  const isSteeredBy = (strength) => page.until(`document.querySelectorAll('.steered .reply')[1]?.dataset.strength === '${strength}'`, 90);
+  const [plain] = await page.evaluate(replies);
+  await move(1, "0");
+  await isSteeredBy(0);
+  assert.deepEqual(await page.evaluate(replies), [plain, plain]);
+  await move(1, "3");
+  await isSteeredBy(3);
+  const strong = await page.evaluate(replies);
+  assert.deepEqual(strong[0], plain);
+  assert.notDeepEqual(strong[1], plain);
+  // Another layer: its direction has another length.
+  const length = "document.querySelector('.steered > p').textContent";
+  const [before, layer, last] = await page.evaluate(`[${length}, ${sliders}[0].value, ${sliders}[0].max]`);
+  assert.ok(Number(last) > 0 && Number(layer) <= Number(last));
+  await move(0, layer === last ? "0" : last);
+  await page.until(`${length} !== ${JSON.stringify(before)}`, 90);
+  assert.deepEqual((await page.evaluate(replies))[0], plain);
+  await shot(page, "steering");
 });
 
 if (given.includes("--runs")) {

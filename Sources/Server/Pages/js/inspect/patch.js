@@ -52,6 +52,8 @@ export function patchCard(model) {
       box.classList.add("seen");
       try {
         const { cell } = await postJSON("/inspect/patch", { ...asked, cell: { layer, token: at } });
+        // Another cell may have been chosen meanwhile.
+        if (!box.classList.contains("seen")) return;
         const all = cell.next.slice(0, 5).map((one) => `${visible(one.text)} ${percent(one.probability)}`).join("   ");
         replace(reading, el("b", {}, t("patch.at", { layer: layer + 1, token: columns[at], share: percent(cell.restored, 0) }), " → "), all);
       } catch (error) { replace(reading, explain(error)); }
