@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from double_angles import use_double_angles
+
 program, folder = sys.argv[1:3]
 
 
@@ -32,17 +34,7 @@ torch.set_num_threads(1)
 def logits_of(dtype, texts):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     if dtype == torch.float64:
-        rotary, config = model.model.rotary_emb, model.config
-        theta = getattr(config, "rope_theta", None) or config.rope_parameters["rope_theta"]
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        frequencies = 1 / theta ** (torch.arange(0, size, 2, dtype=torch.float64) / size)
-
-        def angles(x, position_ids):
-            turns = position_ids[..., None].double() * frequencies
-            turns = torch.cat([turns, turns], -1)
-            return turns.cos(), turns.sin()
-
-        rotary.forward = angles
+        use_double_angles(model)
     with torch.no_grad():
         return [model(torch.tensor([ids])).logits[0].double() for ids in texts]
 

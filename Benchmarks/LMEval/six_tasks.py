@@ -5,13 +5,15 @@ log-likelihood.
   six_tasks.py server MARTLET MODEL [--exact] [--rows N]     lm-eval asks `martlet serve`, martlet eval computes in process
   six_tasks.py remote MARTLET MODEL [--exact] [--rows N]     the same, and martlet eval asks the server too
   six_tasks.py hf MARTLET FOLDER [--rows N] [--double]       lm-eval's Hugging Face backend in float32, martlet eval --exact;
-                                                             --double: lm-eval's in float64, which tells our error alone
+                                                             --double: lm-eval's in float64, the rotation's angles too,
+                                                             which tells our error alone
+  --limit X --log-limit Y                                    what numbers and log-likelihoods may differ by
 
 hf: lm-eval's softmax is told to use float64 (softmax_dtype), as ours does; its own float32 one moves a log-likelihood by up to
 2e-5, more than the two float32 models differ in.
 Needs lm_eval[api] (hf: and torch, transformers). Exits with 1 when a number differs by more than 1e-6 or a log-likelihood
 by more than 1e-4, both relative above 1; hf by more than 1e-5 and 2e-5, which two float32 computations of thirty layers
-differ in (the two layers of HarnessTests are held to 1e-6 and 1e-5).
+differ in: --limit 1e-6 --log-limit 1e-5 is for the checkpoint of small_checkpoint.py.
 """
 import glob
 import json
@@ -37,7 +39,13 @@ from lm_eval.tasks import TaskManager
 kind, program, model = sys.argv[1:4]
 exact = kind == "hf" or "--exact" in sys.argv
 dtype = "float64" if "--double" in sys.argv else "float32"
-ROWS = int(sys.argv[sys.argv.index("--rows") + 1]) if "--rows" in sys.argv else 24
+
+
+def option(name, usual):
+    return type(usual)(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else usual
+
+
+ROWS = option("--rows", 24)
 NAMES = ["Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana"]
 THINGS = ["apples", "pens", "books", "coins", "shells", "stones"]
 CAPITALS = [("France", "Paris"), ("Italy", "Rome"), ("Japan", "Tokyo"), ("Egypt", "Cairo"), ("Spain", "Madrid"),
@@ -134,11 +142,16 @@ def served(names, manager, run_ours):
         server.wait()
 
 
-def loaded(names, manager, _):
+def in_transformers(names, manager, _):
+    from lm_eval.models.huggingface import HFLM
+    from double_angles import use_double_angles
+
     began = time.time()
+    loaded = HFLM(pretrained=model, dtype=dtype, softmax_dtype="float64", device="cpu", batch_size=1)
+    if dtype == "float64":
+        use_double_angles(loaded.model)
     theirs = lm_eval.simple_evaluate(
-        model="hf", model_args={"pretrained": model, "dtype": dtype, "softmax_dtype": "float64"}, device="cpu", batch_size=1, tasks=names,
-        task_manager=manager, log_samples=True, bootstrap_iters=2000)
+        model=loaded, tasks=names, task_manager=manager, log_samples=True, bootstrap_iters=2000)
     return theirs, time.time() - began
 
 
@@ -155,6 +168,7 @@ def numbers(resps):
 
 def main():
     limit_log, limit = (2e-5, 1e-5) if kind == "hf" else (1e-4, 1e-6)
+    limit_log, limit = option("--log-limit", limit_log), option("--limit", limit)
     with tempfile.TemporaryDirectory() as folder:
         rng = random.Random(7)
         for split, count in (("test", ROWS), ("train", 12)):
@@ -170,7 +184,7 @@ def main():
                 [program, "eval", *arguments, "--tasks", ",".join(f"{folder}/{name}.yaml" for name in names), "--out",
                  f"{folder}/out", "--bootstrap-iters", "2000"], check=True)
 
-        theirs, seconds = (loaded if kind == "hf" else served)(names, manager, run_ours)
+        theirs, seconds = (in_transformers if kind == "hf" else served)(names, manager, run_ours)
         middle = time.time()
         if kind != "remote":
             run_ours([model] + (["--exact"] if exact else []))
