@@ -19,5 +19,8 @@ public struct ShortName: Sendable {
             summary: "MiniLM L6, sentence embeddings, English"),
     ]
 
-    public static func find(_ name: String) -> ShortName? { all.first { $0.name == name } }
+    /// The short name itself, or with the `:latest` behind it that ollama's users write.
+    public static func find(_ name: String) -> ShortName? {
+        all.first { $0.name == name || $0.name + ":latest" == name }
+    }
 }

@@ -11,9 +11,10 @@ public struct HubReference: Sendable, Equatable, CustomStringConvertible {
         self.selection = selection
     }
 
-    /// Nil if the text is not such a reference.
+    /// Nil if the text is not such a reference. The address of one of the hub's pages is one, too, as it is copied from a
+    /// browser.
     public init?(_ text: String) {
-        var rest = Substring(text)
+        var rest = Substring(Self.reference(ofPage: text) ?? text)
         var selection: String?, revision = "main"
         if let colon = rest.firstIndex(of: ":") {
             selection = String(rest[rest.index(after: colon)...])
@@ -26,6 +27,20 @@ public struct HubReference: Sendable, Equatable, CustomStringConvertible {
         guard HubCache.isName(String(rest)), Folder.isPlainRelativePath(revision) else { return nil }
         if let selection, !Folder.isPlainRelativePath(selection) { return nil }
         self.init(name: String(rest), revision: revision, selection: selection)
+    }
+
+    /// "org/name@revision:file" for `https://huggingface.co/org/name/blob/revision/file` and the like; nil for other text.
+    private static func reference(ofPage text: String) -> String? {
+        var rest = Substring(text)
+        for scheme in ["https://", "http://"] where rest.hasPrefix(scheme) { rest = rest.dropFirst(scheme.count) }
+        guard let host = ["huggingface.co/", "hf.co/"].first(where: rest.hasPrefix) else { return nil }
+        let parts = rest.dropFirst(host.count).prefix { $0 != "?" && $0 != "#" }.split(separator: "/")
+        guard parts.count >= 2 else { return nil }
+        var reference = "\(parts[0])/\(parts[1])"
+        guard parts.count > 3, ["tree", "blob", "resolve"].contains(parts[2]) else { return reference }
+        if parts[3] != "main" { reference += "@" + parts[3] }
+        if parts.count > 4, parts[2] != "tree" { reference += ":" + parts[4...].joined(separator: "/") }
+        return reference
     }
 
     public var description: String {

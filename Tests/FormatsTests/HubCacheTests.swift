@@ -46,7 +46,16 @@ import Testing
             HubReference("a/b@refs/pr/1:x/y.gguf")
                 == HubReference(name: "a/b", revision: "refs/pr/1", selection: "x/y.gguf"))
         #expect(HubReference("a/b:Q4_K_M")?.selection == "Q4_K_M")
-        for text in ["a/b:../x", "a/b:/etc/passwd", "a/b@../../x", "a/b:", "a/b@", "a/b:x\\y", "./a/b", "a/b:c:d"] {
+        // As the addresses of the hub's pages are copied.
+        for (page, reference) in [
+            ("https://huggingface.co/a/b", "a/b"), ("huggingface.co/a/b/tree/main", "a/b"),
+            ("hf.co/a/b:Q4_0", "a/b:Q4_0"),
+            ("https://huggingface.co/a/b/blob/v1/x/y.gguf?download=true", "a/b@v1:x/y.gguf"),
+        ] { #expect(HubReference(page) == HubReference(reference) && HubReference(page) != nil, "\(page)") }
+        for text in [
+            "https://huggingface.co/a", "https://example.org/a/b", "https://huggingface.co/a/../b", "a/b:../x",
+            "a/b:/etc/passwd", "a/b@../../x", "a/b:", "a/b@", "a/b:x\\y", "./a/b", "a/b:c:d",
+        ] {
             #expect(HubReference(text) == nil, "\(text)")
         }
     }

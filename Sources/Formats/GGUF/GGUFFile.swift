@@ -133,7 +133,9 @@ private struct GGUFParser {
                 throw reader.malformed(
                     "magic", "is that of a text file, not of a model: give a GGUF file, or a folder with config.json")
             }
-            throw reader.malformed("magic", "is 0x\(String(magic, radix: 16)), expected \"GGUF\"")
+            throw reader.malformed(
+                "magic",
+                "is 0x\(String(magic, radix: 16)), expected \"GGUF\": give a GGUF file, or a folder with config.json")
         }
         let version = try reader.number(UInt32.self, "version")
         guard GGUFLimits.versions.contains(version) else {
@@ -249,7 +251,7 @@ private struct GGUFParser {
                 throw reader.malformed(
                     field,
                     "\(record.type.name) \(record.shape) takes \(record.byteCount) bytes from byte \(expected), but "
-                        + "the file has \(end)")
+                        + "the file has \(end): it is cut short; fetch it again")
             }
             let entry = TensorEntry(
                 name: record.name, dtype: record.type.dtype, typeName: record.type.name, shape: record.shape,

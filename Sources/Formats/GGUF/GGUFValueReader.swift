@@ -32,7 +32,10 @@ struct GGUFValueReader {
 
     mutating func number<T: FixedWidthInteger>(_: T.Type, _ field: @autoclosure () -> String) throws(FormatError) -> T {
         guard remaining >= MemoryLayout<T>.size else {
-            throw malformed(field(), "the file ends at byte \(fileByteCount), inside this field at byte \(position)")
+            throw malformed(
+                field(),
+                "the file ends at byte \(fileByteCount), inside this field at byte \(position): "
+                    + (fileByteCount == 0 ? "it is empty; fetch it again" : "it is cut short; fetch it again"))
         }
         try require(MemoryLayout<T>.size, field())
         defer { position += MemoryLayout<T>.size }
