@@ -114,9 +114,10 @@ struct ScalingRunCommand: ParsableCommand {
         let error = value / largest.loss - 1
         let chart = ScalingSeries.chart(results, forecast, predicted: largest)
         let page = """
-            <!doctype html><html lang="en"><head><meta charset="utf-8"><title>Scaling</title><style>
+            <!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+            <title>Scaling</title><style>
             :root { color-scheme: light dark } body { font: 15px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }
-            text { fill: currentColor; font-size: 12px } .grid { stroke: #8884 }
+            text { fill: currentColor; font-size: 12px } svg { width: 100%; height: auto } .grid { stroke: #8884 }
             </style></head><body><h1>Loss by size</h1><p>\(told(forecast, largest, value, range, error))</p>\(chart)</body></html>
 
             """

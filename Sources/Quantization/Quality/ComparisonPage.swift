@@ -64,7 +64,8 @@ public struct ComparisonPage {
             <style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
             table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
             td:first-child,th:first-child{text-align:left}.text{text-align:left;font-family:monospace;white-space:pre-wrap}
-            svg{max-width:100%;background:#fafafa}mark{background:#ffd54d}summary{cursor:pointer;margin:.5rem 0}
+            .wide{overflow-x:auto}h2,p,td:first-child,.text{overflow-wrap:anywhere}td:first-child{min-width:9rem}
+            svg{max-width:100%;height:auto;background:#fafafa}mark{background:#ffd54d}summary{cursor:pointer;margin:.5rem 0}
             @media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}svg{background:#222}td,th{border-color:#444}mark{color:#000}}
             </style>
             """
@@ -76,7 +77,7 @@ public struct ComparisonPage {
         }
         body += "<br>Text: \(escaped(text)), \(escaped(method))</p>"
         body +=
-            "<table><tr><th>model<th>size<th>in memory<th>bits/weight<th>perplexity<th>KL mean<th>KL 99 %<th>KL max<th>same top-1"
+            "<div class=wide><table><tr><th>model<th>size<th>in memory<th>bits/weight<th>perplexity<th>KL mean<th>KL 99 %<th>KL max<th>same top-1"
         body += "<th>tokens/s</tr>"
         for found in comparisons {
             let cells = [
@@ -88,7 +89,7 @@ public struct ComparisonPage {
             ]
             body += "<tr><td>\(escaped(found.path))" + cells.map { "<td>\($0)" }.joined() + "</tr>"
         }
-        body += "</table>"
+        body += "</table></div>"
         if comparisons.count > 1 {
             body += "<h2>Size against loss</h2>"
             body += "<p>The line joins those than which no other is both smaller and nearer.</p>"
@@ -112,18 +113,19 @@ public struct ComparisonPage {
                 points: found.byPosition().map { (Double($0.position), $0.divergence, "") }, joins: true,
                 x: "position in the window", y: "KL mean"
             ).svg
-        body += "<h3>The ten worst tokens</h3><table><tr><th>before, and the token<th>KL<th>reference<th>this</tr>"
+        body +=
+            "<h3>The ten worst tokens</h3><div class=wide><table><tr><th>before, and the token<th>KL<th>reference<th>this</tr>"
         for place in found.worst {
             body += "<tr><td class=text>\(escaped(place.before))<mark>\(escaped(place.token))</mark>"
             body += "<td>\(number(place.divergence, 3))<td class=text>\(escaped(place.reference))"
             body += "<td class=text>\(escaped(place.candidate))</tr>"
         }
-        body += "</table><details><summary>Relative error of \(found.tensors.count) tensors</summary>"
-        body += "<table><tr><th>tensor<th>type<th>‖w − ŵ‖ / ‖w‖</tr>"
+        body += "</table></div><details><summary>Relative error of \(found.tensors.count) tensors</summary>"
+        body += "<div class=wide><table><tr><th>tensor<th>type<th>‖w − ŵ‖ / ‖w‖</tr>"
         for tensor in found.tensors.sorted(by: { $0.error > $1.error }) {
             body += "<tr><td>\(escaped(tensor.name))<td>\(escaped(tensor.type))<td>\(number(tensor.error, 5))</tr>"
         }
-        return body + "</table></details>"
+        return body + "</table></div></details>"
     }
 
     private func megabytes(_ count: Int) -> String { number(Double(count) / 1e6, 1) + " MB" }

@@ -96,6 +96,12 @@ export class Page {
     await this.until("document.readyState === 'complete' && document.querySelector('.bar')");
   }
 
+  /** Opens a page that is not one of the server's, as a report. */
+  async open(address) {
+    await this.#send("Page.navigate", { url: address });
+    await this.until(`document.readyState === 'complete' && location.href === ${JSON.stringify(address)}`);
+  }
+
   async evaluate(expression) {
     const { result, exceptionDetails } = await this.#send("Runtime.evaluate", { expression, returnByValue: true, awaitPromise: true, allowUnsafeEvalBlockedByCSP: false });
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
