@@ -24,7 +24,8 @@ enum ConfigurationFile {
         do {
             root = try Yams.compose(yaml: text)
         } catch let error as YamlError {
-            throw TrainingError(.configuration, "\(path)\(place(of: error))")
+            let (place, problem) = error.told
+            throw TrainingError(.configuration, "\(path)\(place): \(problem)")
         }
         guard let root else { return }
         if case .scalar(let scalar) = root, scalar.string.isEmpty { return }
@@ -100,33 +101,5 @@ enum ConfigurationFile {
                     }))
         default: nil
         }
-    }
-
-    /// ", line 2, column 8: " and what is wrong; below it the line, and a caret under the column.
-    private static func place(of error: YamlError) -> String {
-        let problem: String, yaml: String, context: YamlError.Context?
-        var mark: Mark
-        switch error {
-        case .scanner(let began, let why, let place, let text), .parser(let began, let why, let place, let text),
-            .composer(let began, let why, let place, let text):
-            (problem, mark, yaml, context) = (why, place, text, began)
-        case .duplicatedKeysInMapping(let keys, let context):
-            let names = keys.prefix(8).map { $0.quoted() }.joined(separator: ", ")
-            return ", line \(context.mark.line): \(names) \(keys.count == 1 ? "is" : "are") there twice"
-        default:
-            return ": " + error.description.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: " ")
-        }
-        let lines = yaml.split(separator: "\n", omittingEmptySubsequences: false)
-        // What has no end is seen at the file's; where it begins says more.
-        if let began = context?.mark, !lines.indices.contains(mark.line - 1) || lines[mark.line - 1].isEmpty {
-            mark = began
-        }
-        let start = ", line \(mark.line), column \(mark.column): \(problem)"
-        guard lines.indices.contains(mark.line - 1), mark.column >= 1, mark.column <= 200 else { return start }
-        // What is not one column wide is shown as one, so that the caret stands under its place.
-        let shown = lines[mark.line - 1].unicodeScalars.prefix(240).map {
-            $0.isASCII && $0.value >= 0x20 ? String($0) : "·"
-        }
-        return "\(start)\n  \(shown.joined())\n  \(String(repeating: " ", count: mark.column - 1))^"
     }
 }

@@ -37,6 +37,12 @@ struct DataPackCommand: ParsableCommand {
     @Flag(help: "Replace shards that are in the folder already.") var overwrite = false
     @Flag(help: "Print the result as a JSON object.") var json = false
 
+    func validate() throws {
+        guard (0..<1).contains(validation ?? 0) else {
+            throw ValidationError("--validation is \(validation ?? 0); expected a share from 0 to below 1, as 0.1")
+        }
+    }
+
     func run() throws {
         let corpus = try Corpus(paths, options: try source.options())
         let tokenizer = try CorpusTokenizer(source.tokenizer)

@@ -66,7 +66,9 @@ struct EvalCommand: ParsableCommand {
             throw ValidationError("--tokens is at least 1, --show at least 0")
         }
         guard ["all"].contains(task) || WorldTask.names.contains(task) else {
-            throw ValidationError("--task is all, \(WorldTask.names.joined(separator: ", "))")
+            throw ValidationError(
+                "--task is \(task.quoted()); expected one of all, \(WorldTask.names.joined(separator: ", ")); for tasks of "
+                    + "lm-evaluation-harness give --tasks")
         }
     }
 
@@ -78,7 +80,12 @@ struct EvalCommand: ParsableCommand {
         let encoder = try ChatEncoder(tokenizer: try files.tokenizer(), whose: path)
         var sets: [(String, [WorldQuestion])] = []
         if let questions {
-            sets.append((questions, Array(try WorldQuestion.read(questions).prefix(limit))))
+            let read = try WorldQuestion.read(questions)
+            guard !read.isEmpty else {
+                throw EvaluationError(
+                    questions, "there are no questions in it; `martlet data world --kind questions` writes some")
+            }
+            sets.append((questions, Array(read.prefix(limit))))
         } else {
             for name in task == "all" ? WorldTask.names : [task] {
                 sets.append((name, try WorldTask(named: name, seed: worldSeed).heldOut(limit)))

@@ -64,6 +64,10 @@ struct ServeCommand: AsyncParsableCommand {
         guard (0...65_535).contains(port) else {
             throw ValidationError("--port is \(port); expected a number from 0 to 65535")
         }
+        guard !host.contains("/") else {
+            throw ValidationError(
+                "--host is \(host.quoted()); expected an address alone, as 127.0.0.1, without http:// and port")
+        }
         var settings = ServerSettings()
         settings.host = host
         settings.port = port
@@ -76,6 +80,7 @@ struct ServeCommand: AsyncParsableCommand {
         var loadingSettings = try loading.settings()
         loadingSettings.logger = logger
         let (whole, shared) = try Self.apart(models.map(Self.named))
+        let added = try adapters.map(Self.adapter)
         let registry = try ModelRegistry(whole, loadingSettings)
         if loading.spec == .mtp, !registry.models.contains(where: { $0.model.predictionModules > 0 }) {
             throw ValidationError(
@@ -85,7 +90,7 @@ struct ServeCommand: AsyncParsableCommand {
         let server = try Server(settings, registry, logger: logger)
         try server.checkAddress()
         try await server.preload(all: loading.loadAll)
-        for (name, path) in try shared + adapters.map(Self.adapter) {
+        for (name, path) in shared + added {
             guard let why = try await registry.serveAdapter(name, path: path) else { continue }
             Terminal.note("martlet: \(name) is served with a copy of its base of its own: \(why)")
         }
@@ -133,9 +138,10 @@ struct ServeCommand: AsyncParsableCommand {
         let path = try ModelLocator.locate(text) { Terminal.note($0) }
         // A path is named after its file or folder; a name is used as given.
         let isPath = Folder.exists(text)
-        var name = isPath ? String(path.split(separator: "/").last ?? "model") : text
+        let short = isPath ? nil : ShortName.find(text)
+        var name = isPath ? String(path.split(separator: "/").last ?? "model") : short?.name ?? text
         if isPath, name.hasSuffix(".gguf") { name.removeLast(5) }
-        return (name, ShortName.find(text).map { [$0.repository] } ?? [], path)
+        return (name, short.map { [$0.repository] } ?? [], path)
     }
 }
 

@@ -40,8 +40,19 @@ struct ServeAccess: ParsableArguments {
         settings.allowsAnonymous = allowAnonymous
         settings.allowedHosts = hosts
         settings.allowedOrigins = origins
+        if let wrong = origins.first(where: { $0 != "*" && !$0.hasPrefix("https://") && !$0.hasPrefix("http://") }) {
+            throw ValidationError(
+                "--allow-origin is \(wrong.quoted()); expected an origin as https://example.org, or *")
+        }
         switch (certificate, privateKey) {
-        case (let chain?, let key?): settings.certificate = ServerCertificate(chain: chain, key: key)
+        case (let chain?, let key?):
+            // Before a model is loaded.
+            for path in [chain, key]
+            where !String(decoding: try Folder.read(path), as: UTF8.self).contains("-----BEGIN ") {
+                throw ServerError(
+                    "\(path) is no PEM file: expected -----BEGIN CERTIFICATE----- or a private key's begin")
+            }
+            settings.certificate = ServerCertificate(chain: chain, key: key)
         case (nil, nil): break
         default: throw ValidationError("--tls-cert and --tls-key go together")
         }
@@ -159,6 +170,9 @@ struct ServeTraining: ParsableArguments {
 
     func apply(to settings: inout ServerSettings) throws {
         settings.runsFolder = runs
+        if let runs, Folder.exists(runs), !Folder.isFolder(runs) {
+            throw ServerError("--runs \(runs) is a file; expected the folder of training runs")
+        }
         guard let tune else { return }
         guard let program = Self.program else {
             throw ValidationError("--tune: the path of this program is not known; give its whole path when starting it")

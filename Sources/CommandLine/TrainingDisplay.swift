@@ -4,7 +4,7 @@ import MartletSystem
 import MartletVerbs
 
 /// Whether training goes on with the run that is there.
-enum ResumeFlag: String, ExpressibleByArgument { case auto, never }
+enum ResumeFlag: String, ExpressibleByArgument, CaseIterable { case auto, never }
 
 /// A run as a person watches it: options and their origin, a progress line, evaluations with samples, checkpoints.
 struct TrainingDisplay {
@@ -58,6 +58,9 @@ struct TrainingDisplay {
 
     /// Before anything is read or made: nobody trains in the folder, and nothing in it would be written over.
     static func demandFree(_ run: String, resume: ResumeFlag?) throws {
+        guard !Folder.exists(run) || Folder.isFolder(run) else {
+            throw ValidationError("--out \(run) is a file; expected the name of a folder")
+        }
         guard !RunControl.isRunning(run) else {
             throw ValidationError(
                 "another process is training in \(run): wait for its end, stop it, or choose another --out")

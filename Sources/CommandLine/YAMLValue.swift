@@ -9,14 +9,16 @@ enum YAMLValue {
     /// - Throws: `EvaluationError` with file and line.
     static func read(_ path: String) throws -> JSON {
         let bytes = try Folder.read(path, limit: 1 << 26)
-        if path.hasSuffix(".json") { return try JSON(parsing: bytes) }
+        if path.hasSuffix(".json") {
+            do { return try JSON(parsing: bytes) } catch { throw EvaluationError(path, "\(error)") }
+        }
         let text = String(decoding: bytes, as: UTF8.self)
         do {
             guard let root = try Yams.compose(yaml: text) else { return .object([:]) }
             return try value(root, path)
         } catch let error as YamlError {
-            let lines = "\(error)".split(separator: "\n").map { $0.drop { $0 == " " } }
-            throw EvaluationError(path, lines.joined(separator: " "))
+            let (place, problem) = error.told
+            throw EvaluationError(path + place, problem)
         }
     }
 

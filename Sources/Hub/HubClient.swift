@@ -1,5 +1,6 @@
 import Foundation
 import MartletJSON
+import MartletSystem
 import MartletTransfer
 
 /// The metadata of a file, which the hub sends before the file.
@@ -22,6 +23,12 @@ struct HubClient: Sendable {
         guard URL(string: settings.endpoint)?.user == nil else {
             throw HubError.transfer(
                 url: "HF_ENDPOINT", reason: "a user's name is not sent to a hub; put a token into HF_TOKEN")
+        }
+        guard ["http", "https"].contains(URL(string: settings.endpoint)?.scheme?.lowercased()) else {
+            throw HubError.transfer(
+                url: "HF_ENDPOINT",
+                reason: "\(settings.endpoint.quoted()) is no address of a hub: it begins with https://, as "
+                    + "https://huggingface.co")
         }
         let transfers: Transfers
         do { transfers = try Transfers() } catch {

@@ -14,6 +14,20 @@ package enum MachineDescription {
     package static var kernels: String { InstructionSet.active }
     package static var threads: Int { ThreadPool.shared.workerCount }
 
+    /// What a variable of the environment says that cannot be followed; nil where all can.
+    static var wrongEnvironment: String? {
+        func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+        if let threads = value("MARTLET_THREADS"), !threads.isEmpty, !(1...1024).contains(Int(threads) ?? 0) {
+            return "MARTLET_THREADS is \(threads.quoted(limit: 40)); expected a number of threads from 1 to 1024"
+        }
+        let known = InstructionSet.supported
+        if let kernels = value("MARTLET_KERNELS"), !kernels.isEmpty, !known.contains(kernels) {
+            return
+                "MARTLET_KERNELS is \(kernels.quoted(limit: 40)); this processor has \(known.joined(separator: ", "))"
+        }
+        return nil
+    }
+
     package static func rows() -> [(String, String)] {
         var rows: [(String, String)] = [("version", ProgramVersion.current)]
         rows.append(("processor", Machine.processor))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MartletCatalog
 import MartletSystem
 
 /// A word in the place of a verb that is none, and the verb that was probably meant.
@@ -42,7 +43,9 @@ struct MistakenVerb: CustomStringConvertible {
     private init(_ word: String, of group: String?, among configuration: CommandConfiguration) {
         written = word
         self.group = group
-        let known = group == nil ? Self.otherNames[word.lowercased()] : nil
+        var known = group == nil ? Self.otherNames[word.lowercased()] : nil
+        // The name of a model in the place of what is to be done with it.
+        if group == nil, (try? ModelLocator.locate(word)) != nil { known = "run \(word.shown(limit: 60))" }
         meant = known ?? Spelling.nearest(to: word, among: configuration.subcommands.flatMap(Self.names))
     }
 

@@ -22,6 +22,11 @@ struct PullCommand: AsyncParsableCommand {
 
     func run() async throws {
         let reference = ShortName.find(name)?.repository ?? name
+        if !name.contains("/"), reference == name,
+            let near = Spelling.nearest(to: name, among: ShortName.all.map(\.name))
+        {
+            Terminal.note("\(name.quoted(limit: 60)) is looked for on the hub; the short name is \(near)")
+        }
         let bar = ProgressLine()
         let path = try await Self.fetch(reference, bar)
         if json {

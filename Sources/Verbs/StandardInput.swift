@@ -55,8 +55,8 @@ enum StandardInput {
             let count = Glibc.read(STDIN_FILENO, &buffer, buffer.count)
             if count < 0 {
                 if errno == EINTR || errno == EAGAIN { continue }
-                // Closed before the start: nothing is piped in.
-                if errno == EBADF { return "" }
+                // Closed before the start: nothing is piped in. What the process opened since may have its number.
+                if errno == EBADF || errno == EINVAL { return "" }
                 throw Problem.unreadable(String(cString: strerror(errno)))
             }
             guard count > 0 else { break }

@@ -41,7 +41,8 @@ extension VerbProgram {
             end("/proc is not there: in a chroot, mount it first (mount -t proc proc /proc)", 1)
         }
         #endif
-        let written = Array(CommandLine.arguments.dropFirst())
+        if let problem = MachineDescription.wrongEnvironment { end(problem, 2) }
+        let written = UsageSentence.joiningNumbers(Array(CommandLine.arguments.dropFirst()))
         if let absence = absence(of: Array(written.drop { $0 == "help" })) { end(absence, 2) }
         if let mistake = MistakenVerb(written, among: configuration) { end("\(mistake)", 2) }
         do {
@@ -53,7 +54,8 @@ extension VerbProgram {
                     try command.run()
                 }
             } catch let error as ValidationError {
-                end("\(error.message); `martlet \(verb(of: command)) --help` has examples", 2)
+                let mark = error.message.hasSuffix("?") ? "" : ";"
+                end("\(error.message)\(mark) `martlet \(verb(of: command)) --help` has examples", 2)
             }
         } catch {
             end(error)
@@ -97,7 +99,10 @@ extension VerbProgram {
             leave(0)
         }
         if let code = error as? ExitCode { leave(code.rawValue) }
-        if code == .validationFailure { end(usage(error), 2) }
+        if code == .validationFailure {
+            let sentence = UsageSentence(message(for: error), fullMessage(for: error))
+            end(sentence.text { flag(meantBy: $0, of: $1) }, 2)
+        }
         if isUsage(error) { end("\(error)", 2) }
         if error is CancellationError { leave(130) }
         var next = ""
@@ -107,31 +112,7 @@ extension VerbProgram {
         }
         end("\(error)\(next)", 1)
     }
-
-    /// What is wrong with the words of a command line, in one sentence, and where help is.
-    private static func usage(_ error: any Error) -> String {
-        let message = message(for: error).split(whereSeparator: \.isNewline).map { $0.drop { $0 == " " } }
-            .joined(separator: " ")
-        // The parser names the verb in its own text only: "See 'martlet run --help' for more information."
-        let whole = fullMessage(for: error)
-        let help = whole.components(between: "See '", and: "'") ?? "martlet --help"
-        // An option of a run by a name that other programs have for it is none that the parser knows.
-        if let name = message.components(between: "Unknown option '", and: "'"),
-            let verb = help.split(separator: " ").dropFirst().first,
-            let meant = flag(meantBy: name, of: String(verb))
-        {
-            return "Unknown option '\(name)'. Did you mean '\(meant)'? `\(help)` has examples"
-        }
-        return "\(message)\(message.hasSuffix("?") ? "" : ";") `\(help)` has examples"
-    }
 }
 
 /// Ends the process; a name of its own, since `exit` is one of the parser's in a command.
 private func leave(_ code: Int32) -> Never { exit(code) }
-
-extension String {
-    fileprivate func components(between start: String, and end: Character) -> String? {
-        guard let place = ranges(of: start).last?.upperBound else { return nil }
-        return self[place...].firstIndex(of: end).map { String(self[place..<$0]) }
-    }
-}

@@ -11,14 +11,7 @@ import TinyModels
     private func expectFailure(
         _ arguments: [String], _ parts: [String], sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let result = try program.run(arguments)
-        let about = Comment(rawValue: "\(arguments): \(result)")
-        #expect(result.code == 1, about, sourceLocation: sourceLocation)
-        #expect(result.output.isEmpty, about, sourceLocation: sourceLocation)
-        #expect(
-            result.error.hasPrefix("martlet: ") && result.error.hasSuffix("\n"), about, sourceLocation: sourceLocation)
-        #expect(result.error.split(separator: "\n").count == 1, about, sourceLocation: sourceLocation)
-        for part in parts { #expect(result.error.contains(part), about, sourceLocation: sourceLocation) }
+        try program.expect(1, arguments, parts, sourceLocation: sourceLocation)
     }
 
     @Test func anUnknownModelIsNamedWithTheKnownOnes() throws {

@@ -19,12 +19,7 @@ import Glibc
     private func expect(
         _ code: Int32, _ arguments: [String], _ parts: [String], sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        let result = try program.run(arguments)
-        let about = Comment(rawValue: "\(arguments): \(result)")
-        #expect(result.code == code && result.output.isEmpty, about, sourceLocation: sourceLocation)
-        #expect(result.error.hasPrefix("martlet: "), about, sourceLocation: sourceLocation)
-        #expect(result.error.split(separator: "\n").count == 1, about, sourceLocation: sourceLocation)
-        for part in parts { #expect(result.error.contains(part), about, sourceLocation: sourceLocation) }
+        try program.expect(code, arguments, parts, sourceLocation: sourceLocation)
     }
 
     // MARK: - Data

@@ -63,8 +63,9 @@ final class Program {
     }
 
     /// Runs to the end.
-    func run(_ arguments: [String], input: String? = nil) throws -> Result {
+    func run(_ arguments: [String], input: String? = nil, environment: [String: String] = [:]) throws -> Result {
         let process = process(arguments)
+        process.environment = process.environment?.merging(environment) { $1 }
         // Files, not pipes: nothing waits for whom.
         let names = ["out", "err", "in"].map { "\(home)/\(UUID().uuidString).\($0)" }
         for name in names { FileManager.default.createFile(atPath: name, contents: Data((input ?? "").utf8)) }
@@ -84,6 +85,21 @@ final class Program {
     }
 
     func run(_ arguments: String..., input: String? = nil) throws -> Result { try run(arguments, input: input) }
+
+    /// Runs what is to fail: nothing on standard output, and one sentence that has all the parts. What shows a line of
+    /// a file and a caret below it has two lines more.
+    func expect(
+        _ code: Int32, _ arguments: [String], _ parts: [String], environment: [String: String] = [:],
+        hasCaret: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let result = try run(arguments, environment: environment)
+        let about = Comment(rawValue: "\(arguments): \(result)")
+        #expect(result.code == code && result.output.isEmpty, about, sourceLocation: sourceLocation)
+        #expect(result.error.hasPrefix("martlet: "), about, sourceLocation: sourceLocation)
+        let lines = result.error.split(separator: "\n").count
+        #expect(lines == (hasCaret ? 3 : 1), about, sourceLocation: sourceLocation)
+        for part in parts { #expect(result.error.contains(part), about, sourceLocation: sourceLocation) }
+    }
 
     // MARK: - Models
 

@@ -74,7 +74,8 @@ final class ShardFolder {
             throw DataError(.invalid, path: path, "holds other files; choose a folder of its own for the shards")
         }
         guard replaces else {
-            throw DataError(.invalid, path: path, "holds shards already; choose another folder, or ask to replace them")
+            throw DataError(
+                .invalid, path: path, "holds shards already; choose another folder, or replace them (--overwrite)")
         }
         let known = Set(tokenizerFiles + [manifestName])
         if let other = names.first(where: { !known.contains($0) && !$0.hasSuffix(".shard") }) {

@@ -90,7 +90,8 @@ public struct Checkpoint: Sendable {
                     : hasAdapter
                         ? "this folder holds an adapter (adapter_config.json) and no model; give its base, and --adapter "
                             + "\(path), or merge it (martlet merge)"
-                        : "there is no config.json in this folder")
+                        : "there is no config.json in this folder; a model is a folder with config.json, weights and "
+                            + "tokenizer, or a GGUF file")
         }
         guard !hasAdapter else {
             throw ModelError.unsupported(

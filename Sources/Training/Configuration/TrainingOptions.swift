@@ -116,8 +116,9 @@ public struct TrainingOptions: Sendable, Equatable {
                 "\(origin): \(name) is no option of martlet \(command.name), but of "
                     + others.joined(separator: " and "))
         }
-        let nearest = OptionKey.nearest(to: name, of: command)
-        throw TrainingError(
-            .configuration, "\(origin): there is no option \(name.quoted()); did you mean \"\(nearest)\"?")
+        // What nobody can have meant is not suggested.
+        let meant = OptionKey.probable(for: name, of: command).map { "did you mean \"\($0)\"?" }
+        let next = meant ?? "`martlet help options \(command.name)` lists them all"
+        throw TrainingError(.configuration, "\(origin): there is no option \(name.quoted()); \(next)")
     }
 }

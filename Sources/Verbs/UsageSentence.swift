@@ -1,0 +1,89 @@
+import MartletSystem
+
+/// What is wrong with the words of a command line, in one sentence, and where help is.
+struct UsageSentence {
+    /// The parser's message in one line, and the command whose help has examples.
+    private let message: String
+    private let help: String
+    /// What the help says of the option that is wrong.
+    private let meaning: String?
+
+    /// - Parameter whole: the parser's whole text, which alone names the verb: "See 'martlet run --help' for more
+    ///   information."
+    init(_ message: String, _ whole: String) {
+        var line = message.split(whereSeparator: \.isNewline).map { $0.drop { $0 == " " } }.joined(separator: " ")
+        if line.hasSuffix(".") { line.removeLast() }
+        self.message = line
+        // "Help:  --port <port>  Port to listen on; 0 lets the system choose."
+        let said = whole.split(whereSeparator: \.isNewline).first { $0.hasPrefix("Help:") }
+        meaning = said.flatMap { text in text.firstRange(of: ">  ").map { text[$0.upperBound...] } }
+            .map { text in String(text.prefix { $0 != ";" && $0 != ":" && $0 != "." }) }
+        help = whole.components(between: "See '", and: "'") ?? "martlet --help"
+    }
+
+    /// - Parameter meant: the flag of a verb that a name means which other programs have for it.
+    func text(_ meant: (_ name: String, _ verb: String) -> String?) -> String {
+        if let name = message.components(between: "Unknown option '", and: "'") {
+            if name.contains(where: \.isWhitespace) {
+                return "\(name.quoted(limit: 40)) begins with -, as options do: put -- before such a text; "
+                    + "`\(help)` has examples"
+            }
+            // The parser does not count these among its options.
+            let own = name == "-v" ? "--version" : Spelling.nearest(to: name, among: ["--help", "--version"])
+            if let near = own, !message.hasSuffix("?") {
+                return "Unknown option '\(name)'. Did you mean '\(near)'? `\(help)` has examples"
+            }
+            if ["--threads", "--num-threads", "--n-threads", "-t"].contains(name) {
+                return "Unknown option '\(name)'; MARTLET_THREADS=N in the environment says how many threads compute"
+            }
+            // An option of a run by a name that other programs have for it is none that the parser knows.
+            if let verb = help.split(separator: " ").dropFirst().first, let flag = meant(name, String(verb)) {
+                return "Unknown option '\(name)'. Did you mean '\(flag)'? `\(help)` has examples"
+            }
+        }
+        if message.hasPrefix("Missing value for '--"), let option = message.components(between: "'", and: " ") {
+            return "\(message) (one that begins with - is written \(option)=VALUE); `\(help)` has examples"
+        }
+        return "\(message)\(expected)\(message.hasSuffix("?") ? "" : ";") `\(help)` has examples"
+    }
+
+    /// What would be right in the place of a number that is refused.
+    private var expected: String {
+        guard let value = message.components(between: "The value '", and: "'") else { return "" }
+        guard let number = Double(value) else {
+            return message.contains("Please provide") ? "" : meaning.map { " (\($0))" } ?? ""
+        }
+        if number < 0 { return " (expected a whole number from 0)" }
+        if number != number.rounded() { return " (expected a whole number)" }
+        return number >= 0x1p63 ? " (too large)" : ""
+    }
+
+    /// The words with numbers below 0 joined to the options before them, so that the parser takes `--temp -1` for an
+    /// option with its value and not for two options.
+    static func joiningNumbers(_ words: [String]) -> [String] {
+        let end = words.firstIndex(of: "--") ?? words.endIndex
+        var joined: [String] = []
+        for word in words[..<end] {
+            if let before = joined.last, before.hasPrefix("--"), !before.contains("="), isBelowZero(word) {
+                joined[joined.endIndex - 1] += "=" + word
+            } else {
+                joined.append(word)
+            }
+        }
+        return joined + words[end...]
+    }
+
+    private static func isBelowZero(_ word: String) -> Bool {
+        guard word.hasPrefix("-"), let second = word.dropFirst().first, second.isNumber || second == "." else {
+            return false
+        }
+        return Double(word) != nil
+    }
+}
+
+extension String {
+    fileprivate func components(between start: String, and end: Character) -> String? {
+        guard let place = ranges(of: start).last?.upperBound else { return nil }
+        return self[place...].firstIndex(of: end).map { String(self[place..<$0]) }
+    }
+}
