@@ -1,7 +1,10 @@
 import Foundation
+import MartletAdapters
 import MartletFormats
 import MartletInference
+import MartletJSON
 import MartletModels
+import MartletNN
 import MartletQuantization
 import MartletTensor
 import Testing
@@ -105,6 +108,49 @@ import TinyModels
         for name in first.names {
             #expect(try first.tensor(name).bytes() == second.tensor(name).bytes(), "\(name)")
         }
+    }
+
+    /// Gate and up of Gemma 4's experts are one matrix of a stack, and have one list of importances.
+    @Test func expertsInOneStackHaveTheirOwnImportances() throws {
+        let tiny = try Tiny(), tokenizer = try tiny.files.tokenizer(), folder = tiny.scratch.file("experts")
+        try Folder.make(folder)
+        for name in Folder.files(tiny.path) where name.hasPrefix("tokenizer") {
+            try AtomicFile.write(folder + "/" + name, bytes: Folder.read(tiny.path + "/" + name))
+        }
+        let config = try JSON(
+            parsing: Array(
+                """
+                {"model_type": "gemma4_text", "vocab_size": \(tokenizer.vocabularySize), "hidden_size": 32,
+                 "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
+                 "head_dim": 16, "global_head_dim": 16, "hidden_size_per_layer_input": 0, "enable_moe_block": true,
+                 "num_experts": 3, "top_k_experts": 2, "moe_intermediate_size": 32}
+                """.utf8))
+        let spec = try Family.configuration(ConfigurationReader(file: "experts", json: config)).1
+        let random = Decoder(Initializer(.normal(deviation: 0.1, layers: 2), seed: 7), spec)
+        try AtomicFile.write(folder + "/config.json", bytes: config.bytes())
+        try SafetensorsWriter.write(PublishedModel.tensors(random), to: folder + "/model.safetensors")
+        let files = try ModelFiles(path: folder), decoder = try files.decoder()
+        let windows = try TextWindows(Self.text, name: "t", tokenizer: tokenizer, method: .chunks(length: 32), limit: 3)
+        let matrix = try ImportanceMatrix(decoder, .exact, windows, origin: "t")
+        let tensors = try files.checkpoint.ggufContents().tensors
+        try matrix.write(to: tiny.scratch.file("i.gguf"), tensors: tensors, chunkLength: 32)
+        let read = try ImportanceMatrix(file: tiny.scratch.file("i.gguf"))
+        for expert in 0..<3 {
+            let own = try #require(matrix.modules["model.layers.1.mlp.experts.\(expert).up_proj"])
+            #expect(read.tensors["blk.1.ffn_gate_up_exps.weight"]?.sums[expert] == own.sums[0])
+        }
+        let a = tiny.scratch.file("a.gguf"), b = tiny.scratch.file("b.gguf")
+        try GGUFExport(files, recipe: .named("q4_0"), importance: matrix).write(to: a)
+        try GGUFExport(files, recipe: .named("q4_0"), importance: read).write(to: b)
+        let first = try GGUFFile(path: a), second = try GGUFFile(path: b)
+        #expect(first.entry("blk.1.ffn_gate_up_exps.weight")?.dtype == .q4_0)
+        for name in first.names {
+            #expect(try first.tensor(name).bytes() == second.tensor(name).bytes(), "\(name)")
+        }
+        // What is written is a model, whose logits are near those of the folder.
+        let quantised = try ModelFiles(path: a).decoder()
+        let x = try decoder([5, 6, 7]).toArray(as: Float.self), y = try quantised([5, 6, 7]).toArray(as: Float.self)
+        #expect(zip(x, y).allSatisfy { abs($0 - $1) < 0.5 })
     }
 
     @Test func importancesOfAnotherModelAreRefused() throws {

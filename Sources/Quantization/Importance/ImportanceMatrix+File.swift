@@ -56,16 +56,7 @@ extension ImportanceMatrix {
         writer.metadata["imatrix.chunk_count"] = .uint32(UInt32(clamping: chunks))
         writer.metadata["imatrix.chunk_size"] = .uint32(UInt32(clamping: chunkLength))
         for tensor in tensors where tensor.shape.rank >= 2 {
-            let found: Statistics
-            if let own = self.tensors[tensor.name] {
-                found = own
-            } else {
-                let parts = tensor.modules.compactMap { modules[$0] }
-                guard let first = parts.first, parts.count == tensor.modules.count else { continue }
-                found =
-                    tensor.shape.rank == 3
-                    ? Statistics(sums: parts.flatMap(\.sums), counts: parts.flatMap(\.counts)) : first
-            }
+            guard let found = self.tensors[tensor.name] ?? statistics(of: tensor) else { continue }
             let columns = found.sums.first?.count ?? 0
             writer.add(
                 tensor.name + Self.sumSuffix, try Tensor(found.sums.flatMap { $0 }, shape: [found.sums.count, columns]))

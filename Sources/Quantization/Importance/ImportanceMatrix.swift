@@ -46,15 +46,18 @@ public struct ImportanceMatrix: Sendable {
             let means = found.means[0]
             return Self.usable((0..<matrices).map { Array(means[$0 * columns..<($0 + 1) * columns]) })
         }
+        return statistics(of: tensor).flatMap { Self.usable($0.means) }
+    }
+
+    /// What the modules that a tensor is made of have seen, one list for each matrix in it.
+    func statistics(of tensor: WrittenTensor) -> Statistics? {
         let parts = tensor.modules.compactMap { modules[$0] }
-        guard let first = parts.first, parts.count == tensor.modules.count else { return nil }
-        if tensor.shape.rank == 3 {
-            // Gate and up of an expert may be one matrix of the stack: they have the same inputs.
-            let means = parts.flatMap(\.means), each = max(means.count / max(tensor.shape[0], 1), 1)
-            return Self.usable(stride(from: 0, to: means.count, by: each).map { means[$0] })
-        }
-        // Matrices that are joined by rows have the same inputs.
-        return Self.usable(first.means)
+        guard tensor.shape.rank >= 2, let first = parts.first, parts.count == tensor.modules.count else { return nil }
+        // Matrices that are joined by rows have the same inputs: of one tensor all, in a stack gate and up of an expert.
+        guard tensor.shape.rank == 3 else { return first }
+        let sums = parts.flatMap(\.sums), counts = parts.flatMap(\.counts)
+        let own = stride(from: 0, to: sums.count, by: max(sums.count / max(tensor.shape[0], 1), 1))
+        return Statistics(sums: own.map { sums[$0] }, counts: own.map { counts[$0] })
     }
 
     /// All zeros say nothing, and a column that has never been met counts a little.
