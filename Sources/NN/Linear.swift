@@ -12,6 +12,8 @@ public final class Linear: ModuleLeaf {
     /// W; for a layer that shares the table of an embedding, that table.
     public var matrix: any WeightMatrix { shared?.weight ?? own }
     public private(set) var bias: Tensor?
+    /// Its place in the tree that it was built for.
+    package internal(set) var place: ModuleTree.Place?
     /// Applied in order to the result of the layer.
     public var adapters: [any LinearAdapter] = []
     public var hooks = LeafHooks()
@@ -193,7 +195,7 @@ public final class Linear: ModuleLeaf {
         }
         // The first low-rank term of each layer is computed together with the layer's own product.
         let terms = try active.map { try $0.first?.term(rows.draw) }
-        var outputs = try products(input, layers, terms)
+        var outputs = try products(input, layers, terms, active.map(\.first))
         for (index, layer) in layers.enumerated() {
             for adapter in active[index].dropFirst(terms[index] == nil ? 0 : 1) {
                 outputs[index] = try adapter(x, outputs[index], rows.draw)
@@ -213,7 +215,12 @@ public final class Linear: ModuleLeaf {
         return layers.contains { $0.matrix.isNoted || ($0.bias.map { Tensor.isRecording($0) } ?? false) }
     }
 
-    private static func products(_ x: Tensor, _ layers: [Linear], _ terms: [LowRankTerm?] = []) throws -> [Tensor] {
+    /// - Parameters:
+    ///   - terms: one for each layer; nil for a layer without.
+    ///   - adapters: those whose terms these are.
+    private static func products(
+        _ x: Tensor, _ layers: [Linear], _ terms: [LowRankTerm?] = [], _ adapters: [(any LinearAdapter)?] = []
+    ) throws -> [Tensor] {
         let matrices = layers.compactMap { $0.packed }, hasTerms = terms.contains { $0 != nil }
         // Products that are recorded for gradients, and layers that were not prepared, use the stored form.
         if matrices.count < layers.count || isRecording(x, layers)
@@ -228,8 +235,11 @@ public final class Linear: ModuleLeaf {
         }
         if hasTerms {
             let all = 0..<x.shape[0]
-            let parts = terms.enumerated().compactMap { index, term in
-                term.map { LowRankPart(rows: all, output: index, .plain($0)) }
+            let parts = try terms.enumerated().compactMap { index, term -> LowRankPart? in
+                guard let term else { return nil }
+                let adapter = layers[index].precision.isExact ? nil : adapters[index] as? LowRankAdapter
+                let packed = try adapter?.packed(term)
+                return LowRankPart(rows: all, output: index, packed.map { .packed($0, 0) } ?? .plain(term))
             }
             try Fused.addLowRank(x, parts, to: outputs)
         }

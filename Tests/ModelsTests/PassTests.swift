@@ -65,6 +65,46 @@ import Testing
         #expect(throws: TensorError.self) { try states(mixed, [0..<4, 4..<9], [nil]) }
     }
 
+    private struct Weak {
+        weak var layer: Linear?
+        init(_ layer: Linear) { self.layer = layer }
+    }
+
+    /// A set does not keep the model that it was made for, and can be used with another of the same layers.
+    @Test func setsOutliveTheirModels() throws {
+        func set(_ kind: String) throws -> (AdapterSet, () -> Bool) {
+            let decoder = try Self.decoder("llama")
+            let layers = decoder.tree.linears.filter { $0.path.hasPrefix("model.layers.") }
+            let first = Weak(layers[0])
+            var adapters: [String: any LinearAdapter] = [:]
+            for layer in layers {
+                let one = try Self.adapter(layer, seed: 3)
+                adapters[layer.path] =
+                    kind == "lora"
+                    ? one
+                    : try MagnitudeAdapter(
+                        of: layer, down: one.down, up: one.up, magnitude: Tensor.ones([layer.outputSize]), scale: 1)
+            }
+            return (try decoder.tree.adapterSet(adapters), { first.layer == nil })
+        }
+        let other = try Self.decoder("llama"), rows = 0..<Self.tokens.count
+        let plain = FamilyTests.floats(try other.hiddenStates(Self.tokens, Pass(.whole([rows]))))
+        let (low, isGone) = try set("lora")
+        #expect(isGone())
+        let found = FamilyTests.floats(try other.hiddenStates(Self.tokens, Pass(.whole([rows]), adapters: [low])))
+        for layer in other.tree.linears where layer.path.hasPrefix("model.layers.") {
+            layer.adapters.append(try Self.adapter(layer, seed: 3))
+        }
+        #expect(found == FamilyTests.floats(try other.hiddenStates(Self.tokens, Pass(.whole([rows])))))
+        #expect(found != plain)
+        // Magnitudes need the model's matrices.
+        let (magnitudes, isGoneToo) = try set("dora")
+        #expect(isGoneToo())
+        #expect {
+            try other.hiddenStates(Self.tokens, Pass(.whole([rows]), adapters: [magnitudes]))
+        } throws: { "\($0)".contains("no longer in memory") }
+    }
+
     @Test func adaptersOfNoLayerAreNamed() throws {
         let decoder = try Self.decoder("llama"), layer = decoder.tree.linears[0]
         let adapter = try Self.adapter(layer, seed: 1)

@@ -1,4 +1,5 @@
-// Kernels over vectors and rows: norms, softmax, rotary positions, activations, elementwise, reductions, conversions.
+// Kernels over vectors and rows: norms, softmax, rotary positions, activations, elementwise, reductions, conversions,
+// low-rank terms.
 //
 // All kernels are single-threaded; a caller divides rows (or, for elementwise kernels, any range) among threads. Every
 // result has the same bits on every instruction set, whatever else is in the call. A sum over a row uses 64 partial
@@ -29,6 +30,14 @@ typedef void (*martlet_gated)(const float *_Nonnull gate, ptrdiff_t gate_stride,
 typedef void (*martlet_rope)(float *_Nonnull x, ptrdiff_t token_stride, ptrdiff_t tokens, ptrdiff_t heads,
                              ptrdiff_t head_dimension, ptrdiff_t rotary_dimension, const float *_Nonnull cosines,
                              const float *_Nonnull sines, const int32_t *_Nullable positions);
+
+/// y += s (x Aᵀ) Bᵀ for rows x [rows][inputs] and y [rows][outputs] (LoRA, Hu et al. 2021). A lies as [inputs][rank], B as
+/// [ceil(outputs / 16)][rank][16] with zeros in the columns that are missing; behind A there are at least 16 readable
+/// elements (B may follow it). Every element of x Aᵀ, and then of y, is one chain of multiply-adds in ascending order.
+/// `inner` has room for 8 rows of the rank, rounded up to 16.
+typedef void (*martlet_low_rank)(ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t rank, ptrdiff_t outputs, float s,
+                                 const float *_Nonnull x, const void *_Nonnull a, const void *_Nonnull b,
+                                 float *_Nonnull y, float *_Nonnull inner);
 
 /// Rows are `count` long, stride elements apart.
 typedef void (*martlet_softmax)(const float *_Nonnull x, ptrdiff_t x_stride, float scale, float *_Nonnull out,
@@ -111,6 +120,9 @@ typedef struct martlet_vector_kernels {
     /// elements.
     ptrdiff_t (*_Nonnull index_of_largest)(const float *_Nonnull x, ptrdiff_t count);
     ptrdiff_t (*_Nonnull index_of_smallest)(const float *_Nonnull x, ptrdiff_t count);
+
+    /// A and B in float32, and in float16.
+    martlet_low_rank _Nonnull low_rank_f32, low_rank_f16;
 
     // Conversions: to nearest, ties to even; overflow to infinity; NaN stays NaN, with the sign and the leading bits
     // of its payload, and becomes quiet except from bf16, which is exact.

@@ -7,6 +7,7 @@
 #include "softmax.h"
 #include "rope.h"
 #include "convert.h"
+#include "low_rank.h"
 
 static void fill_vector(martlet_vector_kernels *table) {
     fill_elementwise(table);
@@ -15,4 +16,5 @@ static void fill_vector(martlet_vector_kernels *table) {
     fill_softmax(table);
     fill_rope(table);
     fill_convert(table);
+    fill_low_rank(table);
 }

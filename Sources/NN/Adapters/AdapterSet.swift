@@ -9,44 +9,69 @@ import MartletTensor
 /// ```
 ///
 /// Sequences with the same set are computed together. A set is constant: of low-rank adapters that are not trained it
-/// keeps copies, with the scale and `isEnabled` that they had when it was made.
+/// keeps copies, with the scale and `isEnabled` that they had when it was made; of layers that are prepared for products that
+/// are not exact, in float16. It does not keep the model in memory.
 public final class AdapterSet: @unchecked Sendable {
     fileprivate let layers: [String: [any LinearAdapter]]
-    /// The terms of layers where all adapters are low-rank terms.
-    private let terms: [String: [PackedLowRank]]
-    /// The same by the layers of the model that the set was made for: no path is hashed for every layer of every token.
-    private let termsOfLayers: [ObjectIdentifier: [PackedLowRank]]
-    /// These layers.
-    private let known: [Linear]
+    /// The low-rank terms of all layers, in the order of the layers.
+    fileprivate let packed: PackedLowRankTerms?
+    /// Which of them are a layer's, for layers where there are no other adapters.
+    private let terms: [String: Range<Int>]
+    /// The same by the places of the layers in the tree that the set was made for: no path is hashed for every layer of every
+    /// token.
+    private let termsByPlace: [Range<Int>]
+    /// The identity of that tree.
+    private let tree: Int
     /// Whether there is nothing but such terms.
     fileprivate let hasTermsAlone: Bool
     /// Bytes of its parameters.
     public let byteCount: Int
 
-    fileprivate init(_ given: [String: [any LinearAdapter]], _ linears: [Linear]) {
-        let layers = given.mapValues { $0.map { ServedTerm($0) ?? $0 } }
-        self.layers = layers
-        let terms: [String: [PackedLowRank]] = layers.compactMapValues { adapters in
-            let own = adapters.compactMap { $0 as? ServedTerm }
-            return own.count == adapters.count ? own.filter(\.isEnabled).map(\.packed) : nil
-        }
-        self.terms = terms
-        known = linears
-        termsOfLayers = Dictionary(
-            linears.map { (ObjectIdentifier($0), terms[$0.path] ?? []) }, uniquingKeysWith: { first, _ in first })
-        hasTermsAlone = terms.count == layers.count
-        byteCount = layers.values.joined().reduce(0) { sum, adapter in
-            guard let served = adapter as? ServedTerm else {
-                return sum + adapter.parameters.reduce(0) { $0 + $1.tensor.byteCount }
+    fileprivate init(_ given: [String: [any LinearAdapter]], _ tree: ModuleTree) {
+        var own: [LowRankTerm] = [], areHalf: [Bool] = [], ranges: [String: Range<Int>] = [:]
+        // A layer's own terms, and where among all terms each is.
+        var places: [String: [Int?]] = [:]
+        for layer in tree.linears where ranges[layer.path] == nil {
+            let start = own.count
+            places[layer.path] = (given[layer.path] ?? []).map { adapter in
+                guard let term = ServedTerm.term(of: adapter) else { return nil }
+                own.append(term)
+                areHalf.append(!layer.precision.isExact)
+                return own.count - 1
             }
-            return sum + served.packed.byteCount
+            ranges[layer.path] = start..<own.count
+        }
+        // A and B of an adapter fit each other.
+        let packed = own.isEmpty ? nil : try? noGrad { try PackedLowRankTerms(own, areHalf: areHalf) }
+        var layers = given
+        if let packed {
+            for (path, adapters) in given {
+                layers[path] = zip(adapters, places[path] ?? []).map { adapter, place in
+                    place.map { ServedTerm(adapter, packed, $0) } ?? adapter
+                }
+            }
+        }
+        let terms = layers.filter { $0.value.allSatisfy { $0 is ServedTerm || !$0.isEnabled } }
+        (self.layers, self.packed, self.tree) = (layers, packed, tree.identity)
+        self.terms = Dictionary(uniqueKeysWithValues: terms.keys.map { ($0, ranges[$0] ?? 0..<0) })
+        hasTermsAlone = terms.count == layers.count
+        var byPlace = [Range<Int>](repeating: 0..<0, count: tree.linearCount)
+        for layer in tree.linears {
+            if let place = layer.place, place.tree == tree.identity {
+                byPlace[place.index] = self.terms[layer.path] ?? 0..<0
+            }
+        }
+        termsByPlace = byPlace
+        byteCount = layers.values.joined().reduce(packed?.byteCount ?? 0) { sum, adapter in
+            sum + adapter.parameters.reduce(0) { $0 + $1.tensor.byteCount }
         }
     }
 
     /// What is added to a layer, where all of its adapters are low-rank terms.
-    fileprivate func terms(of layer: Linear) -> [PackedLowRank]? {
-        // Of another model than the set was made for, layers are known by their paths.
-        hasTermsAlone ? termsOfLayers[ObjectIdentifier(layer)] ?? terms[layer.path] : terms[layer.path]
+    fileprivate func terms(of layer: Linear) -> Range<Int>? {
+        // Layers of another model than the set was made for are known by their paths.
+        guard hasTermsAlone, let place = layer.place, place.tree == tree else { return terms[layer.path] }
+        return termsByPlace[place.index]
     }
 }
 
@@ -62,7 +87,7 @@ extension ModuleTree {
         for path in adapters.keys.sorted() where !paths.contains(path) {
             throw .nothingMatches(pattern: path, near: ModulePattern(path).near(Array(paths)))
         }
-        return AdapterSet(adapters, linears)
+        return AdapterSet(adapters, self)
     }
 }
 
@@ -143,10 +168,12 @@ package struct RowAdapters {
         guard !areNoted else { return }
         var terms: [LowRankPart] = []
         terms.reserveCapacity(parts.count * layers.count)
-        for (index, layer) in layers.enumerated() {
-            for (rows, set) in parts {
+        // Those of one set follow each other, as they lie in memory.
+        for (rows, set) in parts {
+            for (index, layer) in layers.enumerated() {
                 if let own = set.terms(of: layer) {
-                    for term in own { terms.append(LowRankPart(rows: rows, output: index, .packed(term))) }
+                    guard let packed = set.packed else { continue }
+                    for term in own { terms.append(LowRankPart(rows: rows, output: index, .packed(packed, term))) }
                 } else if let adapters = set.layers[layer.path] {
                     let forms = try Self.forms(adapters.filter(\.isEnabled), areNoted) ?? []
                     for form in forms { terms.append(LowRankPart(rows: rows, output: index, form)) }
@@ -162,7 +189,7 @@ package struct RowAdapters {
         var forms: [LowRankPart.Form] = []
         for adapter in adapters {
             if let served = adapter as? ServedTerm {
-                forms.append(.packed(served.packed))
+                forms.append(.packed(served.packed, served.index))
                 continue
             }
             guard let term = try adapter.term(nil), !Tensor.isRecording([term.down, term.up]) else { return nil }

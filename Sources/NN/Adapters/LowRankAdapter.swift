@@ -1,4 +1,5 @@
 import MartletTensor
+import Synchronization
 
 /// y + s · (x Aᵀ) Bᵀ with A `[rank, in]` and B `[out, rank]`: adds s · B A to W (LoRA, Hu et al. 2021).
 ///
@@ -22,7 +23,9 @@ public final class LowRankAdapter: LinearAdapter {
     private let part: JoinedPart?
     /// The initial A₀ and B₀ where B₀ is not 0: s · B₀ A₀ is subtracted again, so that W needs no change (PiSSA, Meng
     /// et al. 2024). In files the adapter has twice the rank: [A; A₀] and [B, −B₀].
-    package var origin: (down: Tensor, up: Tensor)?
+    package var origin: (down: Tensor, up: Tensor)? { didSet { kept.withLock { $0 = nil } } }
+    /// The term as fast products take it, and what it was made of.
+    private let kept = Mutex<(terms: PackedLowRankTerms, versions: [Int], scale: Float)?>(nil)
 
     /// A new adapter.
     /// - Parameter seed: initialises A together with the path of the layer, so that A does not depend on other
@@ -72,6 +75,19 @@ public final class LowRankAdapter: LinearAdapter {
         guard dropout == 0 || draw == nil || !isGradientEnabled else { return nil }
         let (down, up) = try whole()
         return LowRankTerm(down: down, up: try part.rows(of: up), scale: scale)
+    }
+
+    /// The term in float16, as sets of adapters have it beside products that are not exact; nil for one that is trained.
+    /// - Parameter term: what `term` gives now.
+    func packed(_ term: LowRankTerm) throws -> PackedLowRankTerms? {
+        guard !down.requiresGrad, !up.requiresGrad, PackedLowRankTerms.takes(term) else { return nil }
+        let versions = [down.storage.version, up.storage.version]
+        return try kept.withLock { kept in
+            if let kept, kept.versions == versions, kept.scale == scale { return kept.terms }
+            let terms = try noGrad { try PackedLowRankTerms([term], areHalf: [true]) }
+            kept = (terms, versions, scale)
+            return terms
+        }
     }
 
     /// A and B in the form of files: with −A₀ and B₀ appended where there is an `origin`.

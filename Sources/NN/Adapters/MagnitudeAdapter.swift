@@ -5,7 +5,6 @@ import MartletTensor
 ///
 /// m `[out]` is initialised with the norms of the rows of W, so that a new adapter changes nothing. The norm is a
 /// constant for gradients (section 4.3 of the paper). It is computed without forming W + s B A:
-/// gradients (section 4.3 of the paper). It is computed without W + s B A:
 ///
 ///     ‖W_o + s B_o A‖² = ‖W_o‖² + 2 s B_o · (A W_oᵀ) + s² B_o (A Aᵀ) B_oᵀ
 ///
@@ -23,8 +22,8 @@ public final class MagnitudeAdapter: LinearAdapter {
     /// m / ‖…‖, cached where m is not trained, and the scale it was computed with.
     private var known: (factor: Tensor, scale: Float)?
 
-    /// The layer that owns the adapter.
-    private struct Layer { unowned let linear: Linear }
+    /// The layer that owns the adapter. Sets of adapters do not keep the model in memory.
+    private struct Layer { weak var linear: Linear? }
 
     public var down: Tensor { lowRank.down }
     public var up: Tensor { lowRank.up }
@@ -69,15 +68,22 @@ public final class MagnitudeAdapter: LinearAdapter {
         return lowRank.parameters + [own]
     }
 
+    /// - Throws: `ModuleError.isGone` when the model has been freed.
+    private func linear() throws(ModuleError) -> Linear {
+        guard let linear = layer.linear else { throw .isGone(path: key) }
+        return linear
+    }
+
     /// m / ‖W + s B A‖, `[1, out]`.
     private func factor() throws -> Tensor {
         // Trained parameters change with every step, so only a constant factor is cached.
         let isConstant = !magnitude.requiresGrad
         if isConstant, let known, known.scale == scale { return known.factor }
+        let matrix = try linear().matrix.frozen
         let norms = try noGrad {
             let down = lowRank.down.detach(), up = try part.rows(of: lowRank.up.detach()).contiguous()
             let s = Double(scale)
-            let crossed = try Fused.linear(down, [(layer.linear.matrix.frozen, nil)])[0].transposed()  // [out, rank]
+            let crossed = try Fused.linear(down, [(matrix, nil)])[0].transposed()  // [out, rank]
             let own = try up.matmul(down.matmul(down.transposed()))  // [out, rank]
             let mixed = try (crossed * (2 * s) + own * (s * s)) * up
             return try (squares + mixed.sum(axes: [1]).reshape(1, -1)).maximum(1e-30).sqrt()  // [1, out]
@@ -90,7 +96,7 @@ public final class MagnitudeAdapter: LinearAdapter {
     public func callAsFunction(_ x: Tensor, _ y: Tensor, _ draw: AdapterDraw?) throws -> Tensor {
         // In training with dropout, PEFT also drops inputs of W; here only those of A are dropped, which fits the
         // merged form.
-        guard let bias = layer.linear.bias else { return try (y + lowRank.update(x, draw)) * factor() }
+        guard let bias = try linear().bias else { return try (y + lowRank.update(x, draw)) * factor() }
         let row = try bias.reshape(1, -1)
         return try (y - row + lowRank.update(x, draw)) * factor() + row
     }

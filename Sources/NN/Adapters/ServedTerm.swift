@@ -1,20 +1,24 @@
 import MartletTensor
 
-/// A low-rank term laid out for rows of a batch (`PackedLowRank`): what a set of adapters holds in place of a
-/// `LowRankAdapter`; the results have the same bits.
+/// A low-rank term laid out for rows of a batch (`PackedLowRankTerms`): what a set of adapters holds in place of a
+/// `LowRankAdapter`.
 final class ServedTerm: LinearAdapter {
     let name: String
-    var isEnabled: Bool
-    let packed: PackedLowRank
+    var isEnabled = true
+    let packed: PackedLowRankTerms
+    let index: Int
 
-    /// - Returns: nil for another kind, and for one that is trained.
-    init?(_ adapter: any LinearAdapter) {
-        guard let adapter = adapter as? LowRankAdapter, let term = try? adapter.term(nil),
-            !term.down.requiresGrad, !term.up.requiresGrad, let packed = try? PackedLowRank(term)
+    init(_ adapter: any LinearAdapter, _ packed: PackedLowRankTerms, _ index: Int) {
+        (name, self.packed, self.index) = (adapter.name, packed, index)
+    }
+
+    /// The term of an adapter that can be served so; nil for another kind, one that is trained, and one that is switched
+    /// off.
+    static func term(of adapter: any LinearAdapter) -> LowRankTerm? {
+        guard let adapter = adapter as? LowRankAdapter, adapter.isEnabled, let term = try? adapter.term(nil),
+            !term.down.requiresGrad, !term.up.requiresGrad, PackedLowRankTerms.takes(term)
         else { return nil }
-        name = adapter.name
-        isEnabled = adapter.isEnabled
-        self.packed = packed
+        return term
     }
 
     /// None is trained.
@@ -22,12 +26,12 @@ final class ServedTerm: LinearAdapter {
 
     /// Where the results are on the tape.
     func callAsFunction(_ x: Tensor, _ y: Tensor, _ draw: AdapterDraw?) throws -> Tensor {
-        let term = try packed.unpacked(), inner = try Fused.linear(x, [(term.down, nil)])[0]  // [tokens, rank]
+        let term = packed.unpacked(index), inner = try Fused.linear(x, [(term.down, nil)])[0]  // [tokens, rank]
         return try Fused.add(y, Fused.linear(inner * Double(term.scale), [(term.up, nil)])[0])  // [tokens, out]
     }
 
     func merged(_ weight: Tensor, bias: Tensor?) throws -> (weight: Tensor, bias: Tensor?) {
-        let term = try packed.unpacked()
+        let term = packed.unpacked(index)
         return (try weight + term.up.matmul(term.down) * Double(term.scale), bias)
     }
 }

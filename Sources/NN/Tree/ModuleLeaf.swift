@@ -78,6 +78,8 @@ public enum ModuleError: Error, Sendable, Equatable, CustomStringConvertible {
     case notTrainable(path: String, storedType: String)
     /// Inputs of eight bits were asked for, and no matrix takes them.
     case noRoundedInputs
+    /// An adapter is used after the model that it was made for has been freed.
+    case isGone(path: String)
 
     public var description: String {
         switch self {
@@ -96,6 +98,8 @@ public enum ModuleError: Error, Sendable, Equatable, CustomStringConvertible {
         case .noRoundedInputs:
             "no matrix takes inputs of eight bits: those of bitsandbytes' int8 and of compressed-tensors with int8 "
                 + "activations for each token do. Make such a folder with martlet quantize --method int8 or smoothquant"
+        case .isGone(let path):
+            "the adapter of \(path) was made for a model that is no longer in memory: make it again for this one"
         }
     }
 }

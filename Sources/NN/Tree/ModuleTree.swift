@@ -1,4 +1,5 @@
 import MartletTensor
+import Synchronization
 
 /// The layers of a model by their paths, in the order of construction. Layers are found, frozen, trained, replaced,
 /// prepared, hooked and counted by patterns of their paths.
@@ -13,8 +14,18 @@ import MartletTensor
 public final class ModuleTree {
     public private(set) var leaves: [any ModuleLeaf] = []
     private var hookCount = 0
+    /// Another number for each tree of the process.
+    let identity = ModuleTree.count.add(1, ordering: .relaxed).newValue
+    private(set) var linearCount = 0
+
+    private static let count = Atomic(0)
 
     public init() {}
+
+    /// The number of a linear layer in its tree, by which tables of layers are read without a name.
+    package struct Place: Sendable, Equatable {
+        package let tree, index: Int
+    }
 
     /// Passes on the parameters of a source, and collects every layer that is built with it.
     public final class Builder: ParameterSource {
@@ -32,6 +43,10 @@ public final class ModuleTree {
         }
 
         public func register(_ leaf: any ModuleLeaf) {
+            if let linear = leaf as? Linear {
+                linear.place = Place(tree: tree.identity, index: tree.linearCount)
+                tree.linearCount += 1
+            }
             tree.leaves.append(leaf)
             source.register(leaf)
         }

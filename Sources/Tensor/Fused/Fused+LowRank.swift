@@ -20,7 +20,8 @@ public struct LowRankTerm: Sendable {
 package struct LowRankPart {
     package enum Form {
         case plain(LowRankTerm)
-        case packed(PackedLowRank)
+        /// One of packed terms.
+        case packed(PackedLowRankTerms, Int)
     }
 
     package var rows: Range<Int>
@@ -75,7 +76,8 @@ extension Fused {
             switch part.form {
             case .plain(let term): try check([term], x, outputs: [output.shape[1]])
             // For every term of every layer of every token, so without lists.
-            case .packed(let term):
+            case .packed(let terms, let index):
+                let term = terms.entries[index]
                 guard term.inputSize == x.shape[1], term.outputSize == output.shape[1] else {
                     throw TensorError(
                         .shape, "addLowRank",

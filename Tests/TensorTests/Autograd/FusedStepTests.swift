@@ -150,14 +150,21 @@ import Testing
             try Fused.addLowRank($0[0], [LowRankPart(rows: height / 2..<height, output: 0, .plain(term))], to: [$0[1]])
             return nil
         }
-        // Packed as adapters are served; on some rows two, in their order. Ranks that fill vectors, and one that does not.
-        for rank in [5, 16, 64] {
-            try compare("addLowRank", shapes: [[height, width], [height, 7], [rank, width], [7, rank]], seed: seed) {
+        // Packed as adapters are served; on some rows two, in their order. Ranks that fill vectors, and ones that do not; in
+        // float16 A and B are rounded to 11 bits.
+        for (rank, isHalf) in [(5, false), (16, false), (64, false), (1, true), (16, true), (40, true)] {
+            let tolerance = isHalf ? 2e-3 : 1e-5
+            try compare(
+                "addLowRank", shapes: [[height, width], [height, 7], [rank, width], [7, rank]], tolerance: tolerance,
+                seed: seed
+            ) {
                 let term = LowRankTerm(down: $0[2], up: $0[3], scale: 0.5)
                 // What computes in float64 is given the same term as it is.
-                let form = try PackedLowRank(term).map { LowRankPart.Form.packed($0) } ?? .plain(term)
-                let parts = [0..<height / 2, height / 2..<height, height / 2..<height].map {
-                    LowRankPart(rows: $0, output: 0, form)
+                let isPacked = PackedLowRankTerms.takes(term)
+                let packed = try PackedLowRankTerms(
+                    isPacked ? [term, term] : [], areHalf: isPacked ? [isHalf, isHalf] : [])
+                let parts = [0..<height / 2, height / 2..<height, height / 2..<height].enumerated().map {
+                    LowRankPart(rows: $1, output: 0, isPacked ? .packed(packed, $0 % 2) : .plain(term))
                 }
                 try Fused.addLowRank($0[0], parts, to: [$0[1]])
                 return nil
@@ -167,6 +174,34 @@ import Testing
             try Fused.addRow($0[1], to: $0[0])
             return nil
         }
+    }
+
+    /// Float16 changes no bit of what it can hold, however small or large the numbers are; what it cannot hold stays float32.
+    @Test func termsInFloat16AreRoundedOnce() throws {
+        var stream = RandomStream(seed: 8)
+        func eighths(_ shape: Shape, _ factor: Float) throws -> Tensor {
+            try Tensor(
+                (0..<shape.elementCount).map { _ in Float(Int(stream.next() % 513) - 256) / 8 * factor }, shape: shape)
+        }
+        for (factor, rows) in [(Float(1), 3), (0x1p-20, 1), (0x1p20, 40)] {
+            let x = try Tensor.normal([rows, 33], mean: 0, std: 1, using: &stream)
+            let term = LowRankTerm(
+                down: try eighths([20, 33], factor), up: try eighths([50, 20], 1 / factor), scale: 0.3)
+            let packed = try PackedLowRankTerms([term], areHalf: [true])
+            #expect(packed.entries[0].isHalf && packed.byteCount < 2 * (20 * 33 + 64 * 20) + 256)
+            let unpacked = packed.unpacked(0)
+            #expect(try unpacked.down.toArray(as: Float.self) == term.down.toArray(as: Float.self))
+            #expect(try unpacked.up.toArray(as: Float.self) == term.up.toArray(as: Float.self))
+            let one = try Tensor.normal([rows, 50], mean: 0, std: 1, using: &stream), other = one.copied()
+            try Fused.addLowRank(x, [LowRankPart(rows: 0..<rows, output: 0, .plain(term))], to: [one])
+            try Fused.addLowRank(x, [LowRankPart(rows: 0..<rows, output: 0, .packed(packed, 0))], to: [other])
+            #expect(try one.toArray(as: Float.self) == other.toArray(as: Float.self))
+        }
+        let broken = LowRankTerm(
+            down: try Tensor([Float.infinity, 1], shape: [1, 2]), up: try Tensor.zeros([2, 1]), scale: 1)
+        #expect(try !PackedLowRankTerms([broken], areHalf: [true]).entries[0].isHalf)
+        let other = LowRankTerm(down: try Tensor.zeros([2, 3]), up: try Tensor.zeros([4, 1]), scale: 1)
+        #expect(throws: TensorError.self) { try PackedLowRankTerms([other], areHalf: [false]) }
     }
 
     /// Two sequences whose keys and values lie in blocks against whole sequences: all rows at once, and the last ones alone.

@@ -82,26 +82,33 @@ extension CPU {
     static func addLowRank(_ x: Tensor, _ parts: [LowRankPart], to outputs: [Tensor]) throws(TensorError) {
         try Fused.check("addLowRank", x)
         for output in outputs { try Fused.check("addLowRank", output) }
-        // Terms of the same numbers are one job, in their order. Many rows are several.
+        // Terms of the same rows follow each other in memory: they are one job, as long as there are enough for all threads;
+        // else those of one result are. Many rows are several.
+        var owners = 0
+        for index in parts.indices where index == 0 || parts[index - 1].rows != parts[index].rows { owners += 1 }
+        let areWhole = owners >= 2 * ThreadPool.shared.workerCount
         var tasks: [LowRankTask] = [], jobs: [Int] = []
         tasks.reserveCapacity(parts.count)
         jobs.reserveCapacity(parts.count + 1)
         var first = 0, operations = 0.0, largest = 0
         while first < parts.count {
-            let rows = parts[first].rows, output = outputs[parts[first].output], width = output.shape[1]
+            let rows = parts[first].rows
             var end = first + 1
-            while end < parts.count, parts[end].output == parts[first].output, parts[end].rows == rows { end += 1 }
+            while end < parts.count, parts[end].rows == rows, areWhole || parts[end].output == parts[first].output {
+                end += 1
+            }
             for start in stride(from: rows.lowerBound, to: rows.upperBound, by: LowRankTask.mostRows) {
                 jobs.append(tasks.count)
                 let count = min(LowRankTask.mostRows, rows.upperBound - start)
                 for part in parts[first..<end] {
-                    let term = try LowRankTask.Term(part.form)
+                    let term = try LowRankTask.Term(part.form), rank = term.rank
+                    let output = outputs[part.output], width = output.shape[1]
                     tasks.append(
                         LowRankTask(
                             x: x.floats + start * x.shape[1], rows: count, inputs: x.shape[1],
                             output: output.floats + start * width, outputs: width, term: term))
-                    largest = max(largest, count * term.rank)
-                    operations += 2 * Double(count * term.rank) * Double(x.shape[1] + width)
+                    largest = max(largest, count * rank, PackedLowRankTerms.innerCount(rank: rank))
+                    operations += 2 * Double(count * rank) * Double(x.shape[1] + width)
                 }
             }
             first = end
@@ -131,13 +138,13 @@ private struct LowRankTask {
     static let mostRows = 32
 
     enum Term {
-        case packed(Unmanaged<PackedLowRank>)
+        case packed(Unmanaged<PackedLowRankTerms>, Int)
         case plain(rank: Int, scale: Float, down: UnsafePointer<Float>, up: UnsafePointer<Float>)
 
         /// - Throws: `TensorError` for matrices that kernels cannot read.
         init(_ form: LowRankPart.Form) throws(TensorError) {
             switch form {
-            case .packed(let term): self = .packed(Unmanaged.passUnretained(term))
+            case .packed(let terms, let index): self = .packed(Unmanaged.passUnretained(terms), index)
             case .plain(let term):
                 try Fused.check("addLowRank", term.down, term.up)
                 self = .plain(rank: term.rank, scale: term.scale, down: term.down.floats, up: term.up.floats)
@@ -146,7 +153,7 @@ private struct LowRankTask {
 
         var rank: Int {
             switch self {
-            case .packed(let term): term.takeUnretainedValue().rank
+            case .packed(let terms, let index): terms.takeUnretainedValue().entries[index].rank
             case .plain(let rank, _, _, _): rank
             }
         }
@@ -160,7 +167,8 @@ private struct LowRankTask {
 
     func run(_ inner: UnsafeMutablePointer<Float>) {
         switch term {
-        case .packed(let term): term.takeUnretainedValue().add(x, rows: rows, to: output, inner: inner)
+        case .packed(let terms, let index):
+            terms.takeUnretainedValue().add(index, x, rows: rows, to: output, inner: inner)
         case .plain(let rank, let scale, let down, let up):
             GEMM.multiply(
                 m: rows, n: rank, k: inputs, alpha: scale, a: x, aStride: inputs, b: down, bStride: inputs,

@@ -55,7 +55,7 @@ public enum Reference {
             let term: LowRankTerm
             switch part.form {
             case .plain(let given): term = given
-            case .packed(let given): term = try given.unpacked()
+            case .packed(let terms, let index): term = terms.unpacked(index)
             }
             try rows.copy(from: rows.copied() + lowRank(own, term))
         }
