@@ -129,6 +129,12 @@ public final class Linear: ModuleLeaf {
         self.precision = precision
     }
 
+    /// As before `prepare`, with the given precision.
+    func unprepare(_ precision: Precision) {
+        packed = nil
+        self.precision = precision
+    }
+
     /// Whether products with the packed weight round their inputs to eight bits.
     package var roundsInputs: Bool { packed?.inputRounding != nil }
 

@@ -77,6 +77,10 @@ import TinyModels
             let other = try (trained(tokens) - rounded).abs().max(axes: []).item(as: Float.self)
             #expect(other < 0.5 * miss, "\(other), \(miss)")
         }
-        #expect(throws: ModuleError.noRoundedInputs) { try files.decoder().prepare(.int8Inputs) }
+        // What cannot be prepared is as before.
+        let other = try files.decoder()
+        try other.prepare(.fast)
+        #expect(throws: ModuleError.noRoundedInputs) { try other.prepare(.int8Inputs) }
+        #expect(other.tree.linears.allSatisfy { $0.preparedByteCount == 0 && $0.precision == .fast })
     }
 }

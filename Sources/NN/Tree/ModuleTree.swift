@@ -134,17 +134,22 @@ public final class ModuleTree {
         for case let layer as Linear in try find(pattern) { try layer.replaceMatrix(change(layer)) }
     }
 
-    /// Packs the weights of all linear layers for inference.
+    /// Packs the weights of all linear layers for inference; after an error none is packed.
     /// - Parameter progress: called with the number of layers done and their total.
     /// - Throws: `ModuleError.noRoundedInputs` where `int8Inputs` would change nothing.
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
-        let linears = linears
-        for (index, linear) in linears.enumerated() {
-            try linear.prepare(precision)
-            progress(index + 1, linears.count)
-        }
-        guard precision != .int8Inputs || linears.contains(where: \.roundsInputs) else {
-            throw ModuleError.noRoundedInputs
+        let linears = linears, before = linears.map(\.precision)
+        do {
+            for (index, linear) in linears.enumerated() {
+                try linear.prepare(precision)
+                progress(index + 1, linears.count)
+            }
+            guard precision != .int8Inputs || linears.contains(where: \.roundsInputs) else {
+                throw ModuleError.noRoundedInputs
+            }
+        } catch {
+            for (linear, precision) in zip(linears, before) { linear.unprepare(precision) }
+            throw error
         }
     }
 
