@@ -8,7 +8,7 @@ import MartletTensor
 public final class ReplacedTokenModel {
     public let generator: MaskedTokenModel
     public let discriminator: Encoder
-    /// The layers of both, by path.
+    /// The discriminator's layers, by path. The generator's have the same paths in a tree of their own, `generator.tree`.
     public let tree: ModuleTree
     private let dense, output: Linear
 
@@ -22,17 +22,17 @@ public final class ReplacedTokenModel {
         let isAlike =
             spec.embeddingSize == generator.embeddingSize && spec.vocabularySize == generator.vocabularySize
             && spec.contextLength == generator.contextLength && spec.typeVocabularySize == generator.typeVocabularySize
-        let source = ModuleTree.Builder(source)
         let shared = SharedParameters(source) { name in
             guard isAlike, name.hasPrefix(prefix) else { return name }
             let inner = String(name.dropFirst(prefix.count))
             return tables.contains(where: inner.hasPrefix) ? inner : name
         }
-        discriminator = Encoder(shared, spec)
-        dense = Linear(shared, "discriminator.dense", from: spec.hiddenSize, to: spec.hiddenSize, bias: true)
-        output = Linear(shared, "discriminator.output", from: spec.hiddenSize, to: 1, bias: true)
+        let own = ModuleTree.Builder(shared)
+        discriminator = Encoder(own, spec)
+        dense = Linear(own, "discriminator.dense", from: spec.hiddenSize, to: spec.hiddenSize, bias: true)
+        output = Linear(own, "discriminator.output", from: spec.hiddenSize, to: 1, bias: true)
+        tree = own.tree
         self.generator = MaskedTokenModel(PrefixedParameters(shared, prefix), generator)
-        tree = source.tree
     }
 
     /// For each token, the logit of its having been replaced: `[tokens]`.
