@@ -32,6 +32,16 @@ import Testing
         #expect(one.tree.linears.allSatisfy { $0.adapters.isEmpty })
     }
 
+    /// Merged with its weight negated, an adapter is out again.
+    @Test func whatWasMergedIsTakenOut() throws {
+        let decoder = try PEFTTests.decoder("llama"), before = try AdapterTests.logits(decoder)
+        let adapter = try stored(1, on: decoder)
+        try AdapterMerge().merge([(adapter, 1)], into: decoder)
+        #expect(try PEFTTests.difference(AdapterTests.logits(decoder), before) > 1e-3)
+        try AdapterMerge().merge([(adapter, -1)], into: decoder)
+        #expect(try PEFTTests.difference(AdapterTests.logits(decoder), before) < 1e-5)
+    }
+
     /// The paper's own small example: signs are elected by weight, and only those that agree are averaged.
     @Test func tiesElectsSigns() throws {
         var merge = AdapterMerge()
