@@ -13,6 +13,7 @@ modules in --build, and with --link compiled and run. `python`, `yaml` and `json
     <!-- not run: REASON -->      checked only (Swift: left out, where it is no whole)
     <!-- checked: REASON -->      Swift: type-checked, and not run
     <!-- slow: REASON -->         run without --quick only
+    <!-- briefly: REASON -->      run on small data and for a step (doc_material.py); once, where two pages have the same
     <!-- given: x: Tensor -->     Swift: what the block uses and does not make
     <!-- flags of: sft MODEL -->  lines of flags alone, checked as those of this command
     <!-- inside: Models -->       Swift: a file of this module, type-checked with its others
@@ -24,7 +25,7 @@ checked and left out, and why; ends with 1 where one fails.
 """
 import argparse, ast, collections, json, os, re, shlex, shutil, signal, subprocess, sys, tempfile, threading, time
 
-import doc_comments
+import doc_comments, doc_material
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 LANGUAGES = ("sh", "swift", "python", "yaml", "json", "http", "text")
@@ -64,7 +65,7 @@ def blocks(file):
                 inside[2].append(line)
         elif fence:
             inside, marks = (number, fence.group(1), [], marks), {}
-        elif note := re.match(r"\s*<!-- (not run|checked|slow|given|flags of|inside|manifest): (.+?) -->", line):
+        elif note := re.match(r"\s*<!-- (not run|checked|slow|briefly|given|flags of|inside|manifest): (.+?) -->", line):
             marks[note.group(1)] = note.group(2)
         elif line.startswith("    ") and not before.strip():
             # A block without a fence has no language, and would be missed.
@@ -314,12 +315,12 @@ def check_yaml(text):
         return str(problem)
 
 
-def run_file(name, group, martlet, quick, say):
+def run_file(name, group, program, quick, say):
     """Runs the shell blocks of one page. Returns how many ran, and how many failed."""
     folder, ran, failed = tempfile.mkdtemp(prefix="martlet-docs-"), 0, 0
     tools = os.path.join(folder, ".bin")
     os.mkdir(tools)
-    os.symlink(os.path.abspath(martlet), os.path.join(tools, "martlet"))
+    os.symlink(os.path.abspath(program.path), os.path.join(tools, "martlet"))
     # A home of its own with the models that are there: what `martlet create` makes is gone with the page, and pages that
     # run side by side may make models of one name.
     models = os.path.join(folder, ".home", "models")
@@ -330,8 +331,18 @@ def run_file(name, group, martlet, quick, say):
         if entry != "made":
             os.symlink(os.path.join(shared, entry), os.path.join(models, entry))
     environment = dict(os.environ, PATH=tools + ":" + os.environ["PATH"], MARTLET_HOME=os.path.dirname(models))
+    isFilled = False
     for block in group:
         text, started = re.sub(*WAITING, block.text), time.time()
+        if "briefly" in block.marks:
+            if not isFilled:
+                made = subprocess.run([sys.executable, doc_material.__file__], cwd=folder, env=environment,
+                                      stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                if made.returncode:
+                    say(f"not ok {name}:{block.line}: {made.stderr[-900:]}")
+                    return ran, failed + 1
+                isFilled = True
+            text = doc_material.brief(text, program.options)
         if quick:
             for pattern, smaller in SMALLER:
                 text = re.sub(pattern, smaller, text)
@@ -471,12 +482,16 @@ def main():
     else:
         ran_swift = 0
 
-    jobs, totals = [], [ran_swift, 0]
+    jobs, totals, brief = [], [ran_swift, 0], {}
     if program:
         for name, page in pages.items():
             group = []
             for block in page:
                 if block.language != "sh":
+                    continue
+                same = brief.setdefault(str(list(commands(block.text))), block) if "briefly" in block.marks else block
+                if same is not block:
+                    left[f"the same commands as in {same.file}, which are run"] += 1
                     continue
                 if "flags of" in block.marks:
                     continue
@@ -493,7 +508,7 @@ def main():
                 if not jobs:
                     return
                 name, group = jobs.pop(0)
-            done = run_file(name, group, given.martlet, given.quick, say)
+            done = run_file(name, group, program, given.quick, say)
             with lock:
                 totals[0] += done[0]
                 totals[1] += done[1]
