@@ -243,6 +243,7 @@ import Musl
         arguments: [
             (["objective": "mlm"], "bert"), (["family": "bert", "objective": "fim"], "not by bert"),
             (["family": "t5", "objective": "seq2seq", "layout": "contiguous"], "packed"),
+            (["family": "bert", "objective": "nsp", "layout": "contiguous"], "leave layout out"),
             (["mask_rate": 0.2], "mask_rate"), (["family": "electra", "objective": "nsp"], "bert, albert"),
             (["family": "bert", "objective": "rtd"], "electra"),
             (["family": "bert", "generator_size": 0.5], "generator_size"),

@@ -26,10 +26,11 @@ extension OptionPart {
                 "layout", \.rows.layout, "Rows cut from the stream, or whole documents packed into them.",
                 others: "packing pack",
                 default: .from {
-                    $0.isNew
-                        ? $0.run.objective.kind == .pairs
-                            ? (.packed, "whole pairs") : (.contiguous, "default of pre-training")
-                        : (.packed, "whole conversations")
+                    guard $0.isNew else { return (.packed, "whole conversations") }
+                    let kind = $0.run.objective.kind
+                    if kind == .pairs { return (.packed, "whole pairs") }
+                    return kind.learnsPairs
+                        ? (.packed, "pairs are parts of one document") : (.contiguous, "default of pre-training")
                 }),
             .integer(
                 "context_length", \.rows.length, 8...1_048_576, "Tokens of a row, and the most the model sees.",
@@ -55,7 +56,15 @@ extension OptionPart {
                     !$0.isNew && !$0.isTimed && !$0.givesSteps
                         ? (2, "default of fine-tuning") : (nil, "by steps")
                 }),
-        ])
+        ]
+    ) { (run, _) throws(TrainingError) in
+        guard !run.objective.kind.learnsPairs || run.rows.layout == .packed else {
+            throw TrainingError(
+                .configuration,
+                "layout contiguous cuts rows without regard to documents, and objective \(run.objective.kind.rawValue) asks "
+                    + "whether two parts are of one: leave layout out, or say packed")
+        }
+    }
 
     /// The usual value, limited by the data.
     private static func length(_ facts: OptionFacts) -> (Int?, String) {

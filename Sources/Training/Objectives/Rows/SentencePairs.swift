@@ -85,8 +85,7 @@ public struct SentencePairs: RowObjective {
     public func pair(of text: [Int32], _ stream: inout RandomStream) throws -> (
         tokens: [Int32], types: [Int32], label: Int32?
     ) {
-        var inner = text[...]
-        if let begin = masking.begin, inner.first == begin { inner = inner.dropFirst() }
+        let inner = inner(of: text)
         let marks = (masking.begin == nil ? 0 : 1) + 2
         guard inner.count >= 4, text.count >= marks + 2 else {
             let whole = masking.framed(text)
@@ -100,7 +99,8 @@ public struct SentencePairs: RowObjective {
                 (first, second, label) = (second, first, 1)
             case .nextSentence:
                 if let other = try unlike(text, &stream) {
-                    second = Array(other[place(of: other[...], &stream)...])
+                    let part = self.inner(of: other)
+                    second = Array(part[place(of: part, &stream)...])
                     label = 1
                 }
             }
@@ -110,6 +110,14 @@ public struct SentencePairs: RowObjective {
         }
         let head = (masking.begin.map { [$0] } ?? []) + first + [separator], tail = second + [separator]
         return (head + tail, head.map { _ in 0 } + tail.map { _ in 1 }, label)
+    }
+
+    /// A text without the tokens that frame it in its shard: a separator at its end would stand before the one of the pair.
+    private func inner(of text: [Int32]) -> ArraySlice<Int32> {
+        var inner = text[...]
+        if let begin = masking.begin, inner.first == begin { inner = inner.dropFirst() }
+        while inner.last == separator { inner = inner.dropLast() }
+        return inner
     }
 
     /// Where a text is cut: an index from a quarter to three quarters of it.
@@ -125,7 +133,7 @@ public struct SentencePairs: RowObjective {
     private func unlike(_ text: [Int32], _ stream: inout RandomStream) throws -> [Int32]? {
         for _ in 0..<10 {
             let other = try otherText(&stream)
-            if other.count >= 4, other != text { return other }
+            if inner(of: other).count >= 4, other != text { return other }
         }
         return nil
     }
