@@ -196,8 +196,10 @@ var targets: [Target] = [
     ),
     tests(
         "Adapters",
-        ["MartletAdapters", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON"],
-        exclude: ["Goldens"]),
+        [
+            "MartletAdapters", "MartletModels", "MartletNN", "MartletTensor", "MartletFormats", "MartletJSON",
+            "TinyModels",
+        ], exclude: ["Goldens"]),
     tests(
         "Training",
         [

@@ -53,12 +53,13 @@ extension LanguageModel {
     /// Several adapters, applied in order, as one.
     public func loadAdapter(_ references: [AdapterReference], name: String) throws -> LoadedAdapter {
         guard let first = references.first else { throw AdapterError(.configuration, "no adapter is named") }
+        let base = try AdapterBase(decoder)
         var adapters: [Adapter] = [], notes: [String] = [], stored: [StoredAdapter] = []
         for reference in references {
-            let one = try StoredAdapter.read(reference.path, of: decoder)
-            let adapter = try Adapter(one, of: decoder, name: name)
+            let one = try StoredAdapter.read(reference.path, of: base)
+            let adapter = try Adapter(one, of: base, name: name)
             try adapter.setStrength(reference.strength)
-            notes += try one.notes(on: decoder, path: reference.path)
+            notes += try one.notes(on: base, path: reference.path)
             adapters.append(adapter)
             stored.append(one)
         }
@@ -70,8 +71,8 @@ extension LanguageModel {
 
 extension StoredAdapter {
     /// What of the adapter's files is passed over, and whether it was trained on another base.
-    func notes(on decoder: Decoder, path: String) throws -> [String] {
-        guard let baseFingerprint, try baseFingerprint != BaseFingerprint.of(decoder) else { return notes }
-        return notes + ["\(path) was trained on another base than this (its norms differ): replies may be poor"]
+    package func notes(on base: AdapterBase, path: String) throws -> [String] {
+        guard let baseFingerprint, try baseFingerprint != BaseFingerprint.of(base) else { return notes }
+        return notes + ["\(path) was trained on another base than this (its norms differ): results may be poor"]
     }
 }

@@ -49,12 +49,20 @@ public struct ModelFiles: Sendable {
     /// - Returns: what of their files is passed over and may matter.
     @discardableResult
     func attachAdapters(to decoder: Decoder) throws -> [String] {
+        // A family without published names has no adapters, and is run nevertheless.
+        guard !adapters.isEmpty else { return [] }
+        return try attachAdapters(to: AdapterBase(decoder))
+    }
+
+    /// The same on any kind of model.
+    @discardableResult
+    func attachAdapters(to base: AdapterBase) throws -> [String] {
         var notes: [String] = []
         for (index, reference) in adapters.enumerated() {
-            let stored = try StoredAdapter.read(reference.path, of: decoder)
-            let adapter = try Adapter(stored, of: decoder, name: index == 0 ? "default" : "adapter-\(index)")
+            let stored = try StoredAdapter.read(reference.path, of: base)
+            let adapter = try Adapter(stored, of: base, name: index == 0 ? "default" : "adapter-\(index)")
             try adapter.setStrength(reference.strength)
-            notes += try stored.notes(on: decoder, path: reference.path)
+            notes += try stored.notes(on: base, path: reference.path)
             try adapter.attach()
         }
         return notes

@@ -18,12 +18,7 @@ import Musl
 /// print(try model.classes(of: "A wonderful film.")[0])        // label and probability, the most probable first
 /// ```
 public final class TextClassifier {
-    private enum Model {
-        case texts(SequenceClassifier)
-        case tokens(TokenClassifier)
-    }
-
-    private let model: Model
+    private let model: AnyClassifier
     public let tokenizer: Tokenizer
     /// The names of the classes.
     public let labels: [String]
@@ -32,6 +27,8 @@ public final class TextClassifier {
     /// Whether a text is given a number, which is told as it is in place of a probability.
     public let isRegression: Bool
     public let contextLength: Int
+    /// What of adapters' files is ignored and may matter.
+    public let adapterNotes: [String]
 
     /// A class, with its probability.
     public struct Class: Sendable, Equatable {
@@ -53,26 +50,17 @@ public final class TextClassifier {
 
     /// - Throws: `ModelError.wrongKind` for a model that is no classifier.
     public init(_ files: ModelFiles, precision: Precision = .fast) throws {
-        let checkpoint = files.checkpoint
-        try checkpoint.demand(.classifies, .scores)
-        let encoder: EncoderConfiguration, count: Int
-        if checkpoint.isOverTokens {
-            let tokens = try checkpoint.tokenClassifier()
-            try tokens.prepare(precision)
-            (model, encoder, count) = (.tokens(tokens), tokens.encoder.configuration, tokens.labelCount)
-        } else {
-            let texts = try checkpoint.classifier()
-            try texts.prepare(precision)
-            (model, encoder, count) = (.texts(texts), texts.encoder.configuration, texts.labelCount)
-        }
+        let opened = try OpenedClassifier(files), encoder = opened.model.encoder.configuration
+        model = opened.model
+        try model.prepare(precision)
         tokenizer = try files.tokenizer()
         guard tokenizer.vocabularySize <= encoder.vocabularySize else {
             throw ModelError.vocabularyMismatch(model: encoder.vocabularySize, tokenizer: tokenizer.vocabularySize)
         }
-        labels = checkpoint.labels(count: count)
-        let problem = try checkpoint.configuration.string("problem_type", default: "")
-        isRegression = problem == "regression"
-        isMultiLabel = !isRegression && (problem == "multi_label_classification" || count == 1)
+        (labels, adapterNotes) = (opened.labels, opened.notes)
+        isRegression = opened.problem == "regression"
+        let count = opened.model.labelCount
+        isMultiLabel = !isRegression && (opened.problem == "multi_label_classification" || count == 1)
         contextLength = min(encoder.contextLength, try SentenceSettings(files).maximumLength ?? .max)
     }
 

@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletModels
 import MartletTensor
 import MartletTokenizers
@@ -21,6 +22,8 @@ public final class TextEmbedder {
     public let dimension: Int
     /// What is ignored in the files and may matter.
     public let warnings: [String]
+    /// What of adapters' files is ignored and may matter.
+    public let adapterNotes: [String]
     private let sentences: SentenceTokenizer
     /// The first tokens of every text with the default prompt.
     private let defaultPrefix: [Int32]
@@ -32,12 +35,7 @@ public final class TextEmbedder {
         model = try files.checkpoint.embeddingModel()
         var notes: [String] = []
         if !files.adapters.isEmpty {
-            guard let decoder = model.decoder else {
-                throw ModelError.unsupported(
-                    file: files.path,
-                    reason: "it is a text encoder, on which adapters are not applied: merge them into it")
-            }
-            notes = try files.attachAdapters(to: decoder)
+            notes = try files.attachAdapters(to: AdapterBase(model, of: files.checkpoint))
         }
         tokenizer = try files.tokenizer()
         let settings = try SentenceSettings(files)
@@ -48,6 +46,7 @@ public final class TextEmbedder {
         contextLength = sentences.contextLength
         dimension = min(model.dimension, settings.keptNumbers ?? .max)
         warnings = try files.checkpoint.warnings() + notes
+        adapterNotes = notes
         defaultPrefix = try sentences.prefix(sentences.prompt(named: nil) ?? "")
         try model.prepare(.fast)
     }

@@ -18,13 +18,14 @@ public final class TextScorer {
 
     /// - Throws: `ModelError.wrongKind` when the model does not give one score, but classifies texts or something else.
     public init(_ files: ModelFiles) throws {
-        try files.checkpoint.demand(.scores)
-        model = try files.checkpoint.classifier()
-        guard model.labelCount == 1 else {
+        if files.adapters.isEmpty { try files.checkpoint.demand(.scores) }
+        let opened = try OpenedClassifier(files)
+        guard case .texts(let model) = opened.model, model.labelCount == 1 else {
             throw ModelError.unsupported(
                 file: files.path,
-                reason: "it has \(model.labelCount) classes; a model that scores pairs of texts has one output")
+                reason: "it has \(opened.model.labelCount) classes; a model that scores pairs of texts has one output")
         }
+        self.model = model
         tokenizer = try files.tokenizer()
         let size = model.encoder.configuration.vocabularySize
         guard tokenizer.vocabularySize <= size else {

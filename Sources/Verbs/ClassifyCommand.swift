@@ -12,6 +12,7 @@ struct ClassifyCommand: ParsableCommand {
             Examples:
               martlet classify ./distilbert-sst2 "A wonderful film."
               martlet classify runs/cls "It never arrived."       # what martlet classify-train made
+              martlet classify minilm --adapter runs/cls "It never arrived."      # where it made an adapter
               martlet classify ./bert-ner "Ada Lovelace lived in London."
               martlet classify ./bert-squad --question "Where did she live?" "Ada Lovelace lived in London."
               martlet classify ./roberta-mnli "It rains." --pair "It is dry."
@@ -31,10 +32,8 @@ struct ClassifyCommand: ParsableCommand {
         }
         guard !inputs.isEmpty else { throw ValidationError("there is no text: give one, or pipe it in") }
         let files = try ModelFiles.opened(flags.model, flags.adapters)
-        guard files.adapters.isEmpty else {
-            throw ValidationError("adapters of classifiers are not read: merge them into the model first")
-        }
         let model = try TextClassifier(files, precision: flags.precision)
+        for note in model.adapterNotes { Terminal.note("warning: \(note)") }
         guard (question != nil) == model.answersQuestions else {
             throw ValidationError(
                 model.answersQuestions

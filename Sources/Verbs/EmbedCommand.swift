@@ -14,6 +14,7 @@ struct EmbedCommand: ParsableCommand {
               martlet embed minilm --text "a cat" --text "a dog" --similarity
               martlet embed minilm < lines.txt
               martlet embed ./bge --prompt-name query --text "where do cats sleep?"
+              martlet embed minilm --adapter runs/emb --text "a cat"
             """)
     @Argument(help: "A folder, org/name, or a short name.") var model: String
     @OptionGroup var adapters: AdapterFlags
@@ -38,6 +39,7 @@ struct EmbedCommand: ParsableCommand {
         let files = try ModelFiles.opened(model, adapters)
         guard files.checkpoint.kind == .embeds else { throw WrongKind(model, files, wanted: .embeds) }
         let embedder = try TextEmbedder(files)
+        for note in embedder.adapterNotes { Terminal.note("warning: \(note)") }
         if truncate {
             let long = try inputs.count { try embedder.tokens($0, prompt: promptName).count > embedder.contextLength }
             if long > 0 {

@@ -7,6 +7,9 @@ extension Adapter {
     /// there, because the second half subtracts the initialisation.
     var publishedConfiguration: AdapterConfiguration {
         var result = configuration
+        result.targets = writtenTargets
+        // PEFT finds the number of a layer behind two names: a class without a head may have one alone ("layers.3").
+        if result.layers != nil, targetModules.contains(where: { $0.hasPrefix("layers.") }) { result.layers = nil }
         let isDoubled =
             configuration.kind == .lora && configuration.start == .principal
             && tensors.contains { $0.appended != nil }
@@ -35,30 +38,49 @@ extension Adapter {
 
     /// `target_modules`: as they were named, or the shortest names that mean these modules and no others.
     var targetNames: [String] {
-        if case .names(let names) = configuration.targets { return names }
-        let modules = targetModules, all = (try? PublishedLayers(decoder).names) ?? modules
+        if case .names(let names) = writtenTargets { return names }
+        let modules = targetModules, all = base.published.names + base.unread
         let adapted = Set(modules)
         var names: [String] = []
         for module in modules {
-            let last = String(module.split(separator: ".").last ?? "")
             guard !names.contains(where: { ModuleNameMatcher.ends(module, with: $0) }) else { continue }
-            let isClear = all.allSatisfy { !ModuleNameMatcher.ends($0, with: last) || adapted.contains($0) }
+            let parts = module.split(separator: ".").map(String.init)
             // Of some layers only: the configuration says which.
-            names.append(isClear || configuration.layers != nil ? last : module)
+            let layers = module.hasPrefix("layers.") ? nil : configuration.layers
+            let ends = (1...parts.count).lazy.map { parts.suffix($0).joined(separator: ".") }
+            let clear = ends.first { end in
+                all.allSatisfy { name in
+                    !ModuleNameMatcher.ends(name, with: end) || adapted.contains(name)
+                        || layers.map { !$0.contains(ModuleNameMatcher.layer(of: name) ?? $0.first ?? 0) } ?? false
+                }
+            }
+            names.append(clear ?? module)
         }
         return names
+    }
+
+    /// The targets as they were given, where they mean in PEFT what they mean here: not where they also name a module that is
+    /// saved as a whole, or one that nothing here is computed with.
+    private var writtenTargets: AdapterConfiguration.Targets {
+        guard base.decoder == nil else { return configuration.targets }
+        var plain = configuration
+        plain.savedModules = []
+        guard let matcher = try? ModuleNameMatcher(plain) else { return .allLinear }
+        let adapted = Set(targetModules)
+        let others = base.published.names.filter { !adapted.contains($0) } + base.unread
+        let isPlain = configuration.layers == nil && !others.contains(where: matcher.isTarget)
+        return isPlain ? configuration.targets : .allLinear
     }
 
     /// Whether its modules are stored `[in, out]`, as GPT-2's.
     var isTransposed: Bool {
         let modules = Set(targetModules)
-        let layers = (try? PublishedLayers(decoder).linears) ?? []
-        return layers.contains { modules.contains($0.published.module) && $0.published.isTransposed }
+        return base.published.linears.contains { modules.contains($0.published.module) && $0.published.isTransposed }
     }
 
     /// How many parameters are trained, of how many, and where: told before the first step.
     public var summary: AdapterSummary {
-        let base = decoder.tree.parameters.reduce(0) { $0 + $1.count }
+        let all = base.parameterCount
         var counts: [(module: String, count: Int)] = []
         for parameter in parameters {
             var name = parameter.name
@@ -79,7 +101,7 @@ extension Adapter {
         // Parameters that replace the model's own are not counted twice.
         let own = replaced.reduce(0) { $0 + $1.tensor.elementCount }
         return AdapterSummary(
-            title: configuration.title, trained: trained, total: base + trained - own, modules: counts)
+            title: configuration.title, trained: trained, total: all + trained - own, modules: counts)
     }
 }
 

@@ -21,7 +21,7 @@ public final class Adapter {
     let prompt: VirtualPrompt?
     /// In the order they are stored.
     package let tensors: [AdapterTensor]
-    let decoder: Decoder
+    let base: AdapterBase
     private let trainedPrompt: [Parameter]
     public private(set) var isAttached = false
 
@@ -43,7 +43,15 @@ public final class Adapter {
         _ configuration: AdapterConfiguration, of decoder: Decoder, seed: UInt64 = 1, original: Decoder? = nil,
         name: String = "default"
     ) throws {
-        try self.init(configuration, decoder, FreshTensors(), seed: seed, original: original, name: name)
+        try self.init(configuration, of: AdapterBase(decoder), seed: seed, original: original, name: name)
+    }
+
+    /// The same on any kind of model.
+    public convenience init(
+        _ configuration: AdapterConfiguration, of base: AdapterBase, seed: UInt64 = 1, original: Decoder? = nil,
+        name: String = "default"
+    ) throws {
+        try self.init(configuration, base, FreshTensors(), seed: seed, original: original, name: name)
     }
 
     /// Creates a stored adapter.
@@ -52,21 +60,29 @@ public final class Adapter {
     public convenience init(
         _ stored: StoredAdapter, of decoder: Decoder, isTrained: Bool = false, name: String = "default"
     ) throws {
+        try self.init(stored, of: AdapterBase(decoder), isTrained: isTrained, name: name)
+    }
+
+    /// The same on any kind of model.
+    public convenience init(
+        _ stored: StoredAdapter, of base: AdapterBase, isTrained: Bool = false, name: String = "default"
+    ) throws {
+        let stored = base.renamed(stored)
         let source = StoredTensors(stored.tensors, file: stored.file, isTrained: isTrained)
-        try self.init(stored.configuration, decoder, source, seed: 0, original: nil, name: name)
-        try source.finish()
+        try self.init(stored.configuration, base, source, seed: 0, original: nil, name: name)
+        try source.finish(besides: base.unread)
     }
 
     private init(
-        _ configuration: AdapterConfiguration, _ decoder: Decoder, _ source: any AdapterSource, seed: UInt64,
+        _ configuration: AdapterConfiguration, _ base: AdapterBase, _ source: any AdapterSource, seed: UInt64,
         original: Decoder?, name: String
     ) throws {
-        var builder = try AdapterBuilder(configuration, decoder, source, seed: seed, original: original, name: name)
+        var builder = try AdapterBuilder(configuration, base, source, seed: seed, original: original, name: name)
         try builder.build()
         (linears, tables, replaced, prompt) = (builder.linears, builder.tables, builder.replaced, builder.prompt)
         tensors = builder.tensors
         trainedPrompt = builder.promptParameters
-        (self.configuration, self.decoder, self.name) = (configuration, decoder, name)
+        (self.configuration, self.base, self.name) = (configuration, base, name)
     }
 
     // MARK: - On the model
@@ -76,8 +92,8 @@ public final class Adapter {
         guard !isAttached else { return }
         for (layer, adapter) in linears { layer.adapters.append(adapter) }
         for (layer, adapter) in tables { layer.adapters.append(adapter) }
-        if let prompt { decoder.prompt = prompt }
-        try replaced.replaceInModel(decoder)
+        if let prompt { base.decoder?.prompt = prompt }
+        try replaced.replaceInModel(base)
         isAttached = true
     }
 
@@ -86,19 +102,19 @@ public final class Adapter {
         guard isAttached else { return }
         for (layer, adapter) in linears { layer.adapters.removeAll { $0 === adapter } }
         for (layer, adapter) in tables { layer.adapters.removeAll { $0 === adapter } }
-        if prompt != nil { decoder.prompt = nil }
-        try replaced.restoreInModel(decoder)
+        if prompt != nil { base.decoder?.prompt = nil }
+        try replaced.restoreInModel()
         isAttached = false
     }
 
     /// If false, the model computes as without the adapter: the reference of preference objectives. Parameters that the
     /// adapter replaced stay replaced.
     public var isEnabled: Bool {
-        get { linears.first?.adapter.isEnabled ?? tables.first?.adapter.isEnabled ?? (decoder.prompt != nil) }
+        get { linears.first?.adapter.isEnabled ?? tables.first?.adapter.isEnabled ?? (base.decoder?.prompt != nil) }
         set {
             for (_, adapter) in linears { adapter.isEnabled = newValue }
             for (_, adapter) in tables { adapter.isEnabled = newValue }
-            if let prompt, isAttached { decoder.prompt = newValue ? prompt : nil }
+            if let prompt, isAttached { base.decoder?.prompt = newValue ? prompt : nil }
         }
     }
 
@@ -141,7 +157,7 @@ public final class Adapter {
 
     /// The same for several adapters of one model, applied in order.
     public static func set(of adapters: [Adapter]) throws -> AdapterSet {
-        guard let decoder = adapters.first?.decoder else {
+        guard let tree = adapters.first?.base.tree else {
             throw AdapterError(.configuration, "no adapter is named")
         }
         var layers: [String: [any LinearAdapter]] = [:]
@@ -149,7 +165,7 @@ public final class Adapter {
             try adapter.demandMixable()
             for (layer, one) in adapter.linears { layers[layer.path, default: []].append(one) }
         }
-        return try decoder.tree.adapterSet(layers)
+        return try tree.adapterSet(layers)
     }
 
     private func demandMixable() throws {
@@ -193,9 +209,9 @@ public final class Adapter {
 }
 
 extension [Adapter.ReplacedParameter] {
-    fileprivate func replaceInModel(_ decoder: Decoder) throws {
+    fileprivate func replaceInModel(_ base: AdapterBase) throws {
         for one in self {
-            if one.leaf is Embedding { decoder.untieHead() }
+            if one.leaf is Embedding { base.untieHead() }
             if let linear = one.leaf as? Linear { linear.untie() }
             one.leaf.replaceParameters { parameter, tensor in parameter.path == one.path ? one.tensor : tensor }
             if let linear = one.leaf as? Linear, linear.path + ".weight" == one.path {
@@ -204,7 +220,7 @@ extension [Adapter.ReplacedParameter] {
         }
     }
 
-    fileprivate func restoreInModel(_ decoder: Decoder) throws {
+    fileprivate func restoreInModel() throws {
         for one in self {
             guard let original = one.original else { continue }
             one.leaf.replaceParameters { parameter, tensor in parameter.path == one.path ? original : tensor }

@@ -40,7 +40,7 @@ extension AdapterBuilder {
             throw AdapterError(
                 .otherBase, "the original has no \(layer.path) of \(layer.matrix.shape): it is another model")
         }
-        let own = try PublishedLayers(decoder).order(of: layer), others = try PublishedLayers(original).order(of: found)
+        let own = published.order(of: layer), others = try PublishedLayers(original).order(of: found)
         guard own != others else { return found.matrix }
         var matrix = try found.matrix.float32Matrix()
         if let others { matrix = try others.toPublished(matrix) }

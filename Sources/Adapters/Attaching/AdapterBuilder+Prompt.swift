@@ -5,14 +5,15 @@ import MartletTensor
 extension AdapterBuilder {
     /// Virtual tokens before every text.
     mutating func buildPrompt() throws {
+        guard let decoder = base.decoder else { return }
         let count = configuration.virtualTokens, spec = decoder.configuration, stored = "prompt_embeddings"
         guard count > 0, count < spec.contextLength else {
             throw AdapterError(
                 .configuration, "\(count) learnt tokens do not fit a context of \(spec.contextLength) tokens")
         }
-        if configuration.kind == .prefix { return try buildPrefix(stored) }
+        if configuration.kind == .prefix { return try buildPrefix(decoder, stored) }
         let hidden = spec.hiddenSize
-        if configuration.kind == .promptEncoder, !source.has(stored) { return try buildEncoder(stored) }
+        if configuration.kind == .promptEncoder, !source.has(stored) { return try buildEncoder(decoder, stored) }
         let table = try source.tensor(stored, shape: [count, hidden], order: nil) {
             // As rows of the vocabulary, which the model knows how to read (Lester et al. 2021, section 3.2).
             var random = RandomStream(seed: seed, stream: 0x7072_6f6d)
@@ -24,7 +25,7 @@ extension AdapterBuilder {
         prompt = VirtualPrompt(count: count, .embeddings { table })
     }
 
-    private mutating func buildPrefix(_ stored: String) throws {
+    private mutating func buildPrefix(_ decoder: Decoder, _ stored: String) throws {
         let spec = decoder.configuration, count = configuration.virtualTokens
         let widths = Set(spec.layers.flatMap { [$0.attention.keyWidth, $0.attention.valueWidth] })
         guard widths.count == 1, let width = widths.first, !spec.hasStates else {
@@ -37,7 +38,7 @@ extension AdapterBuilder {
         }
         tensors.append(AdapterTensor(stored, table))
         promptParameters.append(Parameter(name: stored, role: .embedding, tensor: table))
-        let order = keyOrder(width)
+        let order = keyOrder(decoder, width)
         prompt = VirtualPrompt(
             count: count,
             .keysAndValues {
@@ -48,7 +49,7 @@ extension AdapterBuilder {
 
     /// The place in the files of each element of the keys and values of all layers, where a conversion to GGUF permuted
     /// the rows of keys; nil where nothing is permuted, which in families whose folders are interleaved it is not.
-    private func keyOrder(_ width: Int) -> [Int64]? {
+    private func keyOrder(_ decoder: Decoder, _ width: Int) -> [Int64]? {
         guard Family.named(decoder.configuration.family)?.interleavesInGGUF ?? false else { return nil }
         var order: [Int64] = [], isOther = false
         for (layer, spec) in decoder.configuration.layers.enumerated() {
@@ -66,7 +67,7 @@ extension AdapterBuilder {
     }
 
     /// P-tuning: embeddings through three layers with ReLU between them; what they give is what is stored.
-    private mutating func buildEncoder(_ stored: String) throws {
+    private mutating func buildEncoder(_ decoder: Decoder, _ stored: String) throws {
         let count = configuration.virtualTokens, hidden = decoder.configuration.hiddenSize
         let inner = configuration.encoderSize ?? hidden
         let uniform = Initializer(.kaimingUniform, seed: seed)

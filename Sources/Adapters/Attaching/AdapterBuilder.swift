@@ -5,7 +5,7 @@ import MartletTensor
 /// Makes the parts of an adapter for the layers its configuration names.
 struct AdapterBuilder {
     let configuration: AdapterConfiguration
-    let decoder: Decoder
+    let base: AdapterBase
     let source: any AdapterSource
     let seed: UInt64
     let original: Decoder?
@@ -25,16 +25,17 @@ struct AdapterBuilder {
     private var origins: [String: (down: Tensor, up: Tensor)] = [:]
 
     init(
-        _ configuration: AdapterConfiguration, _ decoder: Decoder, _ source: any AdapterSource, seed: UInt64,
+        _ configuration: AdapterConfiguration, _ base: AdapterBase, _ source: any AdapterSource, seed: UInt64,
         original: Decoder?, name: String
     ) throws {
-        (self.configuration, self.decoder, self.source) = (configuration, decoder, source)
+        (self.configuration, self.base, self.source) = (configuration, base, source)
         (self.seed, self.original, self.name) = (seed, original, name)
-        published = try PublishedLayers(decoder)
+        published = base.published
         matcher = try ModuleNameMatcher(configuration)
     }
 
     mutating func build() throws {
+        if base.decoder == nil { try demandForEncoder() }
         if configuration.kind.isPrompt { return try buildPrompt() }
         if configuration.kind != .partial { try buildTargets() }
         try buildTrainedTokens()
@@ -47,6 +48,28 @@ struct AdapterBuilder {
                 configuration.bias == .all
                     ? "the model has no biases to train" : "the adapter names nothing that is trained")
         }
+    }
+
+    /// - Throws: `AdapterError` for what an encoder has no place or no meaning for.
+    private func demandForEncoder() throws(AdapterError) {
+        let title = configuration.title
+        if configuration.kind.isPrompt {
+            throw AdapterError(
+                .unsupported,
+                "\(title): learnt tokens stand before what a language model reads; on a text encoder take lora, rslora, dora, "
+                    + "pissa, ia3, oft, bitfit or freeze")
+        }
+        if configuration.start == .residual {
+            throw AdapterError(
+                .unsupported,
+                "loftq begins from what quantisation took away, and text encoders are trained from folders that are not "
+                    + "quantised: take lora or pissa")
+        }
+        guard base.sharesLayers, configuration.kind == .partial || configuration.bias != .none else { return }
+        throw AdapterError(
+            .unsupported,
+            "\(configuration.kind == .partial ? title : "train_bias"): the layers of this model share their parameters, which "
+                + "are trained all together or not at all: take lora, or train the model itself")
     }
 
     // MARK: - Targets
@@ -222,7 +245,7 @@ struct AdapterBuilder {
         tensors.append(AdapterTensor(key, rows))
         let adapter = try TrainedRows(of: table, ids: ids, rows: rows, key: self.key(module), name: name)
         tables.append((table, adapter))
-        if let head = decoder.tree.linears.first(where: { $0.path == "lm_head" }), head.sharesTable {
+        if let head = base.tree.linears.first(where: { $0.path == "lm_head" }), head.sharesTable {
             linears.append((head, TrainedRowsOfHead(adapter)))
         }
     }
@@ -231,7 +254,7 @@ struct AdapterBuilder {
     private mutating func buildSavedModules() throws {
         for saved in configuration.savedModules {
             var found = false
-            for (layer, place) in published.linears where place.module.hasSuffix(saved) {
+            for (layer, place) in published.linears where isSaved(place.module, by: saved) {
                 guard place.part == nil, !place.isTransposed, place.order == nil else {
                     throw AdapterError(
                         .unsupported,
@@ -241,23 +264,29 @@ struct AdapterBuilder {
                 try save(layer, "weight", layer.matrix, module: place.module)
                 if let bias = layer.bias { try save(layer, "bias", bias, module: place.module) }
             }
-            for (table, module) in published.tables where module.hasSuffix(saved) {
+            for (table, module) in published.tables where isSaved(module, by: saved) {
                 found = true
                 try save(table, "weight", table.weight, module: module)
             }
-            for (leaf, module) in published.others where module.hasSuffix(saved) {
+            for (leaf, module) in published.others where isSaved(module, by: saved) {
                 found = true
                 for parameter in leaf.parameters {
                     let kind = String(parameter.path.split(separator: ".").last ?? "weight")
                     try save(leaf, kind, parameter.value, module: module)
                 }
             }
-            guard found else {
+            // PEFT names heads of several kinds of models beside each other; a stored tensor that belongs to nothing is told.
+            guard found || source.isStored else {
                 throw AdapterError(
                     .configuration,
                     "modules_to_save: no module of the model is called \(saved.quoted()); \(published.near(saved))")
             }
         }
+    }
+
+    /// Whether a module is one of that name, or a part of one: "classifier" means "classifier.out_proj" as well.
+    private func isSaved(_ module: String, by name: String) -> Bool {
+        module.hasSuffix(name) || ModuleNameMatcher.isWithin(module, name)
     }
 
     private mutating func save(_ leaf: any ModuleLeaf, _ kind: String, _ value: any WeightMatrix, module: String) throws
@@ -268,11 +297,15 @@ struct AdapterBuilder {
     private mutating func replace(
         _ leaf: any ModuleLeaf, _ path: String, _ value: any WeightMatrix, key: String, order: RowOrder? = nil
     ) throws {
-        if let norm = leaf as? Norm, norm.weightOffset == 0, decoder.configuration.family.hasPrefix("gemma") {
+        if let norm = leaf as? Norm, norm.weightOffset == 0,
+            base.decoder?.configuration.family.hasPrefix("gemma") ?? false
+        {
             throw AdapterError(
                 .unsupported,
                 "a GGUF file of this family stores \(path) with 1 added (1 + w): train from the model's folder")
         }
+        // A module may have several of the names that are saved.
+        guard !replaced.contains(where: { $0.path == path }) else { return }
         let tensor = try source.tensor(key, shape: value.shape, order: order) { try value.float32Copy() }
         tensors.append(AdapterTensor(key, tensor, order: order))
         replaced.append(
@@ -331,7 +364,7 @@ struct AdapterBuilder {
     private mutating func buildPartial() throws {
         let known = Set(replaced.map(\.path))
         for text in configuration.trainedPatterns {
-            for leaf in try decoder.tree.find(text) {
+            for leaf in try base.tree.find(text) {
                 if let layers = configuration.layers {
                     guard let number = ModuleNameMatcher.layer(of: leaf.path), layers.contains(number) else { continue }
                 }
@@ -362,8 +395,11 @@ extension PublishedLayers {
 
     /// The layers that files hold joined under a name, in order.
     func parts(of module: String) -> [Linear] {
-        linears.filter { $0.published.module == module }
+        var places: Set<Int> = []
+        return linears.filter { $0.published.module == module }
             .sorted { ($0.published.part?.rows.lowerBound ?? 0) < ($1.published.part?.rows.lowerBound ?? 0) }
+            // Of layers that share a matrix, the first.
+            .filter { places.insert($0.published.part?.rows.lowerBound ?? 0).inserted }
             .map(\.layer)
     }
 }

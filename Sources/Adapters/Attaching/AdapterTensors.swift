@@ -124,10 +124,15 @@ final class StoredTensors: AdapterSource {
         return try value.copied().requiringGrad()
     }
 
+    /// - Parameter modules: what other programs have beside the base and nothing here is computed with; tensors of theirs
+    ///   are passed over.
     /// - Throws: `AdapterError` naming the first tensor that belongs to no part of the base.
-    func finish() throws {
+    func finish(besides modules: [String] = []) throws {
         // PEFT stores the table itself beside an adapter of it.
-        let left = tensors.keys.filter { !used.contains($0) && !$0.hasSuffix(".base_layer.weight") }.sorted()
+        let left = tensors.keys.filter { key in
+            !used.contains(key) && !key.hasSuffix(".base_layer.weight")
+                && !modules.contains { key.hasPrefix("base_model.model." + $0 + ".") }
+        }.sorted()
         guard !used.isEmpty || !left.isEmpty else { throw AdapterError(.file, "\(file) holds no tensors") }
         guard let first = left.first else { return }
         throw AdapterError(

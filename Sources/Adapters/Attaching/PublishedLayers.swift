@@ -15,6 +15,11 @@ struct PublishedLayer {
     let order: RowOrder?
     /// The files hold it `[in, out]`.
     let isTransposed: Bool
+
+    /// The same under another name.
+    func named(_ module: String) -> PublishedLayer {
+        PublishedLayer(module: module, part: part, outputs: outputs, order: order, isTransposed: isTransposed)
+    }
 }
 
 /// An order of rows: a GGUF file's queries and keys are interleaved within each head, those of folders are not.
@@ -67,13 +72,28 @@ struct PublishedLayers {
         }
     }
 
-    /// The layers of an encoder.
-    init(_ encoder: Encoder, family: Family) {
-        self.init(encoder.tree) {
-            family.publishedPlaces($0 + ".weight").first
+    /// The layers of an encoder, and of a head on it, as its folder is written.
+    init(_ tree: ModuleTree, _ folder: EncoderFolder) {
+        self.init(tree) {
+            folder.place($0 + ".weight")
         } order: { _ in
             nil
         }
+    }
+
+    private init(
+        linears: [(layer: Linear, published: PublishedLayer)], tables: [(layer: Embedding, module: String)],
+        others: [(layer: any ModuleLeaf, module: String)]
+    ) {
+        (self.linears, self.tables, self.others) = (linears, tables, others)
+    }
+
+    /// The same, with names that lack a prefix.
+    func withoutPrefix(_ prefix: String) -> PublishedLayers {
+        func bare(_ name: String) -> String { name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name }
+        return PublishedLayers(
+            linears: linears.map { ($0.layer, $0.published.named(bare($0.published.module))) },
+            tables: tables.map { ($0.layer, bare($0.module)) }, others: others.map { ($0.layer, bare($0.module)) })
     }
 
     private init(
@@ -84,6 +104,11 @@ struct PublishedLayers {
         func name(_ stored: String) -> String {
             stored.hasSuffix(".weight") ? String(stored.dropLast(".weight".count)) : stored
         }
+        // A matrix that several layers have is named by each of them (ALBERT): they share what belongs to it.
+        var uses: [String: Int] = [:], seen: Set<String> = []
+        for case let layer as Linear in tree.leaves {
+            if case .tensor(let stored)? = place(layer.path) { uses[stored, default: 0] += 1 }
+        }
         for leaf in tree.leaves {
             let where_ = place(leaf.path) ?? .tensor(leaf.path + ".weight")
             switch (leaf, where_) {
@@ -92,8 +117,10 @@ struct PublishedLayers {
                     (
                         layer,
                         PublishedLayer(
-                            module: name(stored), part: nil, outputs: layer.outputSize, order: order(layer),
-                            isTransposed: false)
+                            module: name(stored),
+                            part: uses[stored] ?? 1 > 1
+                                ? JoinedPart(rows: 0..<layer.outputSize, isFirst: seen.insert(stored).inserted) : nil,
+                            outputs: layer.outputSize, order: order(layer), isTransposed: false)
                     ))
             case (let layer as Linear, .rows(let stored, let sizes, let part)),
                 (let layer as Linear, .transposedColumns(let stored, let sizes, let part)):
@@ -149,5 +176,11 @@ struct PublishedLayers {
     }
 
     /// All names, for errors.
-    var names: [String] { linears.map(\.published.module) + tables.map(\.module) + others.map(\.module) }
+    var names: [String] { modules.map(\.module) }
+
+    /// All layers with their names.
+    var modules: [(layer: any ModuleLeaf, module: String)] {
+        linears.map { (layer: $0.layer as any ModuleLeaf, module: $0.published.module) }
+            + tables.map { (layer: $0.layer as any ModuleLeaf, module: $0.module) } + others
+    }
 }

@@ -122,6 +122,8 @@ public struct AdapterConfiguration: Sendable, Equatable {
     public var trainedPatterns: [String] = []
     /// The base model: a path, or a name on a hub.
     public var base: String?
+    /// PEFT's name of what the model is for: "CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "FEATURE_EXTRACTION".
+    public var taskType: String?
 
     /// A value for modules whose names match.
     public struct Override<Value: Sendable & Equatable>: Sendable, Equatable {

@@ -13,6 +13,7 @@ enum PEFTConfiguration {
         }
         var result = AdapterConfiguration(kind)
         result.base = try reader.text("base_model_name_or_path")
+        result.taskType = try reader.text("task_type")
         result.savedModules = try reader.texts("modules_to_save") ?? []
         if kind.isPrompt {
             try readPrompt(&result, &reader)
@@ -38,7 +39,7 @@ enum PEFTConfiguration {
 
     /// Keys about how an adapter is made and trained, which change nothing of what it computes.
     private static let trainingOnly: Set<String> = [
-        "auto_mapping", "peft_version", "inference_mode", "revision", "task_type", "megatron_core", "runtime_config",
+        "auto_mapping", "peft_version", "inference_mode", "revision", "megatron_core", "runtime_config",
         "loftq_config", "corda_config", "eva_config", "lora_ga_config", "init_ia3_weights", "init_weights", "coft",
         "eps",
         "module_dropout", "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path",
@@ -147,7 +148,8 @@ enum PEFTConfiguration {
         func texts(_ list: [String]) -> JSON { .array(list.map { .string($0) }) }
         func textsOrNull(_ list: [String]) -> JSON { list.isEmpty ? .null : texts(list) }
         var members: [JSONObject.Element] = [
-            ("peft_type", .string(configuration.kind.rawValue)), ("task_type", "CAUSAL_LM"), ("auto_mapping", .null),
+            ("peft_type", .string(configuration.kind.rawValue)),
+            ("task_type", .string(configuration.taskType ?? "CAUSAL_LM")), ("auto_mapping", .null),
             ("base_model_name_or_path", configuration.base.map { .string($0) } ?? .null), ("revision", .null),
             ("inference_mode", true),
         ]

@@ -9,14 +9,13 @@ import MartletTensor
 /// fingerprint, and a model that was trained further has a different one.
 public enum BaseFingerprint {
     /// 16 hexadecimal digits.
-    public static func of(_ decoder: Decoder) throws -> String {
-        let spec = decoder.configuration
+    public static func of(_ decoder: Decoder) throws -> String { try of(AdapterBase(decoder)) }
+
+    /// The same of any kind of model. A head on an encoder has no part in it.
+    public static func of(_ base: AdapterBase) throws -> String {
         var hash = HashXX64()
-        let sizes = [
-            spec.vocabularySize, spec.hiddenSize, spec.layerCount, spec.feedForward.size, spec.attention.heads,
-        ]
-        add("\(sizes)", to: &hash)
-        for case let norm as Norm in decoder.tree.leaves {
+        add("\(base.sizes)", to: &hash)
+        for case let norm as Norm in base.tree.leaves where !base.isOfHead(norm.path) {
             guard let weight = norm.weight else { continue }
             let factors = try noGrad {
                 try (weight.detach() + Double(norm.weightOffset)).to(.bfloat16).to(.float32)

@@ -15,6 +15,7 @@ public enum PEFTFolder {
     public static let weightsName = "adapter_model.safetensors"
     /// In the metadata of the weights, where it is no key of PEFT's.
     package static let fingerprintKey = "martlet_base_fingerprint"
+    package static let headKey = "martlet_head"
 
     /// Whether a folder holds an adapter and no model.
     public static func isAdapter(_ path: String) -> Bool {
@@ -51,7 +52,8 @@ public enum PEFTFolder {
         let configuration = try PEFTConfiguration.read(json, file: file, notes: &notes)
         let (tensors, metadata) = try tensors(weights)
         return StoredAdapter(
-            file: weights, form: .peft, configuration, tensors, notes: notes, baseFingerprint: metadata[fingerprintKey])
+            file: weights, form: .peft, configuration, tensors, notes: notes, baseFingerprint: metadata[fingerprintKey],
+            head: try metadata[headKey].map { try AdapterHead($0, file: weights) })
     }
 
     static func tensors(_ path: String) throws -> ([String: Tensor], [String: String]) {

@@ -21,6 +21,7 @@ extension StoredAdapter {
             guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
             var metadata = ["format": "pt"]
             metadata[PEFTFolder.fingerprintKey] = baseFingerprint
+            metadata[PEFTFolder.headKey] = head?.text
             let sorted = tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
             try SafetensorsWriter.write(sorted, metadata: metadata, to: path + "/" + PEFTFolder.weightsName)
             var names: [String] = []

@@ -11,6 +11,8 @@ public struct StoredAdapter: Sendable {
     public var notes: [String] = []
     /// The fingerprint of the base it was trained on, if the files contain it.
     public var baseFingerprint: String?
+    /// What its head gives, if the files say so.
+    public var head: AdapterHead?
     /// "peft", "mlx" or "gguf".
     public let form: Form
 
@@ -18,10 +20,10 @@ public struct StoredAdapter: Sendable {
 
     public init(
         file: String, form: Form, _ configuration: AdapterConfiguration, _ tensors: [String: Tensor],
-        notes: [String] = [], baseFingerprint: String? = nil
+        notes: [String] = [], baseFingerprint: String? = nil, head: AdapterHead? = nil
     ) {
         (self.file, self.form, self.configuration, self.tensors) = (file, form, configuration, tensors)
-        (self.notes, self.baseFingerprint) = (notes, baseFingerprint)
+        (self.notes, self.baseFingerprint, self.head) = (notes, baseFingerprint, head)
     }
 
     public var parameterCount: Int { tensors.values.reduce(0) { $0 + $1.elementCount } }
@@ -49,6 +51,13 @@ extension StoredAdapter {
     /// - Parameter decoder: the base, whose names a GGUF file's are turned into.
     public static func read(_ path: String, of decoder: Decoder) throws -> StoredAdapter {
         try read(path, base: decoder)
+    }
+
+    /// The same on any kind of model.
+    public static func read(_ path: String, of base: AdapterBase) throws -> StoredAdapter {
+        guard path.hasSuffix(".gguf"), base.decoder == nil else { return try read(path, base: base.decoder) }
+        throw AdapterError(
+            .unsupported, "\(path): GGUF has adapters of language models alone, and the base is a text encoder")
     }
 
     /// The same if there may be no base.

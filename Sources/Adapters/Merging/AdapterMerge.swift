@@ -33,11 +33,20 @@ public struct AdapterMerge: Sendable {
         _ adapters: [(stored: StoredAdapter, weight: Double)], into decoder: Decoder,
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> [String] {
+        try merge(adapters, into: AdapterBase(decoder), progress: progress)
+    }
+
+    /// The same of any kind of model.
+    @discardableResult
+    public func merge(
+        _ adapters: [(stored: StoredAdapter, weight: Double)], into base: AdapterBase,
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws -> [String] {
         guard (0...1).contains(density), density > 0 else {
             throw AdapterError(.configuration, "the density is \(density); expected a share above 0")
         }
         let made = try adapters.enumerated().map { index, one in
-            (adapter: try Adapter(one.stored, of: decoder, name: "adapter-\(index)"), weight: one.weight)
+            (adapter: try Adapter(one.stored, of: base, name: "adapter-\(index)"), weight: one.weight)
         }
         for (adapter, _) in made where adapter.prompt != nil {
             throw AdapterError(
@@ -46,10 +55,10 @@ public struct AdapterMerge: Sendable {
                     + "with --adapter")
         }
         if made.count == 1, made[0].weight == 1 {
-            let before = Set(decoder.tree.leaves.filter { !$0.isPlain }.map(\.path))
+            let before = Set(base.tree.leaves.filter { !$0.isPlain }.map(\.path))
             try made[0].adapter.attach()
-            let changed = decoder.tree.leaves.filter { !$0.isPlain }.map(\.path)
-            try MergedModel.merge(into: decoder, progress: progress)
+            let changed = base.tree.leaves.filter { !$0.isPlain }.map(\.path)
+            try MergedModel.merge(into: base, progress: progress)
             return changed.filter { !before.contains($0) } + made[0].adapter.replaced.map(\.path)
         }
         for (adapter, _) in made where !adapter.replaced.isEmpty {
@@ -58,14 +67,14 @@ public struct AdapterMerge: Sendable {
                 "an adapter that has \(adapter.replaced[0].path) as a whole is merged alone, with weight 1: whole modules are "
                     + "not added to others")
         }
-        return try noGrad { try mergeSeveral(made, into: decoder, progress) }
+        return try noGrad { try mergeSeveral(made, into: base, progress) }
     }
 
     private func mergeSeveral(
-        _ adapters: [(adapter: Adapter, weight: Double)], into decoder: Decoder, _ progress: (Int, Int) -> Void
+        _ adapters: [(adapter: Adapter, weight: Double)], into base: AdapterBase, _ progress: (Int, Int) -> Void
     ) throws -> [String] {
         var changed: [String] = []
-        let layers = decoder.tree.linears.filter { layer in
+        let layers = base.tree.linears.filter { layer in
             adapters.contains { $0.adapter.linears.contains { $0.layer === layer } }
         }
         for (index, layer) in layers.enumerated() {
@@ -89,7 +98,7 @@ public struct AdapterMerge: Sendable {
             changed.append(layer.path)
             progress(index + 1, layers.count)
         }
-        for case let table as Embedding in decoder.tree.leaves {
+        for case let table as Embedding in base.tree.leaves {
             let own = adapters.flatMap { one in
                 one.adapter.tables.filter { $0.layer === table }.map { ($0.adapter, one.weight) }
             }
@@ -98,11 +107,11 @@ public struct AdapterMerge: Sendable {
             var random = RandomStream(seed: seed, stream: 1 << 32)
             let changes = try own.map { (change: try $0.merged(rows).detach() - rows, weight: $1) }
             let merged = try (rows + combined(changes, &random)).contiguous()
-            decoder.untieHead()
+            base.untieHead()
             table.replaceParameters { _, _ in merged }
             changed.append(table.path)
         }
-        decoder.releasePrepared()
+        base.releasePrepared()
         return changed
     }
 

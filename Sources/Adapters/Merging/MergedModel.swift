@@ -13,23 +13,28 @@ public enum MergedModel {
     /// adapters.
     /// - Parameter progress: called with the number of layers done and their total.
     public static func merge(into decoder: Decoder, progress: (Int, Int) -> Void = { _, _ in }) throws {
+        try merge(into: AdapterBase(decoder), progress: progress)
+    }
+
+    /// The same of any kind of model.
+    public static func merge(into base: AdapterBase, progress: (Int, Int) -> Void = { _, _ in }) throws {
         try noGrad {
-            let linears = decoder.tree.linears.filter { !$0.adapters.isEmpty }
+            let linears = base.tree.linears.filter { !$0.adapters.isEmpty }
             // A head that shares a table is untied from it before the table changes.
             for linear in linears { linear.untie() }
             for (index, layer) in linears.enumerated() {
                 try merge(layer)
                 progress(index + 1, linears.count)
             }
-            for case let table as Embedding in decoder.tree.leaves where !table.adapters.isEmpty {
-                decoder.untieHead()
+            for case let table as Embedding in base.tree.leaves where !table.adapters.isEmpty {
+                base.untieHead()
                 var rows = try table.weight.float32Matrix().detach()
                 for adapter in table.adapters where adapter.isEnabled { rows = try adapter.merged(rows).detach() }
                 table.adapters = []
                 table.replaceParameters { _, _ in rows }
             }
         }
-        decoder.releasePrepared()
+        base.releasePrepared()
     }
 
     private static func merge(_ layer: Linear) throws {

@@ -8,6 +8,8 @@ package struct EncoderFolder {
     private let form: Family.EncoderForm
     /// What stands before the encoder's own names beside a head: "bert.".
     private let prefix: String
+    /// The same, also where no head is written.
+    package var basePrefix: String { form.folderPrefix }
 
     /// - Parameter hasHead: whether a classifier is written, in whose folder the encoder's names have a prefix.
     package init(_ checkpoint: Checkpoint, hasHead: Bool) throws(ModelError) {
@@ -29,7 +31,7 @@ package struct EncoderFolder {
     }
 
     /// The place of a parameter.
-    func place(_ name: String) -> WeightPlace? {
+    package func place(_ name: String) -> WeightPlace? {
         let places = form.allPlaces(name, isGGUF: false)
         guard !prefix.isEmpty else { return places.first }
         let isHead = form.head.places(name, encoder: form.places) != nil

@@ -100,7 +100,7 @@ public final class Encoder {
             x = try Fused.add(x, positionEmbedding(positions.map { $0 + offset }))
         }
         x = try context.dropped(embeddingNorm(x), site: 0)  // [tokens, embedding]
-        if let embeddingProjection { x = try embeddingProjection(x) }  // [tokens, hidden]
+        if let embeddingProjection { x = try embeddingProjection(x, context.adapters) }  // [tokens, hidden]
         x = try stack(x, context)  // [tokens, hidden]
         try checkFiles()
         return try finalNorm?(x) ?? x
