@@ -42,6 +42,10 @@ private struct AdapterDescription {
             ("targets", kinds.prefix(12).joined(separator: ", ") + (kinds.count > 12 ? ", …" : "")),
             ("parameters", "\(stored.parameterCount)"), ("base", configuration.base ?? "not said"),
         ]
+        if let head = stored.head {
+            let names = head.labels.prefix(12).joined(separator: ", ") + (head.labels.count > 12 ? ", …" : "")
+            rows.append(("head", "\(head.labels.count) outputs: \(names)"))
+        }
         if let fingerprint = stored.baseFingerprint { rows.append(("fingerprint", fingerprint)) }
         return rows
     }
@@ -54,6 +58,7 @@ private struct AdapterDescription {
             "parameters": .integer(Int64(stored.parameterCount)),
             "base": stored.configuration.base.map { .string($0) } ?? .null,
             "fingerprint": stored.baseFingerprint.map { .string($0) } ?? .null,
+            "labels": stored.head.map { .array($0.labels.map { .string($0) }) } ?? .null,
         ]
     }
 }

@@ -20,13 +20,14 @@ struct EmbeddingTrainCommand: ParsableCommand, TrainingVerb {
 
             Held-out rows are looked at as a search: the mean reciprocal rank of the right text (MRR@10) and recall among all \
             held-out texts; with scores the rank correlation. The run's folder is a model that sentence-transformers loads, and \
-            martlet embed.
+            martlet embed. --adapter lora trains an adapter in place of the model; the run's folder holds it alone, by PEFT's names.
 
             Examples:
               martlet embed-train minilm --data pairs.jsonl --out runs/emb
               martlet embed-train minilm --data triplets.jsonl --loss triplet --margin 0.2
               martlet embed-train minilm --data gsm8k_train.jsonl --batch 64 --matryoshka 384,128,64 --epochs 2
               martlet embed-train ./e5 --data qa.csv --map anchor=q,positive=a --anchor-prompt "query: " --positive-prompt "passage: "
+              martlet embed-train minilm --data pairs.jsonl --adapter lora --rank 8 --targets query,value
               martlet embed runs/emb --text "where do cats sleep?"
             """)
 
@@ -38,8 +39,10 @@ struct EmbeddingTrainCommand: ParsableCommand, TrainingVerb {
     func run() throws {
         let options = try training.options(model)
         if try training.printsConfig(options) { return }
-        try EncoderRun(options: options, model: model, name: "emb").run(training) { run, files in
-            let start = try StartingEmbedder(files, options: options)
+        try EncoderRun(options: options, model: model, name: "emb").run(training) { run, files, base in
+            let start = try StartingEmbedder(
+                files, options: options, base: base, locate: ModelLocator.locateAdapter)
+            if let adapter = start.adapter { Terminal.note("\(adapter.summary)") }
             let data = try CorpusReport.explaining {
                 try EmbeddingData(options, start) { Terminal.note("left out: \($0)") }
             }
@@ -58,13 +61,16 @@ struct ClassifierTrainCommand: ParsableCommand, TrainingVerb {
             A row is a text (and a second one: premise and hypothesis, sentence1 and sentence2) with a label, or words with as \
             many tags (B-PER, I-PER, O). Columns are found by their names and told; --map text=…,pair=…,label=… or --map \
             tokens=…,tags=… says them. What is learnt follows from the labels and is told: one class of several, several \
-            classes at once where labels are lists, a number where they are fractions, a class of each word; --task says it. A \
+            classes at once where labels are lists, a number where they are fractions, a class of each word; --task says it. \
+            --task score trains a cross-encoder: how well a text fits a first one, from 0 to 1, which orders what a search has \
+            found (martlet rerank); MRR@10 and NDCG@10 over held-out first texts are told. A \
             label that cannot be read is an error that names its row, or is passed over and counted with --on-bad-record skip.
 
             The head is new, unless the model has one for the same classes. --train-layers 0 trains the head alone, \
             --train-layers 2 the last two layers with it. --class-weights balanced lets rare classes count as much as frequent ones. \
             Held-out texts tell accuracy and F1, of words also the F1 of whole entities, of numbers correlations; --patience 3 \
-            stops where the loss no longer falls.
+            stops where the loss no longer falls. --adapter lora leaves the model as it is: the adapter and the head are trained, \
+            and are what the run's folder holds, by PEFT's names; martlet merge makes a whole model of them.
 
             The run's folder is a model that transformers loads (AutoModelForSequenceClassification, \
             AutoModelForTokenClassification), and martlet classify.
@@ -74,7 +80,10 @@ struct ClassifierTrainCommand: ParsableCommand, TrainingVerb {
               martlet classify-train minilm --data tickets.jsonl --map text=body,label=team --class-weights balanced
               martlet classify-train ./bert-base --data conll.parquet --labels O,B-PER,I-PER,B-LOC,I-LOC
               martlet classify-train ./bert-base --data similarity.jsonl --task regression --epochs 4
+              martlet classify-train minilm --data judged.jsonl --map text=query,pair=passage --task score --out runs/ce
+              martlet classify-train ./bert-base --data reviews.csv --adapter lora --rank 16 --out runs/cls
               martlet classify runs/cls "It never arrived."
+              martlet rerank runs/ce "where do cats sleep" --text "Cats sleep in the sun." --text "Dogs bark."
             """)
 
     @Argument(help: "The text encoder to begin with: folder, hub repository or short name.") var model: String?
@@ -85,13 +94,15 @@ struct ClassifierTrainCommand: ParsableCommand, TrainingVerb {
     func run() throws {
         let options = try training.options(model)
         if try training.printsConfig(options) { return }
-        try EncoderRun(options: options, model: model, name: "cls").run(training) { run, files in
+        try EncoderRun(options: options, model: model, name: "cls").run(training) { run, files, base in
             try StartingClassifier.demandEncoder(files)
             let data = try CorpusReport.explaining {
                 try LabelledData(options, files) { Terminal.note("left out: \($0)") }
             }
             EncoderRun.tell(data.tally, learnt: data.trainingCount, held: data.heldOutCount, "texts", data.tokenCount)
-            let start = try StartingClassifier(files, data, options: options)
+            let start = try StartingClassifier(
+                files, data, options: options, base: base, locate: ModelLocator.locateAdapter)
+            if let adapter = start.adapter { Terminal.note("\(adapter.summary)") }
             return try Trainer(
                 run: run, options: options, classifier: start, labelled: data, memory: training.memory.limit)
         }
@@ -105,8 +116,9 @@ struct EncoderRun {
     /// Of the run's folder, where none is given.
     let name: String
 
+    /// - Parameter make: is given the run's folder, the model's files, and what files of an adapter are to call the model.
     func run<Verb: TrainingVerb>(
-        _ training: TrainingFlags<Verb>, _ make: (String, ModelFiles) throws -> Trainer
+        _ training: TrainingFlags<Verb>, _ make: (String, ModelFiles, String) throws -> Trainer
     ) throws {
         guard let model = model ?? options.startingModel else {
             throw ValidationError("a model to begin with is needed")
@@ -117,9 +129,12 @@ struct EncoderRun {
         let run = options.out ?? sibling(of: model, name)
         try TrainingDisplay.demandFree(run, resume: training.resume)
         let files = try ModelFiles.opened(name: model)
+        if let adapter = files.adapters.first {
+            throw AdapterOnAdapter(run: model, base: files.path, adapter: adapter.path)
+        }
         let isNew = !Folder.exists(run), lock = try RunLock(run: run)
         let trainer: Trainer
-        do { trainer = try make(run, files) } catch {
+        do { trainer = try make(run, files, baseName(model)) } catch {
             if isNew { RunLock.removeUnused(run) }
             throw error
         }

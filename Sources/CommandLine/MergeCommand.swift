@@ -42,6 +42,7 @@ struct MergeCommand: ParsableCommand {
         guard !isFile || files.checkpoint.gguf != nil else {
             throw ValidationError("\(out) is a GGUF file, and the base \(files.path) is none: give a folder as --out")
         }
+        if files.checkpoint.hasEncoder { return try mergeEncoder(files, merge) }
         let decoder = try isFile ? files.checkpoint.decoder() : files.checkpoint.publishedDecoder()
         let adapters = try files.adapters.map {
             (stored: try StoredAdapter.read($0.path, of: decoder), weight: $0.strength)
@@ -60,6 +61,19 @@ struct MergeCommand: ParsableCommand {
         } else {
             try MergedFolder(files, decoder, type: to).write(to: out)
         }
+        Terminal.note("wrote \(out)")
+    }
+
+    private func mergeEncoder(_ files: ModelFiles, _ merge: AdapterMerge) throws {
+        let type = try MergedFolder.type(to)
+        var line = StatusLine()
+        let merged = try MergedEncoder(files, merge) { done, total in
+            line.show("merging \(done) of \(total)", isDue: done == total)
+        }
+        line.end()
+        for note in merged.notes { Terminal.note("warning: \(note)") }
+        Terminal.note("\(merged.changedCount) modules are changed, the head with them where the adapter holds one")
+        try merged.write(to: out, as: type)
         Terminal.note("wrote \(out)")
     }
 

@@ -7,17 +7,18 @@ extension StartingModel {
         let resolved = try ResolvedOptions(options, vocabularySize: 0)
         let files = try ModelFiles.opened(name: name)
         guard let adapter = files.adapters.first else {
-            // A name that is not a path is kept, so that other machines find the model by it.
-            let base = Folder.exists(name) ? Folder.real(name) ?? name : name
             let start = try StartingModel(
-                files, memory: memory, adapter: resolved.adapter, seed: UInt64(resolved.general.seed), base: base,
-                locate: ModelLocator.locateAdapter)
+                files, memory: memory, adapter: resolved.adapter, seed: UInt64(resolved.general.seed),
+                base: baseName(name), locate: ModelLocator.locateAdapter)
             if let adapter = start.adapter { Terminal.note("\(adapter.summary)") }
             return start
         }
         throw AdapterOnAdapter(run: name, base: files.path, adapter: adapter.path)
     }
 }
+
+/// What files of an adapter are to call its base. A name that is not a path is kept, so that other machines find the model by it.
+func baseName(_ name: String) -> String { Folder.exists(name) ? Folder.real(name) ?? name : name }
 
 /// The given run folder contains an adapter, which is ambiguous.
 struct AdapterOnAdapter: Error, CustomStringConvertible {

@@ -19,15 +19,20 @@ public struct MergedFolder {
     public init(_ files: ModelFiles, _ decoder: Decoder, type: String?) throws {
         self.files = files
         self.decoder = decoder
+        self.type = try Self.type(type)
+    }
+
+    /// The type of a folder's matrices by its name: "float32", "float16" or "bfloat16".
+    public static func type(_ name: String?) throws -> DType {
         let types: [String: DType] = [
             "float32": .float32, "f32": .float32, "float16": .float16, "f16": .float16, "bfloat16": .bfloat16,
             "bf16": .bfloat16,
         ]
-        guard let known = types[type ?? "float32"] else {
+        guard let known = types[name ?? "float32"] else {
             throw OptionError(
-                option: "to", value: type ?? "", expected: "float32, float16 or bfloat16; a .gguf has quantised types")
+                option: "to", value: name ?? "", expected: "float32, float16 or bfloat16; a .gguf has quantised types")
         }
-        self.type = known
+        return known
     }
 
     public func write(to path: String) throws {

@@ -180,13 +180,20 @@ public enum LogReference {
                     "masked_negatives", "texts",
                     "Of infonce: texts that are no negatives of a row, since they equal what is right."),
                 Field(
-                    "mrr", "share, 0 to 1", "MRR@10: 1 / rank of the first right text among all held-out ones, a mean."),
+                    "mrr", "share, 0 to 1",
+                    "MRR@10: 1 / rank of the first right text among all held-out ones, of `task score` among those of its "
+                        + "first text, a mean."),
+                Field(
+                    "ndcg", "share, 0 to 1",
+                    "NDCG@10 of `task score`: labels / log₂(rank + 1), as a share of the best order's."),
                 Field(
                     "mrr/SIZE", "share, 0 to 1", "The same of the first SIZE numbers of each vector, with `matryoshka`."
                 ),
                 Field("recall/K", "share, 0 to 1", "Anchors with a right text among the first K of 1, 5 and 10."),
                 Field("triplet_accuracy", "share, 0 to 1", "Given negatives that are farther than the positive."),
-                Field("spearman", "1", "Rank correlation of cosines, or of what a regression says, with the scores."),
+                Field(
+                    "spearman", "1",
+                    "Rank correlation of cosines, or of what a regression or score says, with the scores."),
                 Field("spearman/SIZE", "1", "The same of the first SIZE numbers of each vector, with `matryoshka`."),
                 Field("pearson", "1", "Their correlation."),
                 Field(

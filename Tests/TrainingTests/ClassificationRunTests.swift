@@ -59,7 +59,7 @@ import Musl
             run: run, options: options, classifier: StartingClassifier(files, data, options: options), labelled: data)
     }
 
-    @Test(arguments: ["single", "multi", "regression", "tokens"]) func aRunThatIsResumedEndsWithTheSameBits(
+    @Test(arguments: ["single", "multi", "regression", "score", "tokens"]) func aRunThatIsResumedEndsWithTheSameBits(
         _ task: String
     ) throws {
         let folder = try folder("classes")
@@ -71,6 +71,9 @@ import Musl
             more = ["class_weights": "balanced", "label_smoothing": 0.1]
         case "multi": rows = texts(24) { .array((0..<$0).map { .string("c\($0)") }) }
         case "regression": rows = texts(24) { .number(Double($0) + 0.5) }
+        case "score":
+            rows = texts(24) { .number(Double($0) / 2) }
+            more = ["task": "score"]
         default:
             rows = (0..<24).map { index in
                 [
@@ -85,7 +88,7 @@ import Musl
             if case .measured(_, let measure) = $0 { measures.append(measure) }
         }
         #expect(measures.count == 3 && measures.allSatisfy { $0.loss.isFinite && $0.count > 0 })
-        #expect(measures.first?[task == "regression" ? "spearman" : "f1_macro"] != nil)
+        #expect(measures.first?[["regression", "score"].contains(task) ? "spearman" : "f1_macro"] != nil)
         #expect((measures.first?["entities/f1"] != nil) == (task == "tokens"))
         var steps = 0
         let first = try trainer(folder + "/parts", folder + "/model", options)
@@ -99,7 +102,7 @@ import Musl
             config["architectures"] == [
                 task == "tokens" ? "BertForTokenClassification" : "BertForSequenceClassification"
             ])
-        #expect(config["problem_type"]?.string?.hasPrefix(task) ?? (task == "tokens"))
+        #expect(config["problem_type"]?.string?.hasPrefix(task) ?? ["tokens", "score"].contains(task))
     }
 
     /// How a step is cut does not change it, whatever is dropped.
@@ -174,6 +177,70 @@ import Musl
         let model = try TextClassifier(path: folder + "/numbers", precision: .exact)
         #expect(model.isRegression)
         #expect(abs(try model.classes(of: "x axa .")[0].probability + 1.5) < 0.5)
+    }
+
+    /// Tags of words that the vocabulary has no tokens for are counted, and so is a length that the model does not take refused.
+    @Test func whatIsLostIsTold() throws {
+        let folder = try folder("lost"), blank = "\u{200B}"
+        let rows: [JSON] = (0..<12).map { index in
+            ["tokens": ["the", .string(index % 4 == 0 ? blank : "ada"), "."], "ner_tags": ["O", "B-X", "O"]]
+        }
+        let files = try ModelFiles(path: folder + "/model"), path = try write(rows, folder + "/rows.jsonl")
+        let data = try LabelledData(options(path), files)
+        #expect(data.notes.contains { $0.hasPrefix("3 words give no tokens") }, "\(data.notes)")
+        try AtomicFile.write(folder + "/model/sentence_bert_config.json", bytes: Array(#"{"max_seq_length": 16}"#.utf8))
+        #expect(message { _ = try LabelledData(options(path, ["context_length": 32]), files) }.contains("16"))
+        let resolved = try trainer(folder + "/run", folder + "/model", options(path)).options
+        #expect(resolved.rows.length == 16)
+    }
+
+    /// A cross-encoder learns which text fits a first one, and orders texts by it.
+    @Test func pairsAreScoredAndOrdered() throws {
+        let folder = try folder("score"), letters = Array("abcdefghijklmnopqrst").map(String.init)
+        let rows: [JSON] = letters.flatMap { letter -> [JSON] in
+            (0..<3).map { place in
+                // The right passage has the mark, whatever was asked.
+                [
+                    "query": .string("\(letter)q"), "passage": .string(place == 1 ? "x \(letter)." : "\(letter) y."),
+                    "label": .integer(place == 1 ? 1 : 0),
+                ]
+            }
+        }
+        let options = try options(
+            write(rows, folder + "/rows.jsonl"),
+            [
+                "task": "score", "map": "text=query,pair=passage", "steps": 60, "batch_rows": 12,
+                "learning_rate": 5e-3, "evaluate_every": 60, "save_every": 60, "validation": 0.3, "dropout": 0,
+                "attention_dropout": 0,
+            ])
+        var measures: [HeldOutMeasure] = []
+        try trainer(folder + "/run", folder + "/model", options).train {
+            if case .measured(_, let measure) = $0 { measures.append(measure) }
+        }
+        #expect(measures.last?["mrr"] == 1 && measures.last?["ndcg"] == 1, "\(measures)")
+        let scorer = try TextScorer(path: folder + "/run")
+        let scores = try scorer.scores("tq", ["t y.", "x t."])
+        #expect(scores[1] > 0.9 && scores[0] < 0.1, "\(scores)")
+        let bad = try self.options(write([["text": "a", "label": 3]], folder + "/bad.jsonl"), ["task": "score"])
+        let said = message { _ = try LabelledData(bad, ModelFiles(path: folder + "/model")) }
+        #expect(said.contains("a score is from 0 to 1"), "\(said)")
+    }
+
+    @Test func rankingIsThatOfItsFormulas() throws {
+        var ranking = PairRanking()
+        // The right text is third of three, first of two; a query with one text, and one without a right text, count not.
+        for (query, labels) in [[0, 0, 1], [1, 0], [1], [0, 0]].enumerated() {
+            for (place, label) in labels.enumerated() {
+                ranking.add(score: 1 - 0.3 * Float(place), label: Double(label), to: query)
+            }
+        }
+        #expect(abs((ranking.reciprocalRank ?? 0) - (1.0 / 3 + 1) / 2) < 1e-12)
+        #expect(abs((ranking.discountedGain ?? 0) - (0.5 + 1) / 2) < 1e-12)
+        // Scores that are all the same find nothing.
+        var same = PairRanking()
+        for label in [1.0, 0, 0] { same.add(score: 0, label: label, to: 1) }
+        #expect(same.reciprocalRank == 1.0 / 3)
+        #expect(PairRanking().metrics.isEmpty)
     }
 
     /// The head alone is trained, the encoder stays bit for bit.

@@ -131,7 +131,8 @@ import Musl
     }
 
     /// What equals the right text of a row is no negative of it, and is counted.
-    @Test func equalTextsAreNoNegatives() throws {
+    @Test(arguments: [[:], ["anchor_prompt": "ask ", "positive_prompt": "tell "]] as [[String: JSON]])
+    func equalTextsAreNoNegatives(_ prompts: [String: JSON]) throws {
         let folder = try folder("equal")
         var all = rows(6)
         for index in all.indices where index > 0 {
@@ -140,12 +141,38 @@ import Musl
             all[index] = .object(row)
         }
         let options = try options(
-            write(all, folder + "/rows.jsonl"), ["steps": 1, "validation": 0, "micro_batches": 2])
+            write(all, folder + "/rows.jsonl"),
+            ["steps": 1, "validation": 0, "micro_batches": 2].merging(prompts) { $1 })
         var masked: Double?
         try trainer(folder + "/run", folder, options).train {
             if case .step(let report) = $0 { masked = report["masked_negatives"] }
         }
         #expect(masked == 20)
+    }
+
+    /// A text is the same with whatever prompt: an anchor that is another row's passage is no negative of its own row, and a
+    /// pair of one text is none.
+    @Test func textsAreComparedWithoutTheirPrompts() throws {
+        let folder = try folder("prompts")
+        let all: [JSON] = [
+            ["query": "ab", "passage": "cd"], ["query": "ef", "passage": "ab"], ["query": "gh", "passage": "gh"],
+        ]
+        func told(_ prompts: [String: JSON]) throws -> (masked: Double?, count: Int) {
+            let options = try options(
+                write(all, folder + "/rows.jsonl"),
+                ["steps": 1, "validation": 0, "batch_rows": 2].merging(prompts) { $1 })
+            let model = try StartingEmbedder(path: folder + "/model", options: options)
+            let data = try EmbeddingData(options, model)
+            var masked: Double?
+            try Trainer(run: folder + "/run-\(prompts.count)", options: options, embedder: model, pairs: data).train {
+                if case .step(let report) = $0 { masked = report["masked_negatives"] }
+            }
+            return (masked, data.count)
+        }
+        for prompts in [[:], ["anchor_prompt": "ask ", "positive_prompt": "tell "]] as [[String: JSON]] {
+            let found = try told(prompts)
+            #expect(found.masked == 1 && found.count == 2, "\(prompts)")
+        }
     }
 
     @Test func vectorsLearnAndTheFolderIsAModel() throws {

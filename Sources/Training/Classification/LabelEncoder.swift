@@ -7,31 +7,51 @@ import MartletTokenizers
 struct LabelEncoder {
     private let tokenizer: Tokenizer
     /// Tokens of a text at most.
-    let limit: Int
+    private(set) var limit: Int
+    private let path: String
     /// What stands around a text.
     private let before, behind: [Int32]
     private let sentences: SentenceTokenizer
 
-    init(_ model: ModelFiles, _ spec: EncoderConfiguration, length: Int) throws {
+    /// A row, and what of its text is not in it.
+    struct Encoded {
+        var row: LabelledData.Row
+        /// Whether something of its text was cut.
+        var isCut = false
+        /// Words that the vocabulary has no tokens for, whose tags are therefore lost.
+        var wordsWithoutTokens = 0
+    }
+
+    init(_ model: ModelFiles, _ spec: EncoderConfiguration) throws {
         sentences = try SentenceTokenizer(
             model, contextLength: spec.contextLength, vocabularySize: spec.vocabularySize)
         tokenizer = sentences.tokenizer
-        limit = min(length, sentences.contextLength)
+        limit = sentences.contextLength
+        path = model.path
         let bare = try tokenizer.encode("a", addSpecialTokens: false), framed = try tokenizer.encode("a")
         let start = framed.indices.first { framed[$0...].starts(with: bare) } ?? 0
         before = Array(framed[..<start])
         behind = Array(framed[min(framed.count, start + bare.count)...])
-        guard limit > before.count + behind.count + 1 else {
-            throw TrainingError(
-                .configuration, "context_length \(limit) leaves no room for a text between the tokens around it")
-        }
     }
 
-    /// - Returns: the row, and whether something of its text was cut.
+    /// - Throws: `TrainingError` for a length that the model does not take, or that leaves no room.
+    mutating func limit(to length: Int) throws(TrainingError) {
+        guard length <= limit else {
+            throw TrainingError(
+                .configuration,
+                "context_length \(length) is more than the \(limit) tokens that \(path) takes of a text")
+        }
+        guard length > before.count + behind.count + 1 else {
+            throw TrainingError(
+                .configuration, "context_length \(length) leaves no room for a text between the tokens around it")
+        }
+        limit = length
+    }
+
     /// - Throws: `DataError` naming file, row and column.
     func row(
         _ one: LabelShape.Labelled, _ task: ClassificationOptions.Task, _ names: LabelNames
-    ) throws(DataError) -> (LabelledData.Row, isCut: Bool) {
+    ) throws(DataError) -> Encoded {
         if task == .tokens { return try words(one, names) }
         do {
             var row = LabelledData.Row(tokens: [], types: []), isCut = false
@@ -51,6 +71,14 @@ struct LabelEncoder {
             guard !row.tokens.isEmpty else { throw one.origin.fail(nil, "has a text without tokens") }
             switch task {
             case .regression: row.number = try one.origin.number(one.labelColumn)
+            case .score:
+                row.number = try one.origin.number(one.labelColumn)
+                guard (0...1).contains(row.number) else {
+                    throw one.origin.fail(
+                        one.labelColumn,
+                        "is \(row.number), and a score is from 0 to 1: divide all by the largest, or take --task "
+                            + "regression")
+                }
             case .single:
                 let found = try one.names()
                 guard found.count == 1 else {
@@ -63,7 +91,7 @@ struct LabelEncoder {
                 for name in try one.names() { targets.insert(try names.number(name, one)) }
                 row.targets = targets.sorted()
             }
-            return (row, isCut)
+            return Encoded(row: row, isCut: isCut)
         } catch let error as DataError { throw error } catch { throw one.origin.fail(nil, "\(error)") }
     }
 
@@ -87,9 +115,10 @@ struct LabelEncoder {
     /// The first token of each word has its class, the others have none.
     private func words(
         _ one: LabelShape.Labelled, _ names: LabelNames
-    ) throws(DataError) -> (LabelledData.Row, isCut: Bool) {
+    ) throws(DataError) -> Encoded {
         let tags = try one.names()
-        var tokens = before, targets = [Int32](repeating: LabelledData.ignored, count: before.count), isCut = false
+        var tokens = before, targets = [Int32](repeating: LabelledData.ignored, count: before.count)
+        var isCut = false, withoutTokens = 0
         for (index, word) in one.words.enumerated() {
             let number = try names.number(tags[index], one)
             let pieces: [Int32]
@@ -101,14 +130,15 @@ struct LabelEncoder {
                 isCut = true
                 break
             }
+            if pieces.isEmpty { withoutTokens += 1 }
             tokens += pieces
             for place in pieces.indices { targets.append(place == 0 ? number : LabelledData.ignored) }
         }
         tokens += behind
         targets += [Int32](repeating: LabelledData.ignored, count: behind.count)
         guard targets.contains(where: { $0 >= 0 }) else { throw one.origin.fail(nil, "has no word with tokens") }
-        return (
-            LabelledData.Row(tokens: tokens, types: Array(repeating: 0, count: tokens.count), targets: targets), isCut
-        )
+        return Encoded(
+            row: LabelledData.Row(tokens: tokens, types: Array(repeating: 0, count: tokens.count), targets: targets),
+            isCut: isCut, wordsWithoutTokens: withoutTokens)
     }
 }

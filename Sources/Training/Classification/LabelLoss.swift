@@ -6,6 +6,7 @@ import MartletTensor
 ///     single, tokens   −Σ w[c] log softmax(z)[c] / Σ w[c]          cross-entropy of the class c
 ///     multi            −1/(n · k) Σ t log σ(z) + (1 − t) log(1 − σ(z))   of each of k classes
 ///     regression       1/n Σ (z − y)²
+///     score            −1/n Σ y log σ(z) + (1 − y) log(1 − σ(z))   as cross-encoders of sentence-transformers are trained
 ///
 /// It is given as a sum, and what the sum is divided by.
 package struct LabelLoss {
@@ -24,13 +25,13 @@ package struct LabelLoss {
         switch task {
         case .single, .tokens:
             targets.reduce(0) { $1.reduce($0) { $0 + ($1 < 0 ? 0 : weights?[Int($1)] ?? 1) } }
-        case .multi, .regression: Double(targets.count)
+        case .multi, .regression, .score: Double(targets.count)
         }
     }
 
     /// - Parameters:
     ///   - logits: `[texts, labels]`, or of all tokens.
-    ///   - numbers: of a regression, one for each text.
+    ///   - numbers: of a regression or score, one for each text.
     package func sum(_ logits: Tensor, targets: [[Int32]], numbers: [Double]) throws -> Tensor {
         switch task {
         case .single, .tokens:
@@ -50,6 +51,9 @@ package struct LabelLoss {
                 / Double(labels)
         case .regression:
             return try Loss.meanSquaredError(
+                logits.reshape([numbers.count]), targets: Tensor(numbers).to(logits.dtype), reduction: .sum)
+        case .score:
+            return try Loss.binaryCrossEntropy(
                 logits.reshape([numbers.count]), targets: Tensor(numbers).to(logits.dtype), reduction: .sum)
         }
     }

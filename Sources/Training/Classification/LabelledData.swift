@@ -20,14 +20,16 @@ public struct LabelledData {
         var tokens: [Int32], types: [Int32]
         /// The class; the classes; the class of each token, `ignored` where none is learnt.
         var targets: [Int32] = []
-        /// Of a regression.
+        /// Of a regression or score.
         var number = 0.0
+        /// Of a pair: the number of its first text among all different ones.
+        var first: Int?
     }
     /// PyTorch's number for a token without a class.
     static let ignored: Int32 = -100
 
     public let task: Task
-    /// The classes by their numbers; one without a name for a regression.
+    /// The classes by their numbers; one without a name for a number.
     public let labels: [String]
     /// What is learnt, then what is held out.
     let rows: [Row]
@@ -45,6 +47,15 @@ public struct LabelledData {
     let usualLength: Int
     /// Whether the classes are those of the model that training goes on from.
     let keepsLabels: Bool
+    /// The most tokens that the model takes of a text.
+    private let contextLength: Int
+
+    /// What a run is planned by: no longer than a text may be.
+    func planned(_ architecture: NewArchitecture) -> DecoderConfiguration {
+        var spec = architecture.planned
+        spec.contextLength = min(spec.contextLength, contextLength)
+        return spec
+    }
 
     /// - Parameter onBadRecord: hears of each record that is passed over, where the policy is to report.
     /// - Throws: `DataError` naming file and record; `TrainingError` where nothing is left, or there is one class.
@@ -52,8 +63,12 @@ public struct LabelledData {
         _ options: TrainingOptions, _ model: ModelFiles, onBadRecord: @escaping (DataError) -> Void = { _ in }
     ) throws {
         let spec = try EncoderConfiguration(model.checkpoint.configuration)
-        let resolved = try ResolvedOptions(
-            options, vocabularySize: spec.vocabularySize, model: NewArchitecture.encoder(spec).planned)
+        var encoder = try LabelEncoder(model, spec)
+        contextLength = encoder.limit
+        var planned = NewArchitecture.encoder(spec).planned
+        planned.contextLength = min(planned.contextLength, encoder.limit)
+        let resolved = try ResolvedOptions(options, vocabularySize: spec.vocabularySize, model: planned)
+        try encoder.limit(to: resolved.rows.length)
         let chosen = resolved.classification
         let shape = try LabelShape(resolved.chat.map, chosen.task)
         let records = try PlacedRecords(resolved.chat, onBadRecord: onBadRecord)
@@ -66,13 +81,18 @@ public struct LabelledData {
         let task = chosen.task ?? Self.task(found)
         try chosen.demandUsed(by: task)
         let names = try LabelNames(found, task, chosen.labelNames, model.checkpoint)
-        let encoder = try LabelEncoder(model, spec, length: resolved.rows.length)
-        var kept: [(row: Row, text: String)] = [], cut = 0
+        var kept: [(row: Row, text: String)] = [], cut = 0, lostWords = 0, firsts: [String: Int] = [:]
         for one in found {
             do throws(DataError) {
-                let (row, isCut) = try encoder.row(one, task, names)
-                kept.append((row, one.words.isEmpty ? one.text : one.words.joined(separator: " ")))
-                if isCut { cut += 1 }
+                var read = try encoder.row(one, task, names)
+                if one.pair != nil {
+                    let first = firsts[one.text] ?? firsts.count
+                    firsts[one.text] = first
+                    read.row.first = first
+                }
+                kept.append((read.row, one.words.isEmpty ? one.text : one.words.joined(separator: " ")))
+                if read.isCut { cut += 1 }
+                lostWords += read.wordsWithoutTokens
             } catch { try records.corpus.passOver(error) }
         }
         tally = records.corpus.tally
@@ -90,12 +110,14 @@ public struct LabelledData {
         for row in rows.prefix(kept.count - held.count) {
             for target in row.targets where target >= 0 { counts[Int(target)] += 1 }
         }
-        weights = task == .regression ? nil : try chosen.weights(names.all, counts: counts)
+        weights = task.givesNumber ? nil : try chosen.weights(names.all, counts: counts)
         let lengths = rows.map(\.tokens.count).sorted()
         usualLength = lengths[min(lengths.count - 1, lengths.count * 19 / 20)]
         notes =
             records.corpus.notes + ["a row: \(told)"] + Self.notes(task, chosen, names, counts, weights)
             + (cut > 0 ? ["\(cut) texts are cut to \(encoder.limit) tokens"] : [])
+            + (lostWords > 0
+                ? ["\(lostWords) words give no tokens with this vocabulary, so their tags are not learnt"] : [])
         fingerprint = Self.fingerprint(rows, held.count, names.all)
     }
 
@@ -111,6 +133,7 @@ public struct LabelledData {
     ) -> [String] {
         let how = chosen.task == nil ? ", as the labels suggest" : ""
         if task == .regression { return ["task regression\(how): the label is a number"] }
+        if task == .score { return ["task score: the label is a number from 0 to 1"] }
         var list = names.all.indices.prefix(12).map { "\(names.all[$0]) \(counts[$0])" }.joined(separator: ", ")
         if names.all.count > 12 { list += ", …" }
         var notes = [
@@ -157,7 +180,7 @@ struct LabelNames {
     init(
         _ found: [LabelShape.Labelled], _ task: ClassificationOptions.Task, _ given: [String]?, _ model: Checkpoint
     ) throws {
-        guard task != .regression else {
+        guard !task.givesNumber else {
             (all, areOfModel, numbers, areNumbers) = ([""], model.kind == .scores, [:], false)
             return
         }

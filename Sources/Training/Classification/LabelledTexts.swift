@@ -5,30 +5,18 @@ import MartletTensor
 
 /// Trains a classifier on texts, pairs of texts or words with their labels (`LabelLoss`).
 struct LabelledTexts: Objective {
-    enum Model {
-        case texts(SequenceClassifier)
-        case tokens(TokenClassifier)
-
-        var encoder: Encoder {
-            switch self {
-            case .texts(let model): model.encoder
-            case .tokens(let model): model.encoder
-            }
-        }
-    }
-
     struct Batch {
         var rows: [LabelledData.Row]
         /// The step's texts before these.
         var firstText = 0
     }
 
-    let model: Model
+    let model: AnyClassifier
     let rule: LabelLoss
     var dropout = 0.0, attentionDropout = 0.0
     var seed: UInt64 = 0
 
-    init(_ model: Model, _ rule: LabelLoss) {
+    init(_ model: AnyClassifier, _ rule: LabelLoss) {
         self.model = model
         self.rule = rule
     }

@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletFormats
 import MartletInference
 import MartletJSON
@@ -11,49 +12,81 @@ public struct StartingClassifier {
     public let path: String
     public let parameters: [Parameter]
     public let architecture: NewArchitecture
-    let model: LabelledTexts.Model
+    /// What is trained, where it is not the model.
+    public var adapter: Adapter? { files.adapter?.adapter }
+    let model: AnyClassifier
     let files: ModelFolderFiles
     let notes: [String]
 
-    /// - Throws: `TrainingError` for a model without an encoder; `ModelError`.
-    public init(_ model: ModelFiles, _ data: LabelledData, options: TrainingOptions) throws {
+    /// - Parameters:
+    ///   - base: what files of an adapter are to call the model; its path where left out.
+    ///   - locate: finds the files of a name, where options name others.
+    /// - Throws: `TrainingError` for a model without an encoder; `ModelError`; `AdapterError`.
+    public init(
+        _ model: ModelFiles, _ data: LabelledData, options: TrainingOptions, base: String? = nil,
+        locate: (String) throws -> String = { $0 }
+    ) throws {
         let checkpoint = model.checkpoint
         try EncoderFiles.demandFolder(model)
         try Self.demandEncoder(model)
         path = model.path
-        let resolved = try ResolvedOptions(options, vocabularySize: 0)
-        let selection = try TrainedLayers(resolved.encoder, checkpoint), seed = resolved.general.randomSeed
-        let keeps = data.keepsLabels && checkpoint.isOverTokens == (data.task == .tokens)
-        let labels = data.labels.count, use: String, all: [(name: String, tensor: Tensor)], made: [String]
-        let trained: [Parameter]
-        if data.task == .tokens {
-            let opened = try checkpoint.newTokenClassifier(
-                labels: labels, keepsOutput: keeps, seed: seed, where: selection.isTrained)
-            self.model = .tokens(opened.model)
-            (use, all, made, trained) = ("ForTokenClassification", opened.all, opened.made, opened.trained)
+        let resolved = try ResolvedOptions(options, vocabularySize: 0), hasAdapter = resolved.adapter.isOn
+        let selection = try TrainedLayers(resolved.encoder, checkpoint), isOverTokens = data.task == .tokens
+        let opened = try checkpoint.newAnyClassifier(
+            labels: data.labels.count, overTokens: isOverTokens,
+            keepsOutput: data.keepsLabels && checkpoint.isOverTokens == isOverTokens,
+            seed: resolved.general.randomSeed, where: { !hasAdapter && selection.isTrained($0) })
+        self.model = opened.model
+        let head = EncoderFiles.Head(
+            use: isOverTokens ? "ForTokenClassification" : "ForSequenceClassification",
+            labels: data.task.givesNumber ? ["LABEL_0"] : data.labels, problem: data.task.problem)
+        let tokenizerFiles = try TrainingData.tokenizerFiles(model.path)
+        var notes = selection.notes
+        if hasAdapter {
+            let trained = try Self.adapter(opened, model, head, resolved, base: base ?? path, locate: locate)
+            parameters = trained.adapter.parameters
+            var files = ModelFolderFiles(configuration: .null, tokenizerFiles: tokenizerFiles, endTokens: [])
+            files.adapter = trained
+            self.files = files
         } else {
-            let opened = try checkpoint.newClassifier(
-                labels: labels, keepsOutput: keeps, seed: seed, where: selection.isTrained)
-            self.model = .texts(opened.model)
-            (use, all, made, trained) = ("ForSequenceClassification", opened.all, opened.made, opened.trained)
+            let encoder = try EncoderFiles(model, opened.all, opened.trained, head: head)
+            parameters = encoder.parameters(opened.trained)
+            var files = ModelFolderFiles(
+                configuration: encoder.configuration, tokenizerFiles: tokenizerFiles, endTokens: [])
+            files.encoder = encoder
+            self.files = files
+            notes += encoder.notes
         }
-        let names = data.task == .regression ? ["LABEL_0"] : data.labels
-        let encoder = try EncoderFiles(
-            model, all, trained, head: .init(use: use, labels: names, problem: data.task.problem))
-        parameters = encoder.parameters(trained)
-        var files = ModelFolderFiles(
-            configuration: encoder.configuration, tokenizerFiles: try TrainingData.tokenizerFiles(model.path),
-            endTokens: [])
-        files.encoder = encoder
-        self.files = files
-        architecture = .encoder(self.model.encoder.configuration)
-        notes =
-            selection.notes + encoder.notes
+        architecture = .encoder(opened.model.encoder.configuration)
+        self.notes =
+            notes
             + [
-                made.isEmpty
-                    ? "the head is that of the model, for the same classes"
-                    : "new in the head: \(made.filter { $0.hasSuffix(".weight") }.joined(separator: ", "))"
+                resolved.adapter.from != nil
+                    ? "the head is that of the adapter"
+                    : opened.made.isEmpty
+                        ? "the head is that of the model, for the same classes"
+                        : "new in the head: \(opened.made.filter { $0.hasSuffix(".weight") }.joined(separator: ", "))"
             ]
+    }
+
+    private static func adapter(
+        _ opened: TrainableEncoder<AnyClassifier>, _ files: ModelFiles, _ head: EncoderFiles.Head,
+        _ options: ResolvedOptions, base: String, locate: (String) throws -> String
+    ) throws -> TrainedAdapter {
+        let spec = opened.model.encoder.configuration, isOverTokens = head.use == "ForTokenClassification"
+        var trained = try TrainedAdapter(
+            options.adapter, on: AdapterBase(opened.model, of: files.checkpoint), depth: spec.layerCount,
+            seed: options.general.randomSeed, base: base, taskType: isOverTokens ? "TOKEN_CLS" : "SEQ_CLS",
+            locate: locate)
+        let replaced = Set(trained.adapter.replaced.map(\.path))
+        if let from = options.adapter.from, let missing = opened.made.first(where: { !replaced.contains($0) }) {
+            throw TrainingError(
+                .configuration,
+                "\(from) holds no head for these classes (\(missing)), and \(files.path) has none either: begin a new adapter "
+                    + "with the option adapter")
+        }
+        trained.head = AdapterHead(labels: head.labels, problem: head.problem)
+        return trained
     }
 
     /// - Throws: `TrainingError` for a decoder or an encoder-decoder, before any data is read.

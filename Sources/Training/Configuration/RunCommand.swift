@@ -124,7 +124,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let embedding = RunCommand(
         "embed-train", tunesLanguageModels: false,
         parts: [
-            .textPairs, .output, .embedding, .trainedLayers,
+            .textPairs, .output, .embedding, .adapter, .trainedLayers,
             .textSteps(
                 "Rows of an optimiser step; in infonce each is a negative for the others.",
                 length: "Tokens of a text at most; longer ones are cut and counted.", rows: 32, epochs: 1),
@@ -135,7 +135,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
     public static let classification = RunCommand(
         "classify-train", tunesLanguageModels: false,
         parts: [
-            .labelledTexts, .output, .classification, .trainedLayers,
+            .labelledTexts, .output, .classification, .adapter, .trainedLayers,
             .textSteps(
                 "Texts of an optimiser step.",
                 length: "Tokens of a text, or pair of texts, at most; longer ones are cut and "

@@ -94,27 +94,28 @@ struct ContrastiveEmbedding: Objective {
 
     /// Which vectors are what, and which candidates are no negatives of a row.
     func layout(_ rows: [EmbeddingData.Row]) -> EmbeddingLoss.Rows {
-        var layout = EmbeddingLoss.Rows(), place = 0, candidates = rows.map(\.positive)
+        var layout = EmbeddingLoss.Rows(), place = 0, candidates = rows.map { $0.identities[1] }
         var owners = Array(rows.indices)
         for (index, row) in rows.enumerated() {
             layout.anchors.append(place)
             layout.positives.append(place + 1)
             for other in row.negatives.indices {
                 layout.negatives.append((index, place + 2 + other))
-                candidates.append(row.negatives[other])
+                candidates.append(row.identities[2 + other])
                 owners.append(index)
             }
             place += 2 + row.negatives.count
         }
         layout.scores = rows.compactMap(\.score)
         guard goal.kind == .infonce else { return layout }
-        // By their texts: a candidate of another row is none where it equals what is right for this one.
-        var byText: [[Int32]: [Int]] = [:], byAnchor: [[Int32]: [Int]] = [:]
+        // By their texts, whatever prompt stands before them: a candidate of another row is none where it equals what is
+        // right for this one.
+        var byText: [Int: [Int]] = [:], byAnchor: [Int: [Int]] = [:]
         for (place, text) in candidates.enumerated() { byText[text, default: []].append(place) }
-        for (index, row) in rows.enumerated() { byAnchor[row.anchor, default: []].append(index) }
+        for (index, row) in rows.enumerated() { byAnchor[row.identities[0], default: []].append(index) }
         layout.leftOut = rows.enumerated().map { index, row in
-            var left = Set(byText[row.positive] ?? []).union(byText[row.anchor] ?? [])
-            left.formUnion(byAnchor[row.anchor] ?? [])
+            var left = Set(byText[row.identities[1]] ?? []).union(byText[row.identities[0]] ?? [])
+            left.formUnion(byAnchor[row.identities[0]] ?? [])
             left.remove(index)
             return left
         }

@@ -18,6 +18,8 @@ public struct EmbeddingData {
         var negatives: [[Int32]] = []
         /// How alike both are.
         var score: Double?
+        /// The number of each of `texts` among all different texts, whatever prompt it has here.
+        var identities: [Int] = []
 
         var texts: [[Int32]] { [anchor, positive] + negatives }
         var tokenCount: Int { texts.reduce(0) { $0 + $1.count } }
@@ -65,6 +67,15 @@ public struct EmbeddingData {
             if kept.count < all.count { cut += 1 }
             return kept
         }
+        // A text is the same with whatever prompt, so it is known by its tokens without one where there are two prompts.
+        let hasOnePrompt = anchorPrompt ?? "" == positivePrompt ?? ""
+        var known: [[Int32]: Int] = [:]
+        func identity(_ text: String, _ tokens: [Int32]) throws -> Int {
+            let own = try hasOnePrompt ? tokens : sentences.tokens(text, prompt: nil)
+            let number = known[own] ?? known.count
+            known[own] = number
+            return number
+        }
         let shape = try PairShape(resolved.chat.map)
         let records = try PlacedRecords(resolved.chat, onBadRecord: onBadRecord)
         var found: [(row: Row, anchor: String)] = [], reading: PairShape.Reading?, left = CorpusTally()
@@ -74,14 +85,17 @@ public struct EmbeddingData {
             let wasFound = found.count, wasCut = cut
             do {
                 for text in read.rows {
-                    let row = Row(
+                    var row = Row(
                         anchor: try tokens(text.anchor, anchorPrompt),
                         positive: try tokens(text.positive, positivePrompt),
                         negatives: try text.negatives.map { try tokens($0, positivePrompt) }, score: text.score)
                     guard row.texts.allSatisfy({ !$0.isEmpty }) else {
                         throw record.fail(nil, "has a text without tokens")
                     }
-                    guard row.anchor != row.positive || row.score != nil else {
+                    row.identities = try zip([text.anchor, text.positive] + text.negatives, row.texts).map {
+                        try identity($0, $1)
+                    }
+                    guard row.identities[0] != row.identities[1] || row.score != nil else {
                         left.add(.equalPair, at: record.origin)
                         continue
                     }

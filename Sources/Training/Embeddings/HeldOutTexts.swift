@@ -26,24 +26,3 @@ struct HeldOutTexts {
         count = identities.count - learnt.count
     }
 }
-
-/// The rows of a step: epoch after epoch, each in an order of its own, which follows from the seed.
-struct StepRows {
-    let count, perStep: Int
-    let seed: UInt64
-
-    func callAsFunction(_ step: Int) -> [Int] {
-        (0..<perStep).map { place in
-            let index = step * perStep + place, epoch = UInt64(index / count)
-            return KeyedPermutation(count: count, key: seed &+ epoch &* 0x9E37_79B9_7F4A_7C15)(index % count)
-        }
-    }
-}
-
-extension Array {
-    /// So many parts of about equal size, in order; fewer where there are fewer elements.
-    func parts(_ count: Int) -> [ArraySlice<Element>] {
-        let count = Swift.min(count, self.count)
-        return (0..<count).map { self[self.count * $0 / count..<self.count * ($0 + 1) / count] }
-    }
-}

@@ -27,7 +27,9 @@ extension Trainer {
             default: model.architecture.build(source)
             }
         }
-        try TrainingCost.demand(resolved.memory(cost), within: memory, for: "training")
+        try model.files.adapter?.demandStored(resolved.run)
+        try TrainingCost.demand(
+            resolved.memory(cost, adapter: model.files.adapter?.sizes), within: memory, for: "training")
         let objective = try resolved.contrastiveEmbedding(model.model, data)
         if let decoder = model.model.decoder {
             try resolved.recompute(decoder)
@@ -36,7 +38,9 @@ extension Trainer {
         }
         try self.init(
             run, resolved, nil, cost, resolved.stepLoop(model.parameters),
-            EmbeddingSource(data, objective, from: model, resolved.run))
+            TextRowSource(
+                EmbeddingRows(data: data, objective: objective), files: model.files, from: model.path,
+                notes: model.notes + data.notes, resolved.run))
     }
 }
 

@@ -100,20 +100,7 @@ struct ScoredModel {
     func inPasses<Sequence, Value>(
         _ sequences: [Sequence], tokens: (Sequence) -> Int, _ body: ([Sequence]) throws -> [Value]
     ) throws -> [Value] {
-        let most = 4096
-        return try noGrad {
-            var found: [Value] = [], start = 0
-            while start < sequences.count {
-                var end = start + 1, count = tokens(sequences[start])
-                while end < sequences.count, count + tokens(sequences[end]) <= most {
-                    count += tokens(sequences[end])
-                    end += 1
-                }
-                found += try body(Array(sequences[start..<end]))
-                start = end
-            }
-            return found
-        }
+        try noGrad { try sequences.passes(tokens: tokens).flatMap { try body(Array($0)) } }
     }
 
     /// - Throws: `RewardError` naming a reply that is longer than the model reads.

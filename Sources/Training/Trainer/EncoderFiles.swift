@@ -125,11 +125,15 @@ struct EncoderFiles {
     /// What is stored as the model, where it is not the parameters themselves.
     func shown(_ loop: StepLoop, as type: DType?) throws -> [(String, Tensor)]? {
         guard isJoined else { return try loop.shownModel() }
-        return try loop.withShownWeights {
-            try folder.tensors(all).map { name, tensor in
-                let plain = tensor.detach()
-                return (name, try plain.to(plain.rank > 1 ? type ?? .float32 : .float32).copied())
-            }
+        return try loop.withShownWeights { try tensors(as: type ?? .float32).map { ($0, try $1.copied()) } }
+    }
+
+    /// Every parameter as the folder holds it.
+    /// - Parameter type: of matrices.
+    func tensors(as type: DType) throws -> [(String, Tensor)] {
+        try folder.tensors(all).map { name, tensor in
+            let plain = tensor.detach()
+            return (name, try plain.to(plain.rank > 1 ? type : .float32))
         }
     }
 }

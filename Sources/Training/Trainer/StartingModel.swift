@@ -52,8 +52,10 @@ public struct StartingModel {
         self.path = path
         self.locate = locate
         if options.isOn {
-            let trained = try TrainedAdapter(options, on: model, seed: seed, base: base ?? path, locate: locate)
-            decoder = trained.decoder
+            decoder = try TrainedAdapter.decoder(of: model)
+            let trained = try TrainedAdapter(
+                options, on: AdapterBase(decoder), depth: decoder.configuration.layers.count, seed: seed,
+                base: base ?? path, locate: locate)
             parameters = trained.adapter.parameters
             tokenizer = try model.tokenizer()
             try Self.demand(tokenizer, decoder, path)
@@ -96,7 +98,10 @@ public struct StartingModel {
     /// The small files of a model's folder: configuration, tokenizer, what ends a reply.
     /// - Parameter type: of the matrices that are saved with them: "float32".
     public static func files(of model: ModelFiles, savedAs type: String) throws -> [(name: String, bytes: [UInt8])] {
-        try ModelFolderFiles(of: model, model.tokenizer()).all(savedAs: type)
+        var files = try ModelFolderFiles(of: model, model.tokenizer())
+        // What makes vectors of a language model's states.
+        files.others = try SentenceFolder.published(model) ?? []
+        return try files.all(savedAs: type)
     }
 
     /// Conversations through the model's own template.
@@ -175,7 +180,7 @@ struct ModelFolderFiles {
     /// - Parameter type: of the matrices that are saved: "float32", "bfloat16". A model that training went on from may
     ///   have had another.
     func all(savedAs type: String) -> [(name: String, bytes: [UInt8])] {
-        if let adapter { return adapter.files + tokenizerFiles }
+        if let adapter { return adapter.files + tokenizerFiles + others }
         if encoder != nil {
             var members = configuration.object ?? JSONObject()
             members["dtype"] = .string(type)

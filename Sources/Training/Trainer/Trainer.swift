@@ -142,12 +142,7 @@ public final class Trainer {
             throw TrainingError(
                 .configuration, "an adapter is asked for, and the model was opened without it: StartingModel(adapter:)")
         }
-        if let adapter = model?.adapter, !adapter.isStoredAsTrained, resolved.optimizer.averageDecay > 0 {
-            throw TrainingError(
-                .configuration,
-                "ema: no average is kept of an adapter that is stored in another form than it is trained in "
-                    + "(\(adapter.configuration.title) on this base); leave ema out")
-        }
+        try model?.files.adapter?.demandStored(resolved.run)
         let cost = TrainingCost(architecture, length: length)
         try TrainingCost.demand(
             resolved.memory(cost, adapter: model?.files.adapter?.sizes), within: memory, for: "training")

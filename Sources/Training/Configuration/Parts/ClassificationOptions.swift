@@ -10,6 +10,8 @@ public struct ClassificationOptions: Sendable, Equatable {
         case multi
         /// A number.
         case regression
+        /// How well a text, or a pair of texts, is what is looked for: from 0 to 1.
+        case score
         /// A class of each word.
         case tokens
 
@@ -19,9 +21,12 @@ public struct ClassificationOptions: Sendable, Equatable {
             case .single: "single_label_classification"
             case .multi: "multi_label_classification"
             case .regression: "regression"
-            case .tokens: nil
+            case .tokens, .score: nil
             }
         }
+
+        /// Whether a text is given one number in place of classes.
+        var givesNumber: Bool { self == .regression || self == .score }
     }
 
     /// Nil: as the labels suggest.
@@ -47,8 +52,8 @@ public struct ClassificationOptions: Sendable, Equatable {
             throw TrainingError(
                 .configuration, "\(name) is of task single or tokens, not of \(task.rawValue)")
         }
-        guard labels == nil || task != .regression else {
-            throw TrainingError(.configuration, "labels names classes, and regression has none")
+        guard labels == nil || !task.givesNumber else {
+            throw TrainingError(.configuration, "labels names classes, and \(task.rawValue) has none")
         }
     }
 
@@ -97,8 +102,9 @@ extension OptionPart {
         [
             .choice(
                 "task", optional: \.classification.task,
-                "What is told of a text: one class (single), any number of them (multi), a number (regression), or a class "
-                    + "of each word (tokens).", others: "problem_type",
+                "What is told of a text: one class (single), any number of them (multi), a number (regression), how well a "
+                    + "pair fits, from 0 to 1 (score: a reranker), or a class of each word (tokens).",
+                others: "problem_type",
                 default: .none("single; multi of lists, regression of fractions, tokens of rows of words")),
             .option(
                 "labels", optional: \.classification.labels, .text,

@@ -112,7 +112,15 @@ extension OptionPart {
                 "train_layers", optional: \.encoder.trainedLayers, .integer(0...10_000),
                 "Train only the last so many layers of the encoder, and the head; 0: the head alone.", shown: true,
                 others: "unfreeze_layers trainable_layers freeze_layers freeze", default: .none("all layers"))
-        ])
+        ]
+    ) { (run, _) throws(TrainingError) in
+        guard run.encoder.trainedLayers == nil || !run.adapter.isOn else {
+            throw TrainingError(
+                .configuration,
+                "train_layers says which layers of the model itself are trained, and an adapter leaves all as they are: say "
+                    + "adapter_layers for the layers that get one")
+        }
+    }
 
     static let embedding = OptionPart(
         "Vectors",
@@ -199,8 +207,13 @@ extension OptionPart {
                 let parts = (rows.perStep.multiplied(clampedBy: texts * length) + 8191) / 8192
                 return (max(1, min(parts, rows.perStep)), "8192 tokens each at most")
             }.usual,
-            "weight_decay": OptionDefault.value(0.01, "default of fine-tuned encoders").usual,
+            "weight_decay": OptionDefault<Double>.from {
+                $0.run.adapter.isOn ? (0, "none for adapters") : (0.01, "default of fine-tuned encoders")
+            }.usual,
             "learning_rate": OptionDefault<Double>.from {
+                if $0.run.adapter.isOn, $0.run.optimizer.kind == .adamw || $0.run.optimizer.kind == .adam {
+                    return $0.run.adapter.usualRate(hiddenSize: $0.run.shape.hiddenSize)
+                }
                 if $0.run.optimizer.kind == .adamw { return (2e-5, "default of fine-tuned encoders") }
                 let usual = UsualNumbers($0.run.optimizer.kind, hiddenSize: 256)
                 return (usual.learningRate / 150, "a hundred-and-fiftieth of the default of the optimizer")

@@ -5,9 +5,10 @@ transformers make of them.
     python check_folders.py MARTLET texts runs/cls
     python check_folders.py MARTLET words runs/ner
 
-Vectors must have cosines of 0.9999 and more with each other; probabilities, and logits of words, must be within 1e-3.
+The same of runs with --adapter, whose folders peft loads on the base that they name. Vectors must have cosines of 0.9999 and more with each other; probabilities, and logits of words, must be within 1e-3.
 """
 import json
+import os
 import subprocess
 import sys
 
@@ -23,9 +24,37 @@ def martlet(*words):
     return [json.loads(line) for line in out.splitlines() if line]
 
 
+adapter = json.load(open(folder + "/adapter_config.json")) if os.path.exists(folder + "/adapter_config.json") else None
+
+
+def loaded(auto, **arguments):
+    """The model of a run's folder, and what of it transformers or peft could not place."""
+    if adapter is None: return auto.from_pretrained(folder, output_loading_info=True)
+    import warnings
+    from peft import PeftModel
+    from safetensors import safe_open
+    with safe_open(folder + "/adapter_model.safetensors", "pt") as file:
+        head, names = json.loads(file.metadata().get("martlet_head", "{}")), set(file.keys())
+    labels = head.get("labels", [])
+    if labels:
+        arguments.update(num_labels=len(labels), id2label=dict(enumerate(labels)), problem_type=head.get("problem_type"))
+    base = auto.from_pretrained(adapter["base_model_name_or_path"], **arguments)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = PeftModel.from_pretrained(base, folder).eval()
+    from peft import get_peft_model_state_dict
+    own = set(get_peft_model_state_dict(model))
+    return model, {"missing_keys": sorted(own - names), "unexpected_keys": sorted(names - own),
+                   "mismatched_keys": [str(w.message)[:200] for w in caught if "keys" in str(w.message)]}
+
+
 if kind == "embed":
     from sentence_transformers import SentenceTransformer
-    theirs = torch.tensor(SentenceTransformer(folder, device="cpu").encode(TEXTS))
+    if adapter is None: theirs = SentenceTransformer(folder, device="cpu")
+    else:
+        theirs = SentenceTransformer(adapter["base_model_name_or_path"], device="cpu")
+        theirs.load_adapter(folder)
+    theirs = torch.tensor(theirs.encode(TEXTS))
     ours = torch.tensor(martlet("embed", folder, *[part for text in TEXTS for part in ("--text", text)]))
     worst = torch.cosine_similarity(theirs, ours).min().item()
     print(f"{len(TEXTS)} texts, {ours.shape[1]} numbers; the smallest cosine is {worst:.6f}")
@@ -33,7 +62,7 @@ if kind == "embed":
 
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 if kind == "texts":
-    model, report = transformers.AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    model, report = loaded(transformers.AutoModelForSequenceClassification)
     problem = model.config.problem_type
     worst = 0
     for text in TEXTS:
@@ -42,7 +71,7 @@ if kind == "texts":
         found = {entry["label"]: entry.get("probability", entry.get("value")) for entry in martlet("classify", folder, text, "--json", "--exact")[0]["found"]}
         worst = max(worst, max(abs(found[model.config.id2label[i]] - share.item()) for i, share in enumerate(shares)))
 else:
-    model, report = transformers.AutoModelForTokenClassification.from_pretrained(folder, output_loading_info=True)
+    model, report = loaded(transformers.AutoModelForTokenClassification)
     worst = 0
     for text in TEXTS:
         shares = model.eval()(**tokenizer(text, return_tensors="pt")).logits[0].softmax(-1)

@@ -285,7 +285,7 @@ export const sentences = {
   "Tokens of a text at most; longer ones are cut and counted.": "一段文本最多的词元数；更长的会截断并计数。",
   "Texts of an optimiser step.": "优化器一步的文本数。",
   "Tokens of a text, or pair of texts, at most; longer ones are cut and counted.": "一段文本或一对文本最多的词元数；更长的会截断并计数。",
-  "What is told of a text: one class (single), any number of them (multi), a number (regression), or a class of each word (tokens).": "对文本判断什么：一个类别（single）、任意多个类别（multi）、一个数（regression），或每个词的类别（tokens）。",
+  "What is told of a text: one class (single), any number of them (multi), a number (regression), how well a pair fits, from 0 to 1 (score: a reranker), or a class of each word (tokens).": "对文本判断什么：一个类别（single）、任意多个类别（multi）、一个数（regression）、一对文本有多相配，从 0 到 1（score，即重排序模型），或每个词的类别（tokens）。",
   "The classes in the order of their numbers, as negative,positive; numbers in the data mean these.": "按编号顺序列出类别，如 negative,positive；数据中的数字指的就是它们。",
   "What classes count in the loss: balanced, by how rare they are, or as spam=2,ham=1.": "各类别在损失中的权重：balanced 按稀少程度，或写作 spam=2,ham=1。",
   "Weight of the uniform distribution beside the class.": "类别之外均匀分布的权重。",

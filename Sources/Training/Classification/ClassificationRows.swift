@@ -2,78 +2,42 @@ import MartletInference
 import MartletJSON
 import MartletModels
 import MartletRuns
-import MartletTensor
 
-/// Labelled texts that a classifier learns from. The rows of a step follow from its number and the seed.
-final class ClassificationSource: TrainingSource {
-    let files: ModelFolderFiles
-    let looksFirst = true
-    let notes: [String]
-    private let data: LabelledData
-    private let objective: LabelledTexts
-    private let from: String
-    private let rows: StepRows
-    private let microBatches: Int, evaluationRows: Int
+/// Labelled texts that a classifier learns from.
+struct ClassificationRows: TextRowGoal {
+    let data: LabelledData
+    let objective: LabelledTexts
 
-    init(_ data: LabelledData, _ objective: LabelledTexts, from model: StartingClassifier, _ options: RunOptions) {
-        self.data = data
-        self.objective = objective
-        files = model.files
-        from = model.path
-        notes = data.notes + model.notes
-        rows = StepRows(count: data.trainingCount, perStep: options.rows.perStep, seed: options.general.randomSeed)
-        microBatches = options.compute.microBatches
-        evaluationRows = options.evaluation.rows
-    }
-
+    var rows: [LabelledData.Row] { data.rows }
+    var trainingCount: Int { data.trainingCount }
     var fingerprint: String { data.fingerprint }
     var state: [JSONObject.Element] {
-        [("from", .string(from)), ("labelled", .string(data.fingerprint)), ("task", .string(data.task.rawValue))]
+        [("labelled", .string(data.fingerprint)), ("task", .string(data.task.rawValue))]
     }
-    func demand(_ checkpoint: TrainingCheckpoint) throws { try checkpoint.demandSame(state) }
-    func whyLeftOut(step: Int) -> String { "it has no row" }
+    func tokenCount(of row: LabelledData.Row) -> Int { row.tokens.count }
 
-    func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
-        let numbers = rows(step)
-        let outcome = try loop.step(
-            objective, number: step, rate: rate,
-            data: { "the step's rows are \(numbers.prefix(8).map(String.init).joined(separator: ", "))" }
-        ) {
-            var first = 0
-            return numbers.parts(microBatches).map { part in
-                defer { first += part.count }
-                return LabelledTexts.Batch(rows: part.map { data.rows[$0] }, firstText: first)
-            }
+    func batches(
+        _ parts: [[LabelledData.Row]], step: Int
+    ) throws -> (batches: [LabelledTexts.Batch], metrics: [Metric]) {
+        var first = 0
+        let batches = parts.map { part in
+            defer { first += part.count }
+            return LabelledTexts.Batch(rows: part, firstText: first)
         }
-        return outcome.map {
-            SourceStep(outcome: $0, tokens: numbers.reduce(0) { $0 + data.rows[$1].tokens.count })
-        }
+        return (batches, [])
     }
 
-    func look() throws -> Look? {
-        let held = Array(data.rows[data.trainingCount...].prefix(evaluationRows))
-        guard !held.isEmpty else { return nil }
-        return try noGrad {
-            var told = Told(data), sum = 0.0, weight = 0.0, part: [LabelledData.Row] = [], tokens = 0
-            func take() throws {
-                let batch = LabelledTexts.Batch(rows: part)
-                let logits = try objective.logits(batch)
-                sum += try objective.sum(logits, part).item(as: Double.self)
-                weight += objective.weight(of: batch)
-                told.add(try logits.toArray(as: Float.self), part)
-                (part, tokens) = ([], 0)
-            }
-            for row in held {
-                if tokens + row.tokens.count > 4096, !part.isEmpty { try take() }
-                part.append(row)
-                tokens += row.tokens.count
-            }
-            try take()
-            return .measured(
-                HeldOutMeasure(
-                    loss: sum / max(weight, .leastNonzeroMagnitude), count: told.count,
-                    unit: data.task == .tokens ? "words" : "texts", metrics: told.metrics))
+    func measure(_ held: [LabelledData.Row], rowsPerStep: Int) throws -> HeldOutMeasure {
+        var told = Told(data), sum = 0.0, weight = 0.0
+        for part in held.passes(tokens: \.tokens.count) {
+            let batch = LabelledTexts.Batch(rows: Array(part)), logits = try objective.logits(batch)
+            sum += try objective.sum(logits, batch.rows).item(as: Double.self)
+            weight += objective.weight(of: batch)
+            told.add(try logits.toArray(as: Float.self), batch.rows)
         }
+        return HeldOutMeasure(
+            loss: sum / max(weight, .leastNonzeroMagnitude), count: told.count,
+            unit: data.task == .tokens ? "words" : "texts", metrics: told.metrics)
     }
 
     /// What the model says of held-out texts.
@@ -81,7 +45,7 @@ final class ClassificationSource: TrainingSource {
         private let task: LabelledData.Task
         private let labels: [String]
         private var classes: ClassificationMeasure, entities: EntityMeasure?
-        private var numbers: [Double] = [], wanted: [Double] = []
+        private var numbers: [Double] = [], wanted: [Double] = [], ranking = PairRanking()
 
         init(_ data: LabelledData) {
             task = data.task
@@ -92,7 +56,7 @@ final class ClassificationSource: TrainingSource {
             }
         }
 
-        var count: Int { task == .regression ? numbers.count : classes.count }
+        var count: Int { task.givesNumber ? numbers.count : classes.count }
 
         /// - Parameter logits: of all texts or tokens, one after the other.
         mutating func add(_ logits: [Float], _ rows: [LabelledData.Row]) {
@@ -104,9 +68,12 @@ final class ClassificationSource: TrainingSource {
             }
             for row in rows {
                 switch task {
-                case .regression:
+                case .regression, .score:
                     numbers.append(Double(logits[place]))
                     wanted.append(row.number)
+                    if task == .score, let first = row.first {
+                        ranking.add(score: logits[place], label: row.number, to: first)
+                    }
                     place += 1
                 case .single:
                     classes.add(told: [best()], there: Set(row.targets.map(Int.init)))
@@ -132,8 +99,8 @@ final class ClassificationSource: TrainingSource {
         }
 
         var metrics: [Metric] {
-            guard task != .regression else {
-                return [
+            guard !task.givesNumber else {
+                return ranking.metrics + [
                     Metric("pearson", Correlation.pearson(numbers, wanted)),
                     Metric("spearman", Correlation.spearman(numbers, wanted)),
                 ]
@@ -165,10 +132,12 @@ extension Trainer {
     ) throws {
         let spec = model.model.encoder.configuration
         let resolved = try ResolvedOptions(
-            options, vocabularySize: spec.vocabularySize, model: model.architecture.planned,
+            options, vocabularySize: spec.vocabularySize, model: data.planned(model.architecture),
             longestRow: data.usualLength, rowsPerEpoch: { _, _ in data.trainingCount })
+        try model.files.adapter?.demandStored(resolved.run)
         let cost = TrainingCost(model.architecture, length: resolved.rows.length) { _ = Encoder($0, spec) }
-        try TrainingCost.demand(resolved.memory(cost), within: memory, for: "training")
+        try TrainingCost.demand(
+            resolved.memory(cost, adapter: model.files.adapter?.sizes), within: memory, for: "training")
         var objective = LabelledTexts(
             model.model,
             LabelLoss(
@@ -180,6 +149,8 @@ extension Trainer {
         model.model.encoder.recomputesLayers = resolved.recomputesLayers
         try self.init(
             run, resolved, nil, cost, resolved.stepLoop(model.parameters),
-            ClassificationSource(data, objective, from: model, resolved.run))
+            TextRowSource(
+                ClassificationRows(data: data, objective: objective), files: model.files, from: model.path,
+                notes: data.notes + model.notes, resolved.run))
     }
 }

@@ -1,87 +1,46 @@
 import MartletJSON
-import MartletModels
-import MartletNN
 import MartletRuns
 import MartletTensor
 
-/// Rows of pairs and triplets that vectors are trained on. The rows of a step follow from its number and the seed.
-final class EmbeddingSource: TrainingSource {
-    let files: ModelFolderFiles
-    let looksFirst = true
-    let notes: [String]
-    private let data: EmbeddingData
-    private let objective: ContrastiveEmbedding
-    private let from: String
-    private let rows: StepRows
-    private let microBatches: Int, evaluationRows: Int
+/// Rows of pairs and triplets that vectors are trained on.
+struct EmbeddingRows: TextRowGoal {
+    let data: EmbeddingData
+    let objective: ContrastiveEmbedding
 
-    init(_ data: EmbeddingData, _ objective: ContrastiveEmbedding, from model: StartingEmbedder, _ options: RunOptions)
-    {
-        self.data = data
-        self.objective = objective
-        files = model.files
-        from = model.path
-        notes = model.notes + data.notes
-        rows = StepRows(count: data.trainingCount, perStep: options.rows.perStep, seed: options.general.randomSeed)
-        microBatches = options.compute.microBatches
-        evaluationRows = options.evaluation.rows
-    }
-
+    var rows: [EmbeddingData.Row] { data.rows }
+    var trainingCount: Int { data.trainingCount }
     var fingerprint: String { data.fingerprint }
-    var state: [JSONObject.Element] { [("from", .string(from)), ("pairs", .string(data.fingerprint))] }
-    func demand(_ checkpoint: TrainingCheckpoint) throws { try checkpoint.demandSame(state) }
-    func whyLeftOut(step: Int) -> String { "it has no row" }
+    var state: [JSONObject.Element] { [("pairs", .string(data.fingerprint))] }
+    func tokenCount(of row: EmbeddingData.Row) -> Int { row.tokenCount }
 
-    func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
-        let numbers = rows(step), parts = numbers.parts(microBatches).map { $0.map { data.rows[$0] } }
-        var metrics: [Metric] = []
-        let outcome = try loop.step(
-            objective, number: step, rate: rate,
-            data: { "the step's rows are \(numbers.prefix(8).map(String.init).joined(separator: ", "))" }
-        ) {
-            let made = try objective.batches(parts, step: step)
-            metrics = made.metrics
-            return made.batches
-        }
-        guard var outcome else { return nil }
-        outcome.metrics += metrics
-        return SourceStep(outcome: outcome, tokens: numbers.reduce(0) { $0 + data.rows[$1].tokenCount })
+    func batches(
+        _ parts: [[EmbeddingData.Row]], step: Int
+    ) throws -> (batches: [ContrastiveEmbedding.Batch], metrics: [Metric]) {
+        try objective.batches(parts, step: step)
     }
 
-    func look() throws -> Look? {
-        let held = Array(data.rows[data.trainingCount...].prefix(evaluationRows))
-        guard !held.isEmpty else { return nil }
-        return try noGrad {
-            let vectors = try vectors(of: held)  // [texts, dimension]
-            let (loss, count) = try heldOutLoss(vectors, held)
-            return .measured(
-                HeldOutMeasure(
-                    loss: loss, count: count, unit: objective.goal.kind == .triplet ? "triplets" : "rows",
-                    metrics: try measures(vectors, held)))
-        }
+    func measure(_ held: [EmbeddingData.Row], rowsPerStep: Int) throws -> HeldOutMeasure {
+        let vectors = try vectors(of: held)  // [texts, dimension]
+        let (loss, count) = try heldOutLoss(vectors, held, rowsPerStep)
+        return HeldOutMeasure(
+            loss: loss, count: count, unit: objective.goal.kind == .triplet ? "triplets" : "rows",
+            metrics: try measures(vectors, held))
     }
 
     /// The vectors of all texts, some thousand tokens at a time.
     private func vectors(of held: [EmbeddingData.Row]) throws -> Tensor {
-        var parts: [Tensor] = [], next: [EmbeddingData.Row] = [], tokens = 0
-        func take() throws {
-            guard !next.isEmpty else { return }
-            parts.append(try objective.vectors(of: next, StepContext(), dropping: false))
-            (next, tokens) = ([], 0)
-        }
-        for row in held {
-            if tokens + row.tokenCount > 4096 { try take() }
-            next.append(row)
-            tokens += row.tokenCount
-        }
-        try take()
-        return try Tensor.concatenate(parts)
+        try Tensor.concatenate(
+            held.passes(tokens: \.tokenCount).map {
+                try objective.vectors(of: Array($0), StepContext(), dropping: false)
+            })
     }
 
     /// The loss of about as many rows together as a step has: its size depends on how many there are.
-    private func heldOutLoss(_ vectors: Tensor, _ held: [EmbeddingData.Row]) throws -> (Double, Int) {
+    private func heldOutLoss(
+        _ vectors: Tensor, _ held: [EmbeddingData.Row], _ rowsPerStep: Int
+    ) throws -> (Double, Int) {
         var sum = 0.0, weights = 0.0, first = 0
-        let parts = max(1, (held.count + rows.perStep / 2) / max(1, rows.perStep))
+        let parts = max(1, (held.count + rowsPerStep / 2) / max(1, rowsPerStep))
         for part in held.parts(parts) {
             let rows = Array(part), count = rows.reduce(0) { $0 + $1.texts.count }
             let weight = objective.weight(of: ContrastiveEmbedding.Batch(rows))
@@ -133,27 +92,29 @@ final class EmbeddingSource: TrainingSource {
     private func retrieval(
         _ unit: Tensor, _ held: [EmbeddingData.Row], _ layout: EmbeddingLoss.Rows
     ) throws -> RetrievalMeasure {
-        var texts: [[Int32]: Int] = [:], textVectors: [Int64] = [], queries: [[Int32]: Int] = [:]
+        // By what the texts are: a prompt before them makes no other text.
+        var texts: [Int: Int] = [:], textVectors: [Int64] = [], queries: [Int: Int] = [:]
         var queryVectors: [Int64] = [], right: [Set<Int>] = []
-        func number(_ text: [Int32], _ vector: Int) -> Int {
+        func number(_ text: Int, _ vector: Int) -> Int {
             if let known = texts[text] { return known }
             texts[text] = textVectors.count
             textVectors.append(Int64(vector))
             return textVectors.count - 1
         }
         for (index, row) in held.enumerated() {
-            let own = number(row.positive, layout.positives[index])
-            if let query = queries[row.anchor] {
+            let own = number(row.identities[1], layout.positives[index])
+            if let query = queries[row.identities[0]] {
                 right[query].insert(own)
                 continue
             }
-            queries[row.anchor] = right.count
+            queries[row.identities[0]] = right.count
             queryVectors.append(Int64(layout.anchors[index]))
             right.append([own])
         }
         for negative in layout.negatives {
-            let row = held[negative.row], place = negative.vector - layout.anchors[negative.row] - 2
-            _ = number(row.negatives[place], negative.vector)
+            // Among the row's vectors as among its texts.
+            let place = negative.vector - layout.anchors[negative.row]
+            _ = number(held[negative.row].identities[place], negative.vector)
         }
         return try RetrievalMeasure(
             queries: unit.indexSelect(0, Tensor(queryVectors)), texts: unit.indexSelect(0, Tensor(textVectors)),
