@@ -142,7 +142,9 @@ var targets: [Target] = [
         name: "pattern-speed", dependencies: ["MartletPatterns"], path: "Benchmarks/PatternSpeed"),
     .executableTarget(
         name: "gemm-benchmark", dependencies: ["CKernels", "MartletTensor"], path: "Benchmarks/GEMM"),
-    .executableTarget(name: "packed-products", dependencies: ["CKernels"], path: "Benchmarks/PackedProducts"),
+    .executableTarget(
+        name: "packed-products", dependencies: ["CKernels", "MartletNN", "MartletSystem", "MartletTensor"],
+        path: "Benchmarks/PackedProducts"),
     .executableTarget(
         name: "engine-load", dependencies: ["MartletInference", "MartletTensor"], path: "Benchmarks/Engine"),
     .executableTarget(

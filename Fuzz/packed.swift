@@ -26,13 +26,16 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
             ],
         ],
     ]
+    let affine: JSON = ["bits": .integer(Int64(byte() % 10)), "group_size": .integer(Int64(byte()))]
+    let width = byte(), size = byte()
     let more: [JSON] = [
-        ["bits": .integer(Int64(byte() % 10)), "group_size": .integer(Int64(byte()))],
+        affine,
         [
             "quant_method": "hqq",
             "quant_config": [
                 "weight_quant_params": [
-                    "nbits": .integer(Int64([1, 2, 4, 8][byte() % 4])), "group_size": .integer(Int64(byte())),
+                    "nbits": .integer(Int64([1, 2, 4, 8][width % 4])), "axis": width / 4 % 2 == 0 ? 1 : 0,
+                    "group_size": size == 0 ? .null : .integer(Int64(size)),
                 ]
             ],
         ],

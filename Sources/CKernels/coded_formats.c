@@ -1,4 +1,4 @@
-// Packing codes that stand for floats into panels.
+// Packing floats of eight bits into panels.
 #include "include/martlet_coded.h"
 #include "include/martlet_quantized.h"
 
@@ -7,8 +7,7 @@
 static size_t runs_of(const martlet_coded *coded) { return (coded->columns + coded->run - 1) / coded->run; }
 
 size_t martlet_coded_panel_bytes(const martlet_coded *coded) {
-    const size_t codes = coded->kind == MARTLET_CODE_LEVELS ? (coded->columns + 1) / 2 : coded->columns;
-    return (runs_of(coded) * 4 + codes) * MARTLET_PANEL;
+    return (runs_of(coded) * 4 + coded->columns) * MARTLET_PANEL;
 }
 
 void martlet_pack_coded_panel(const martlet_coded *coded, const uint8_t *codes, const float *scales, size_t rows,
@@ -17,17 +16,11 @@ void martlet_pack_coded_panel(const martlet_coded *coded, const uint8_t *codes, 
     memset(panel, 0, martlet_coded_panel_bytes(coded));
     float *factors = panel;
     uint8_t *target = (uint8_t *)panel + runs * MARTLET_PANEL * 4;
-    // E4M3 is computed as the half precision number of the same bits, which is 2⁻⁸ of it.
-    const float unit = coded->kind == MARTLET_CODE_E4M3 ? 256 : 1;
+    // Codes are computed as the float32 numbers of their bits, 2⁻¹²⁰ or 2⁻¹¹² of them, with activations times 2³².
+    const float unit = coded->kind == MARTLET_CODE_E4M3 ? 0x1p88f : 0x1p80f;
     for (size_t r = 0; r < rows; r++) {
         for (size_t i = 0; i < runs; i++) factors[i * MARTLET_PANEL + r] = scales[r * runs + i] * unit;
         const uint8_t *row = codes + r * columns;
-        for (size_t k = 0; k < columns; k++) {
-            if (coded->kind == MARTLET_CODE_LEVELS) {
-                target[k / 2 * MARTLET_PANEL + r] |= (uint8_t)((row[k] & 15) << (4 * (k % 2)));
-            } else {
-                target[k * MARTLET_PANEL + r] = row[k];
-            }
-        }
+        for (size_t k = 0; k < columns; k++) target[k * MARTLET_PANEL + r] = row[k];
     }
 }

@@ -14,6 +14,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
         martlet_fill_gemm_##suffix(&tables[set].gemm);       \
         martlet_fill_quantized_##suffix(&tables[set].quantized); \
         martlet_fill_coded_##suffix(&tables[set].coded);    \
+        martlet_fill_levels_##suffix(&tables[set].levels);   \
         martlet_fill_attention_##suffix(&tables[set].attention); \
         martlet_fill_vector_##suffix(&tables[set].vector);   \
         martlet_fill_training_##suffix(&tables[set].training); \

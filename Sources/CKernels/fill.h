@@ -15,6 +15,7 @@ static inline int32_t offset_of(int offset, int32_t sum) { return (int32_t)(0u -
 MARTLET_FILL(gemm)
 MARTLET_FILL(quantized)
 MARTLET_FILL(coded)
+MARTLET_FILL(levels)
 MARTLET_FILL(attention)
 MARTLET_FILL(vector)
 MARTLET_FILL(training)

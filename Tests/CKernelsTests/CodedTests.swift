@@ -1,7 +1,7 @@
 import CKernels
 import Testing
 
-/// Products with codes that stand for floats, and with codes beside their zeros: every instruction set against the plain
+/// Products with floats of eight bits, with codes that stand for 16 numbers, and with codes beside their zeros: every instruction set against the plain
 /// formula and against each other.
 @Suite struct CodedTests {
     enum Form: CaseIterable {
@@ -14,13 +14,13 @@ import Testing
         var values: [Double]
         var panels: [UInt8]
         var coded: martlet_coded?
+        var levels: martlet_levels?
         var packing: martlet_packing?
 
         init(_ form: Form, rows: Int, columns: Int) {
             (self.rows, self.columns) = (rows, columns)
             var random = SeededGenerator(state: UInt64(rows * 31 + columns))
             var codes = (0..<rows * columns).map { _ in UInt8.random(in: 0...255, using: &random) }
-            let levels = random.floats(16)
             values = [Double](repeating: 0, count: rows * columns)
             panels = []
             let count = (rows + 15) / 16
@@ -50,25 +50,48 @@ import Testing
                     }
                 }
                 self.packing = packing
+            case .levels:
+                var form = martlet_levels()
+                form.columns = columns
+                form.run = columns % 64 == 0 ? 64 : 32
+                let top = Int16(MARTLET_LEVEL_TOP)
+                // The largest of both signs are among them: no sum of them overflows.
+                let numbers = [top, -top] + (0..<14).map { _ in Int16.random(in: -top...top, using: &random) }
+                withUnsafeMutableBytes(of: &form.numbers) { target in
+                    numbers.withUnsafeBytes { target.copyMemory(from: $0) }
+                }
+                codes = codes.map { $0 & 15 }
+                let run = form.run, runs = columns / run, scales = random.floats(rows * runs)
+                for at in values.indices {
+                    let scale = Double(scales[at / columns * runs + at % columns / run])
+                    values[at] = scale * Double(numbers[Int(codes[at])])
+                }
+                let size = martlet_levels_panel_bytes(&form)
+                panels = [UInt8](repeating: 0xAA, count: count * size)
+                for panel in 0..<count {
+                    let first = panel * 16
+                    panels.withUnsafeMutableBytes {
+                        martlet_pack_levels_panel(
+                            &form, Array(codes[first * columns..<min(first + 16, rows) * columns]),
+                            Array(scales[first * runs..<min(first + 16, rows) * runs]), min(16, rows - first),
+                            $0.baseAddress! + panel * size)
+                    }
+                }
+                self.levels = form
             default:
                 var coded = martlet_coded()
                 coded.columns = columns
-                coded.run = form == .levels ? 64 : form == .e4m3Blocks ? 128 : columns
-                coded.kind =
-                    form == .levels ? MARTLET_CODE_LEVELS : form == .e5m2 ? MARTLET_CODE_E5M2 : MARTLET_CODE_E4M3
-                withUnsafeMutableBytes(of: &coded.levels) { target in
-                    levels.withUnsafeBytes { target.copyMemory(from: $0) }
-                }
+                coded.run = form == .e4m3Blocks ? 128 : columns
+                coded.kind = form == .e5m2 ? MARTLET_CODE_E5M2 : MARTLET_CODE_E4M3
                 // No code that stands for no number.
                 switch form {
-                case .levels: codes = codes.map { $0 & 15 }
                 case .e5m2: codes = codes.map { $0 & 0x7C == 0x7C ? $0 & 0xBF : $0 }
                 default: codes = codes.map { $0 & 0x7F == 0x7F ? $0 & 0xFE : $0 }
                 }
                 let run = coded.run, runs = (columns + run - 1) / run, scales = random.floats(rows * runs)
                 for at in values.indices {
                     let scale = Double(scales[at / columns * runs + at % columns / run])
-                    values[at] = scale * Self.number(codes[at], form, levels)
+                    values[at] = scale * Self.number(codes[at], form)
                 }
                 let size = martlet_coded_panel_bytes(&coded)
                 panels = [UInt8](repeating: 0xAA, count: count * size)
@@ -85,8 +108,7 @@ import Testing
             }
         }
 
-        private static func number(_ code: UInt8, _ form: Form, _ levels: [Float]) -> Double {
-            if form == .levels { return Double(levels[Int(code)]) }
+        private static func number(_ code: UInt8, _ form: Form) -> Double {
             let sign: Double = code >= 128 ? -1 : 1, rest = Int(code & 127), bits = form == .e5m2 ? 2 : 3
             let bias = form == .e5m2 ? 15 : 7, exponent = rest >> bits, fraction = rest & ((1 << bits) - 1)
             let whole = exponent == 0 ? fraction : fraction + (1 << bits)
@@ -100,7 +122,7 @@ import Testing
             defer { scratch.deallocate() }
             if var coded {
                 kernels.coded.multiply(&coded, panels, 0, (rows + 15) / 16, x, count, &y, rows, rows, scratch)
-            } else if var packing {
+            } else {
                 let blocks = columns / 32
                 var codes = [Int8](repeating: 0, count: count * columns * 2)
                 var scales = [Float](repeating: 0, count: count * blocks)
@@ -113,8 +135,13 @@ import Testing
                                 var activations = martlet_activations(
                                     values: x.baseAddress, codes: codes.baseAddress, scales: scales.baseAddress,
                                     sums: sums.baseAddress, rows: count, columns: columns, has_high_digits_only: false)
-                                kernels.quantized.multiply(
-                                    &packing, panels, 0, (rows + 15) / 16, &activations, &y, rows, rows, scratch)
+                                if var levels {
+                                    kernels.levels.multiply(
+                                        &levels, panels, 0, (rows + 15) / 16, &activations, &y, rows, rows, scratch)
+                                } else if var packing {
+                                    kernels.quantized.multiply(
+                                        &packing, panels, 0, (rows + 15) / 16, &activations, &y, rows, rows, scratch)
+                                }
                             }
                         }
                     }
@@ -157,6 +184,29 @@ import Testing
             for count in [1, 2, 5, 8] {
                 let part = weights.product(kernels, Array(x.prefix(count * columns)))
                 #expect(sameBits(part, Array(together.prefix(count * rows))), "\(form) \(name), \(count)")
+            }
+        }
+    }
+
+    /// Eight products of the largest number with the largest activation are still below 2³¹.
+    @Test func theLargestLevelsDoNotOverflow() {
+        let columns = 64, top = Int16(MARTLET_LEVEL_TOP)
+        var form = martlet_levels()
+        form.columns = columns
+        form.run = 32
+        withUnsafeMutableBytes(of: &form.numbers) { $0.storeBytes(of: -top, as: Int16.self) }
+        var weights = Weights(.levels, rows: 16, columns: columns)
+        var panel = [UInt8](repeating: 0, count: martlet_levels_panel_bytes(&form))
+        martlet_pack_levels_panel(
+            &form, [UInt8](repeating: 0, count: 16 * columns), [Float](repeating: 1, count: 32), 16, &panel)
+        (weights.panels, weights.levels) = (panel, form)
+        for sign in [Float(-1), 1] {
+            for (name, kernels) in instructionSets {
+                for count in [1, 9] {
+                    let x = [Float](repeating: sign * 16256, count: count * columns)
+                    let expected = -sign * 16256 * Float(top) * Float(columns)
+                    #expect(weights.product(kernels, x).allSatisfy { abs($0 / expected - 1) < 1e-6 }, "\(name)")
+                }
             }
         }
     }

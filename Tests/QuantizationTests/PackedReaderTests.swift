@@ -14,7 +14,7 @@ import Testing
     private static var files: Memory {
         get throws {
             var all = Memory([:])
-            for name in ["packed", "packed-more"] {
+            for name in ["packed", "packed-more", "packed-axis0"] {
                 let file = try SafetensorsFile(path: "\(folder)/\(name).safetensors")
                 for entry in file.entries {
                     all.tensors[entry.name] = try file.tensor(entry.name)
@@ -28,6 +28,7 @@ import Testing
     struct Case: Sendable, CustomStringConvertible {
         let name: String
         let config: JSON
+        let shape: Shape
         var description: String { name }
     }
 
@@ -35,9 +36,15 @@ import Testing
         get throws {
             let json = try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: folder + "/packed.json"))))
             return try (json.array ?? []).map { item in
-                Case(name: try #require(item["name"]?.string), config: try #require(item["config"]))
+                Case(
+                    name: try #require(item["name"]?.string), config: try #require(item["config"]),
+                    shape: Shape(try #require(item["shape"]?.array).compactMap(\.integer)))
             }
         }
+    }
+
+    private func matrix(_ item: Case, _ source: any TensorSource) throws -> any WeightMatrix {
+        try matrix(item.config, item.name, source, shape: item.shape)
     }
 
     private func matrix(
@@ -51,13 +58,13 @@ import Testing
 
     @Test func everyLayoutStandsForItsNumbers() throws {
         let file = try Self.files, cases = try Self.cases
-        #expect(cases.count == 28)
+        #expect(cases.count == 32)
         var stream = RandomStream(seed: 4)
         let x = try Tensor((0..<(5 * 64)).map { _ in Float(stream.nextNormal()) }, shape: [5, 64])
         for item in cases {
-            let found = try matrix(item.config, item.name, file)
+            let found = try matrix(item, file)
             let expected = try file.tensor("\(item.name).expected")
-            let values = try found.float32Rows(0..<16).toArray(as: Float.self)
+            let values = try found.float32Rows(0..<item.shape[0]).toArray(as: Float.self)
             let wanted = try expected.toArray(as: Float.self)
             let miss = zip(values, wanted).map { abs($0 - $1) }.max() ?? 1
             let most = wanted.map(abs).max() ?? 1
@@ -76,8 +83,9 @@ import Testing
 
     @Test func gradientsFlowThroughPackedWeights() throws {
         let file = try Self.files
-        for item in try Self.cases where ["gptq4v1act", "nf4nested", "fp8block", "mlx4", "hqq2"].contains(item.name) {
-            let found = try matrix(item.config, item.name, file)
+        let names = ["gptq4v1act", "nf4nested", "fp8block", "mlx4", "hqq2", "hqq4axis0"]
+        for item in try Self.cases where names.contains(item.name) {
+            let found = try matrix(item, file)
             let dense = try file.tensor("\(item.name).expected")
             let x = try Tensor((0..<128).map { Float($0 % 7) - 3 }, shape: [2, 64])
             var gradients: [[Float]] = []
@@ -110,7 +118,7 @@ import Testing
     /// it is copied.
     @Test func adaptersLearnOnEveryStoredForm() throws {
         let file = try Self.files
-        var forms = try Self.cases.map { ($0.name, try matrix($0.config, $0.name, file)) }
+        var forms = try Self.cases.map { ($0.name, try matrix($0, file)) }
         var stream = RandomStream(seed: 5)
         let numbers = try Tensor((0..<24 * 256).map { _ in Float(stream.nextNormal()) }, shape: [24, 256])
         for type in DType.encodable { forms.append((type.name, try numbers.quantized(to: type))) }
@@ -149,7 +157,7 @@ import Testing
     @Test func noLayoutIsReadAsAnotherShape() throws {
         let file = try Self.files
         for item in try Self.cases {
-            for shape in [[16, 128], [32, 64], [8, 64], [16, 32], [1, 1]] as [Shape] {
+            for shape in [[16, 128], [32, 64], [8, 64], [16, 32], [1, 1]] as [Shape] where shape != item.shape {
                 var found: (any WeightMatrix)?
                 let error = #expect(throws: (any Error).self, "\(item.name) as \(shape)") {
                     found = try matrix(item.config, item.name, file, shape: shape)
@@ -162,10 +170,60 @@ import Testing
     /// Packed for products, no layout takes much more than it is stored in.
     @Test func packedFormsStaySmall() throws {
         let file = try Self.files
-        for item in try Self.cases {
-            let found = try matrix(item.config, item.name, file)
-            let bits = try found.packed(exact: false).byteCount * 8 / (16 * 64)
+        // Groups of more weights than there are outputs share no scale along a row, and become float32.
+        for item in try Self.cases where item.name != "hqq4spread" {
+            let found = try matrix(item, file)
+            let bits = try found.packed(exact: false).byteCount * 8 / item.shape.elementCount
             #expect(bits <= 12, "\(item.name): \(bits) bits a weight")
+        }
+    }
+
+    /// Scales that half precision does not hold stay beside codes of four bits, in their order and with their zeros.
+    @Test(arguments: ["gptq4v1", "gptq4v1act", "awq", "mlx4", "hqq4"])
+    func scalesBeyondHalfPrecisionCostNoBits(_ name: String) throws {
+        let file = try Self.files, item = try #require(try Self.cases.first { $0.name == name })
+        let scales = name == "hqq4" ? "scale" : "scales"
+        var changed = file
+        for part in [scales, "biases"] {
+            guard let own = file.tensors["\(name).\(part)"] else { continue }
+            changed.tensors["\(name).\(part)"] = try own.to(.float32) * Float(1.2345e-7)
+        }
+        let found = try matrix(item, changed), packed = try found.packed(exact: false)
+        #expect(packed.byteCount * 8 / item.shape.elementCount <= 8)
+        var stream = RandomStream(seed: 3)
+        let x = try Tensor((0..<3 * 64).map { _ in Float(stream.nextNormal()) }, shape: [3, 64])
+        let y = try Fused.linear(x, [(weight: found.float32Matrix(), bias: nil)])[0]
+        let error = try (PackedMatrix.multiply(x, by: [packed])[0] - y).abs().max(axes: []).item(as: Float.self)
+        let size = try y.abs().max(axes: []).item(as: Float.self)
+        #expect(error <= size * 1e-4, "\(name): \(error) of \(size)")
+    }
+
+    /// The levels of four-bit codes become integers of 15 bits: FP4's, which are multiples of 1/192, exactly.
+    @Test func levelsBecomeIntegers() throws {
+        let file = try Self.files
+        for (name, limit) in [("nf4", 2e-5), ("fp4nested", 1e-7)] {
+            let levels = try file.tensor("\(name).weight.quant_map").toArray(as: Float.self)
+            let (numbers, unit) = PackedMatrix.integers(for: levels)
+            let most = levels.map { abs($0) }.max() ?? 0
+            #expect(numbers.allSatisfy { abs(Int($0)) <= 16_383 })
+            for (number, level) in zip(numbers, levels) {
+                #expect(abs(Double(number) * Double(unit) - Double(level)) <= limit * Double(most), "\(name) \(level)")
+            }
+        }
+        #expect(PackedMatrix.integers(for: [Float](repeating: 0, count: 16)).numbers.allSatisfy { $0 == 0 })
+    }
+
+    /// A row's product is the same in any batch, where inputs have scales of their own for a part of the rows too.
+    @Test func groupsOfOutputsAreTheSameInAnyBatch() throws {
+        let file = try Self.files, item = try #require(try Self.cases.first { $0.name == "hqq4axis0" })
+        let packed = try matrix(item, file).packed(exact: false)
+        var stream = RandomStream(seed: 9)
+        let x = try Tensor((0..<71 * 64).map { _ in Float(stream.nextNormal()) }, shape: [71, 64])
+        let all = try PackedMatrix.multiply(x, by: [packed])[0]
+        for (first, count) in [(0, 1), (40, 1), (3, 33), (70, 1)] {
+            let part = try x.narrow(0, from: first, length: count).contiguous()
+            let own = try PackedMatrix.multiply(part, by: [packed])[0].toArray(as: Float.self)
+            #expect(try all.narrow(0, from: first, length: count).toArray(as: Float.self) == own)
         }
     }
 
@@ -188,7 +246,7 @@ import Testing
         let hqq: JSON = [
             "quant_method": "hqq", "quant_config": ["weight_quant_params": ["nbits": 4, "group_size": 32, "axis": 0]],
         ]
-        #expect(message { _ = try matrix(hqq, "hqq4", file) }.contains("along axis 0"))
+        #expect(message { _ = try matrix(hqq, "hqq4", file) }.contains("groups along axis 0"))
         #expect(
             message { _ = try matrix(["quant_method": "torchao"], "aoint8", file, shape: [16, 128]) }.contains(
                 "packed for one device"))

@@ -1,16 +1,12 @@
 // The NEON and the portable matrix product against the written-out chain of fused multiply-adds, bit by bit.
 #include "CKernels.h"
+#include "random.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t state = 1;
-static int below(int n) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (int)((state >> 33) % (uint64_t)n);
-}
 static float *random_floats(int count) {
     float *x = malloc((size_t)(count + 1) * sizeof *x);
     for (int i = 0; i < count; i++) x[i] = (float)(below(1 << 20) - (1 << 19)) / (1 << 19);

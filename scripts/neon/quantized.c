@@ -1,16 +1,11 @@
 // The NEON products with packed weights and the rounding of activations against the portable ones, bit by bit.
 #include "CKernels.h"
+#include "random.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static uint64_t state = 1;
-static int below(int n) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (int)((state >> 33) % (uint64_t)n);
-}
 
 /// Equal bits, or undefined both.
 static bool same(const float *a, const float *b, size_t count) {

@@ -10,6 +10,7 @@
 #include "martlet_gemm.h"
 #include "martlet_quantized.h"
 #include "martlet_coded.h"
+#include "martlet_levels.h"
 #include "martlet_attention.h"
 #include "martlet_vector.h"
 #include "martlet_training.h"
@@ -24,6 +25,7 @@ typedef struct martlet_kernels {
     martlet_gemm_kernels gemm;
     martlet_quantized_kernels quantized;
     martlet_coded_kernels coded;
+    martlet_levels_kernels levels;
     martlet_attention_kernels attention;
     martlet_vector_kernels vector;
     martlet_training_kernels training;

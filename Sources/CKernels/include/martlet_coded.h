@@ -1,13 +1,12 @@
-// Products y = x Wᵀ with weights whose codes stand for floats: floats of eight bits, and indices of four bits into a
-// table of 16 numbers (NF4, FP4). A run of neighbouring columns of a row has one float32 scale.
+// Products y = x Wᵀ with weights that are floats of eight bits. A run of neighbouring columns of a row has one float32
+// scale.
 //
 // Weights are packed into panels of 16 rows, a lane for each row, as those of martlet_quantized.h are:
 //
 //   scales   float32 [runs][16]
-//   codes    8 bits: [columns][16]
-//            4 bits: [columns / 2][16], byte 16j + r holding columns 2j (low half) and 2j + 1 (high half) of row r
+//   codes    8 bits  [columns][16]
 //
-// A code's float is exact and activations stay float32. Every output element is one chain: the products of a run are
+// A code's float is exact and activations stay float32, of magnitudes below 2⁹⁶; scales are below 2⁴⁰. Every output element is one chain: the products of a run are
 // added in ascending order from zero, and each run's sum times its scale to the runs before it.
 #pragma once
 #include "martlet_cpu.h"
@@ -17,16 +16,13 @@ typedef enum martlet_code_kind {
     MARTLET_CODE_E4M3,
     /// 1 sign, 5 exponent and 2 fraction bits.
     MARTLET_CODE_E5M2,
-    MARTLET_CODE_LEVELS,
 } martlet_code_kind;
 
 typedef struct martlet_coded {
     martlet_code_kind kind;
     size_t columns;
-    /// Columns that share a scale, of MARTLET_CODE_LEVELS an even number; the last run of a row may be shorter.
+    /// Columns that share a scale; the last run of a row may be shorter.
     size_t run;
-    /// What the codes of MARTLET_CODE_LEVELS stand for.
-    float levels[16];
 } martlet_coded;
 
 /// Bytes of one panel of 16 rows.

@@ -45,11 +45,13 @@ public struct CodebookMatrix: WeightMatrix {
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
         // A row is cut into runs that lie in one run of the flattened matrix.
         let inputs = shape[1], run = Self.largestDivisor(of: inputs, and: runLength)
-        guard !exact, run >= 16, run % 2 == 0 else { return try PackedMatrix(float32Matrix(), exact: true) }
+        guard !exact, run % 32 == 0, levels.allSatisfy(\.isFinite) else {
+            return try PackedMatrix(float32Matrix(), exact: true)
+        }
         var packed: PackedMatrix?
         codes.forEachHostRun { bytes in
             nonisolated(unsafe) let bytes = bytes
-            packed = PackedMatrix(.levels(levels), rows: shape[0], columns: inputs, run: run) { row, codes, factors in
+            packed = PackedMatrix(levels: levels, rows: shape[0], columns: inputs, run: run) { row, codes, factors in
                 for input in 0..<inputs {
                     let index = row * inputs + input, byte = bytes[index / 2]
                     codes[input] = index % 2 == 0 ? byte >> 4 : byte & 15

@@ -90,7 +90,10 @@ public struct GroupAffineMatrix: WeightMatrix {
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
         guard !exact, isInRuns else { return try PackedMatrix(float32Matrix(), exact: true) }
         let packed: PackedMatrix
-        if let (type, low) = blockType {
+        if groups > 1, !scales.allSatisfy({ $0.roundedToHalf == $0 }) {
+            guard codes.bits <= 4 else { return try PackedMatrix(float32Matrix(), exact: true) }
+            packed = try besideFloatScales()
+        } else if let (type, low) = blockType {
             packed = try PackedMatrix(blocks(type, low: low), exact: false)
         } else if zeros.allSatisfy({ (0...255).contains($0) }), let whole = besideZeros() {
             packed = whole
@@ -102,10 +105,10 @@ public struct GroupAffineMatrix: WeightMatrix {
         return packed
     }
 
-    /// Whether runs of 32 inputs have one scale each, of half precision where it is no factor of the row.
+    /// Whether runs of 32 inputs have one scale each.
     private var isInRuns: Bool {
         let inputs = shape[1]
-        guard inputs % 32 == 0, groups == 1 || scales.allSatisfy({ $0.roundedToHalf == $0 }) else { return false }
+        guard inputs % 32 == 0 else { return false }
         let sorted = order.map { $0.map { groupOfInput[Int($0)] } } ?? groupOfInput
         return stride(from: 0, to: inputs, by: 32).allSatisfy { sorted[$0] == sorted[$0 + 31] }
     }
@@ -133,12 +136,43 @@ public struct GroupAffineMatrix: WeightMatrix {
                     row[place] = UInt8(truncatingIfNeeded: code(output, order.map { Int($0[place]) } ?? place))
                 }
                 for block in halves.indices {
-                    let group = output * groups + Int(groupOfInput[order.map { Int($0[block * 32]) } ?? block * 32])
+                    let group = group(output, ofBlock: block)
                     halves[block] = groups == 1 ? Float(1).halfBits : scales[group].halfBits
                     points[block] = UInt8(truncatingIfNeeded: zeros[group])
                 }
             }
         }
+        return packed
+    }
+
+    /// The group of the inputs of a block of 32, in the order of groups.
+    private func group(_ output: Int, ofBlock block: Int) -> Int {
+        output * groups + Int(groupOfInput[order.map { Int($0[block * 32]) } ?? block * 32])
+    }
+
+    /// Codes of up to four bits beside scales that half precision does not hold: less the middle of the codes, and where a
+    /// zero lies elsewhere, what it differs by times sums of the inputs.
+    private func besideFloatScales() throws(TensorError) -> PackedMatrix {
+        let outputs = shape[0], inputs = shape[1], blocks = inputs / 32, middle: Int16 = 8
+        var packed: PackedMatrix?
+        codes.read { code in
+            packed = PackedMatrix(
+                levels: (0..<16).map { Float($0 - Int(middle)) }, rows: outputs, columns: inputs, run: 32
+            ) { output, row, factors in
+                for place in 0..<inputs {
+                    row[place] = UInt8(truncatingIfNeeded: code(output, order.map { Int($0[place]) } ?? place))
+                }
+                for block in factors.indices { factors[block] = scales[group(output, ofBlock: block)] }
+            }
+        }
+        guard let packed else { return try PackedMatrix(float32Matrix(), exact: true) }
+        guard zeros.contains(where: { $0 != middle }) else { return packed }
+        let rest = (0..<outputs * blocks).map { index in
+            let group = group(index / blocks, ofBlock: index % blocks)
+            return scales[group] * Float(middle - zeros[group])
+        }
+        packed.groupOffsets = PackedMatrix.GroupOffsets(
+            matrix: try PackedMatrix(Tensor(rest, shape: [outputs, blocks]), exact: true), size: 32)
         return packed
     }
 

@@ -5,7 +5,8 @@ import MartletTensor
 ///
 /// The codes stay in the file's tensors. For inference they are packed at their own width: as Q4_1 where scales and offsets
 /// fit half precision and codes have up to four bits. Else they are packed as Q4_0, Q5_0 or Q8_0, centred on the middle of
-/// the codes, and the offsets are a second, small product: with the sums of the inputs of each group.
+/// the codes (those of up to four bits beside scales in float32 where half precision does not hold them), and the offsets
+/// are a second, small product: with the sums of the inputs of each group.
 public struct GroupOffsetMatrix: WeightMatrix {
     public let shape: Shape
     public let storedType: String
@@ -76,21 +77,43 @@ public struct GroupOffsetMatrix: WeightMatrix {
 
     /// The matrix as Q4_1 blocks; nil where they do not hold it exactly.
     public func exactBlocks() throws(TensorError) -> Tensor? {
-        guard codes.bits <= 4, isInRuns, offsets.allSatisfy({ $0.roundedToHalf == $0 }) else { return nil }
+        guard codes.bits <= 4, groupSize % 32 == 0, areHalf, offsets.allSatisfy({ $0.roundedToHalf == $0 }) else {
+            return nil
+        }
         return blocks(.q4_1)
     }
 
-    /// Whether blocks of 32 have one scale each, of half precision.
-    private var isInRuns: Bool { groupSize % 32 == 0 && scales.allSatisfy { $0.roundedToHalf == $0 } }
+    /// Whether half precision holds every scale.
+    private var areHalf: Bool { scales.allSatisfy { $0.roundedToHalf == $0 } }
 
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
-        guard !exact, isInRuns else { return try PackedMatrix(float32Matrix(), exact: true) }
+        guard !exact, groupSize % 32 == 0, areHalf || codes.bits <= 4 else {
+            return try PackedMatrix(float32Matrix(), exact: true)
+        }
         if let blocks = try exactBlocks() { return try PackedMatrix(blocks, exact: false) }
         let type: DType = codes.bits <= 4 ? .q4_0 : codes.bits == 5 ? .q5_0 : .q8_0
-        let packed = try PackedMatrix(blocks(type), exact: false), middle = Float(Self.middle(type))
+        guard let packed = try areHalf ? PackedMatrix(blocks(type), exact: false) : besideFloatScales() else {
+            return try PackedMatrix(float32Matrix(), exact: true)
+        }
+        let middle = Float(Self.middle(type))
         let rest = zip(scales, offsets).map { $1 + middle * $0 }
         packed.groupOffsets = PackedMatrix.GroupOffsets(
             matrix: try PackedMatrix(Tensor(rest, shape: [shape[0], groups]), exact: true), size: groupSize)
+        return packed
+    }
+
+    /// Codes of up to four bits, less their middle, beside scales in float32.
+    private func besideFloatScales() -> PackedMatrix? {
+        let inputs = shape[1], groups = groups, middle = Self.middle(.q4_0)
+        var packed: PackedMatrix?
+        codes.read { code in
+            packed = PackedMatrix(
+                levels: (0..<16).map { Float($0 - middle) }, rows: shape[0], columns: inputs, run: groupSize
+            ) { output, row, factors in
+                for input in 0..<inputs { row[input] = UInt8(truncatingIfNeeded: code(output, input)) }
+                for group in factors.indices { factors[group] = scales[output * groups + group] }
+            }
+        }
         return packed
     }
 

@@ -15,9 +15,9 @@ public struct PackedCodes: Sendable {
         case bytes
         /// uint8 `[out, in]`: a code a byte.
         case unsignedBytes
-        /// uint8 `[rows / share, group]`, share being 8 / bits: runs of `group` inputs are rows, and a byte holds the codes of
-        /// `share` rows, `rows / share` apart from each other, the first in its highest bits (hqq).
-        case rowsOfGroups(group: Int)
+        /// uint8 `[rows / share, width]`, share being 8 / bits: the flattened matrix is cut into rows of `width` codes, and a
+        /// byte holds the codes of `share` rows, `rows / share` apart from each other, the first in its highest bits (hqq).
+        case rowsInBytes(width: Int)
     }
 
     public let tensor: Tensor
@@ -36,19 +36,20 @@ public struct PackedCodes: Sendable {
         case .outputsInWords: expected = [inputs, outputs * bits / 32]
         case .rowsOfWords: expected = [outputs, (inputs * bits + 31) / 32]
         case .bytes, .unsignedBytes: expected = [outputs, inputs]
-        case .rowsOfGroups(let group):
+        case .rowsInBytes(let width):
             let share = 8 / Swift.max(bits, 1)
-            guard [1, 2, 4, 8].contains(bits), group > 0, inputs % group == 0, outputs * (inputs / group) % share == 0
+            guard [1, 2, 4, 8].contains(bits), width > 0, outputs * inputs % width == 0,
+                outputs * inputs / width % share == 0
             else {
                 throw TensorError(
-                    .shape, "codes", "\(outputs) × \(inputs) codes of \(bits) bits do not lie in groups of \(group)")
+                    .shape, "codes", "\(outputs) × \(inputs) codes of \(bits) bits lie in no rows of \(width) bytes")
             }
-            expected = [outputs * (inputs / group) / share, group]
+            expected = [outputs * inputs / width / share, width]
         }
         let type: DType
         switch layout {
         case .bytes: type = .int8
-        case .unsignedBytes, .rowsOfGroups: type = .uint8
+        case .unsignedBytes, .rowsInBytes: type = .uint8
         default: type = .int32
         }
         guard (1...8).contains(bits), tensor.shape == expected, tensor.dtype == type, tensor.isContiguous else {
@@ -110,11 +111,11 @@ public struct PackedCodes: Sendable {
                 let codes = raw.bindMemory(to: Int8.self)
                 body { output, input in Int(codes[output * inputs + input]) + 128 }
             case .unsignedBytes: body { output, input in Int(raw[output * inputs + input]) }
-            case .rowsOfGroups(let group):
-                let step = outputs * (inputs / group) * bits / 8
+            case .rowsInBytes(let width):
+                let step = outputs * inputs / width * bits / 8
                 body { output, input in
-                    let row = output * (inputs / group) + input / group
-                    let byte = Int(raw[row % step * group + input % group])
+                    let index = output * inputs + input, row = index / width
+                    let byte = Int(raw[row % step * width + index % width])
                     return byte >> (8 - bits * (row / step + 1)) & mask
                 }
             }

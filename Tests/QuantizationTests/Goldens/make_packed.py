@@ -3,7 +3,7 @@
     python make_packed.py    # needs torch, safetensors and numpy; writes packed*.safetensors and packed.json beside itself
 
 The layouts are those their packages publish: AutoGPTQ / GPTQModel (gptq versions 1 and 2), AutoAWQ (gemm), bitsandbytes
-(Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors, mlx (affine), hqq (axis 1), torchao.
+(Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors, mlx (affine), hqq (along both axes), torchao.
 """
 import json
 import pathlib
@@ -18,7 +18,7 @@ tensors, cases = {}, []
 
 
 def add(name, config, expected, **parts):
-    cases.append({"name": name, "config": config})
+    cases.append({"name": name, "config": config, "shape": list(expected.shape)})
     tensors[f"{name}.expected"] = expected.to(torch.float32).contiguous()
     for key, value in parts.items():
         tensors[f"{name}.{key.replace('__', '.')}"] = value.contiguous()
@@ -97,7 +97,7 @@ for name, levels, nested in [("nf4", NF4, True), ("nf4", NF4, False), ("fp4", FP
     expected = (levels[codes] * scale.repeat_interleave(64)).reshape(OUT, IN)
     parts[f"weight__quant_state.bitsandbytes__{name}"] = torch.tensor(list(json.dumps(state).encode()), dtype=torch.uint8)
     name = name + ("nested" if nested else "")
-    cases.append({"name": name, "config": {"quant_method": "bitsandbytes", "load_in_4bit": True}})
+    cases.append({"name": name, "config": {"quant_method": "bitsandbytes", "load_in_4bit": True}, "shape": [OUT, IN]})
     tensors[f"{name}.expected"] = expected
     for key, value in parts.items():
         tensors[name + "." + key.replace("weight__", "weight.", 1)] = value.contiguous()
@@ -177,11 +177,34 @@ w = torch.randn(OUT, IN, generator=generator).to(torch.float8_e4m3fn)
 s = torch.rand(OUT, 1, generator=generator) * 0.01 + 0.001
 add("aofloat8", {"quant_method": "torchao"}, w.float() * s, _weight_qdata=w, _weight_scale=s)
 
+# hqq along axis 0: the flattened matrix is cut into rows as many as a group has weights, columns are the groups, and a byte
+# holds the codes of rows a part of all rows apart. Without a size a group is a column of the matrix. The last has fewer
+# outputs than a group has weights.
+for name, bits, size in [("hqq4axis0", 4, 16), ("hqq2axis0", 2, 16), ("hqq8axis0", 8, None), ("hqq4spread", 4, 64)]:
+    out = 2 * OUT
+    rows, share = size or out, 8 // bits
+    groups = out * IN // rows
+    codes = torch.randint(0, 2**bits, (rows, groups), generator=generator)
+    s = (torch.rand(1, groups, generator=generator) * 0.02 + 0.005).to(torch.float16)
+    z = (torch.rand(1, groups, generator=generator) * 2**bits).to(torch.float16)
+    step, word = rows // share, torch.zeros(rows // share, groups, dtype=torch.int64)
+    for part in range(share):
+        word |= codes[part * step:(part + 1) * step] << (8 - bits * (part + 1))
+    add(name, {"quant_method": "hqq", "quant_config": {"weight_quant_params": {
+        "nbits": bits, "group_size": size, "axis": 0, "channel_wise": True, "optimize": True, "view_as_float": False}}},
+        ((codes.float() - z.float()) * s.float()).reshape(out, IN), W_q=word.to(torch.uint8), scale=s, zero=z,
+        shape=torch.tensor([out, IN]))
+
 folder = pathlib.Path(__file__).parent
 for key in [k for k in tensors if k.endswith(".expected")]:
     tensors[key] = tensors[key].to(torch.float32)
-more = {name for name in tensors if name.split(".")[0].startswith(("mlx", "hqq", "ao"))}
-save_file({name: t for name, t in tensors.items() if name not in more}, folder / "packed.safetensors")
-save_file({name: tensors[name] for name in more}, folder / "packed-more.safetensors")
+files = {"packed": {}, "packed-more": {}, "packed-axis0": {}}
+for name, tensor in tensors.items():
+    case = name.split(".")[0]
+    along = case.endswith(("axis0", "spread"))
+    more = case.startswith(("mlx", "hqq", "ao"))
+    files["packed-axis0" if along else "packed-more" if more else "packed"][name] = tensor
+for name, held in files.items():
+    save_file(held, folder / f"{name}.safetensors")
 (folder / "packed.json").write_text(json.dumps(cases, indent=1) + "\n")
-print((folder / "packed.safetensors").stat().st_size, "bytes", len(cases), "cases")
+print([(folder / f"{name}.safetensors").stat().st_size for name in files], "bytes", len(cases), "cases")

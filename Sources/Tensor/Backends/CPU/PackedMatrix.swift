@@ -1,8 +1,8 @@
 import CKernels
 
 /// A constant weight matrix `[rows, columns]`, packed once into panels so that a product with one activation row is
-/// limited by memory bandwidth and a product with many rows by arithmetic. See `martlet_quantized.h` and `martlet_coded.h`
-/// for the layouts.
+/// limited by memory bandwidth and a product with many rows by arithmetic. See `martlet_quantized.h`, `martlet_levels.h` and
+/// `martlet_coded.h` for the layouts.
 ///
 /// Every output element is one chain of operations over the columns in ascending order, so a row of the result has the
 /// same bits whatever other rows are computed with it.
@@ -10,7 +10,7 @@ public final class PackedMatrix: @unchecked Sendable {
     public let rows: Int
     public let columns: Int
     /// Bytes read for a product with one activation row.
-    public var byteCount: Int { panelByteCount + (groupOffsets?.matrix.byteCount ?? 0) }
+    public var byteCount: Int { panelByteCount + (groupOffsets?.matrix.byteCount ?? 0) + (inputScales?.byteCount ?? 0) }
     private let panelByteCount: Int
     /// The columns of the matrix as it was given, in the order they are packed in; nil where that is their own. Set before
     /// the first product.
@@ -31,17 +31,18 @@ public final class PackedMatrix: @unchecked Sendable {
     private(set) var factors: Storage?
     /// Numbers that are added to all weights of a group of columns; nil where there are none. Set before the first product.
     package var groupOffsets: GroupOffsets? { didSet { noteParts() } }
+    /// Numbers that inputs are multiplied with before the product, others for each part of the rows; nil where there are
+    /// none. Set before the first product.
+    package var inputScales: InputScales? { didSet { noteParts() } }
     /// How its inputs are rounded; nil for 15 bits in blocks. Of matrices with codes of bytes. Set before the first product.
     package var inputRounding: InputRounding? { didSet { noteParts() } }
     /// Columns as float32 that inputs with outliers have met.
     let outlierColumns = OutlierColumns()
-    /// Whether the product's input is not the one that was given, or something is added to its result.
-    private var isRearranged = false
-    /// Whether neither that nor a rounding of its own is asked for: what every product looks at.
+    /// Whether the product's input is the one that was given, rounded as usual, and nothing is added to its result: what every
+    /// product looks at.
     private var isPlain = true
     private func noteParts() {
-        isRearranged = columnOrder != nil || groupOffsets != nil
-        isPlain = !isRearranged && inputRounding == nil
+        isPlain = columnOrder == nil && groupOffsets == nil && inputScales == nil && inputRounding == nil
     }
 
     /// Whether sums of a float32 matrix's products are kept in float64, and rounded once at their end. Set before the first
@@ -54,29 +55,21 @@ public final class PackedMatrix: @unchecked Sendable {
         }
     }
 
-    /// A matrix `[rows, groups]`, whose product with the sums of the groups of an input is added to the result.
-    package struct GroupOffsets {
-        package let matrix: PackedMatrix
-        /// Columns of a group.
-        package let size: Int
-
-        package init(matrix: PackedMatrix, size: Int) {
-            self.matrix = matrix
-            self.size = size
-        }
-    }
     /// How the panels lie.
     enum Form {
         /// Blocks of integers, or plain floats.
         case blocks(martlet_packing)
-        /// Codes that stand for floats.
+        /// Floats of eight bits.
         case coded(martlet_coded)
+        /// Codes of four bits that are indices of 16 numbers.
+        case levels(martlet_levels)
 
         /// Whether a product takes activations as integers.
         var takesIntegers: Bool {
             switch self {
             case .blocks(let packing): packing.bits != 0
             case .coded: false
+            case .levels: true
             }
         }
     }
@@ -156,59 +149,14 @@ public final class PackedMatrix: @unchecked Sendable {
             throw TensorError(
                 .shape, "multiply", "matrices of \(matrices.map(\.columns)) columns do not fit \(x.shape)")
         }
-        var rounding: InputRounding?
-        if matrices.contains(where: { !$0.isPlain }) {
-            rounding = matrices.first?.inputRounding
-            if matrices.contains(where: { $0.isRearranged || $0.inputRounding != rounding }) {
-                return matrices.map { $0.multiplyRearranged(x) }
-            }
-        }
+        guard matrices.allSatisfy({ $0.isPlain }) else { return multiplyRearranged(x, by: matrices) }
+        return product(x, by: matrices, nil)
+    }
+
+    static func product(_ x: Tensor, by matrices: [PackedMatrix], _ rounding: InputRounding?) -> [Tensor] {
         let outputs = matrices.map { Tensor(uninitialized: [x.shape[0], $0.rows]) }
         multiply(x.floats, rows: x.shape[0], by: matrices, into: outputs.map(\.floats), rounding: rounding)
         return outputs
-    }
-
-    /// The product with columns of x in the order of the matrix's, and with what groups of columns have added.
-    private func multiplyRearranged(_ x: Tensor) -> Tensor {
-        let count = x.shape[0], rows = rows, columns = columns
-        var input = x
-        if let columnOrder {
-            input = Tensor(uninitialized: x.shape)
-            let source = x.floats, target = input.floats
-            Fused.forRows(count, width: columns) { range in
-                for row in range {
-                    for (place, column) in columnOrder.enumerated() {
-                        target[row * columns + place] = source[row * columns + Int(column)]
-                    }
-                }
-            }
-        }
-        let output = Tensor(uninitialized: [count, rows])
-        Self.multiply(input.floats, rows: count, by: [self], into: [output.floats], rounding: inputRounding)
-        if let groupOffsets { add(groupOffsets, of: input, to: output) }
-        withExtendedLifetime(input) {}
-        return output
-    }
-
-    /// output += (sums of each group of the input) · matrixᵀ, a row at a time.
-    private func add(_ offsets: GroupOffsets, of input: Tensor, to output: Tensor) {
-        let count = input.shape[0], size = offsets.size, groups = columns / size, rows = rows, columns = columns
-        let sums = Tensor(uninitialized: [count, groups]), more = Tensor(uninitialized: [count, rows])
-        let source = input.floats, target = sums.floats, added = more.floats, result = output.floats
-        Fused.forRows(count, width: columns) { range in
-            for row in range {
-                for group in 0..<groups {
-                    var sum: Float = 0
-                    for column in group * size..<(group + 1) * size { sum += source[row * columns + column] }
-                    target[row * groups + group] = sum
-                }
-            }
-        }
-        Self.multiply(target, rows: count, by: [offsets.matrix], into: [added])
-        Fused.forRows(count, width: rows) { range in
-            for index in range.lowerBound * rows..<range.upperBound * rows { result[index] += added[index] }
-        }
-        withExtendedLifetime((sums, more)) {}
     }
 
     /// y = x Wᵀ for several matrices over one input: one quantisation of x, one fork-join.
@@ -222,7 +170,7 @@ public final class PackedMatrix: @unchecked Sendable {
     ) {
         guard let columns = matrices.first?.columns, count > 0 else { return }
         precondition(matrices.allSatisfy { $0.columns == columns }, "the matrices share their input")
-        let kernels = martlet_kernels_active().pointee.quantized, coded = martlet_kernels_active().pointee.coded
+        let kernels = PanelKernels()
         let quantizes = matrices.contains { $0.form.takesIntegers }
         let blocks = quantizes ? columns / block : 0
         let scales = count * columns * 2, sums = scales + count * blocks * 4
@@ -243,9 +191,9 @@ public final class PackedMatrix: @unchecked Sendable {
                 let x = x + range.lowerBound * columns, codes = codes + range.lowerBound * columns * 2
                 let scales = scales + range.lowerBound * blocks, sums = sums + range.lowerBound * blocks * 2
                 if let rounding {
-                    kernels.quantize_tokens(x, range.count, columns, rounding.threshold, codes, scales, sums)
+                    kernels.blocks.quantize_tokens(x, range.count, columns, rounding.threshold, codes, scales, sums)
                 } else {
-                    kernels.quantize(x, range.count, columns, codes, scales, sums)
+                    kernels.blocks.quantize(x, range.count, columns, codes, scales, sums)
                 }
             }
         }
@@ -253,28 +201,30 @@ public final class PackedMatrix: @unchecked Sendable {
         let total = matrices.reduce(0) { $0 + $1.byteCount }
         let target = max(32_768, total / (ThreadPool.shared.workerCount * 8) + 1)
         var tasks: [PanelTask] = []
-        for (matrix, output) in zip(matrices, outputs) {
+        // What a rounding takes out is multiplied by the task whose panels it meets.
+        let outliers = rounding.map { $0.outliers(in: x, rows: count, of: matrices) } ?? []
+        for (number, (matrix, output)) in zip(matrices, outputs).enumerated() {
             let step = matrix.form.takesIntegers ? 2 : 4
             let share = max(step, (target / max(matrix.panelBytes, 1) + 1) / step * step)
             for first in stride(from: 0, to: matrix.panelCount, by: share) {
                 tasks.append(
                     PanelTask(
                         form: matrix.form, panels: matrix.panels.pointer,
-                        factors: matrix.factors?.pointer.assumingMemoryBound(to: Float.self), output: output,
+                        factors: matrix.factors?.pointer.assumingMemoryBound(to: Float.self),
+                        outliers: outliers.isEmpty ? nil : outliers[number].list, output: output,
                         outputs: matrix.rows, first: first, last: min(first + share, matrix.panelCount)))
             }
         }
         tasks.withUnsafeBufferPointer { tasks in
             guard let start = tasks.baseAddress else { return }
-            var region = PanelRegion(tasks: start, activations: activations, kernels: kernels, coded: coded)
+            var region = PanelRegion(tasks: start, activations: activations, kernels: kernels)
             withUnsafeMutablePointer(to: &region) { region in
                 ThreadPool.shared.run(tasks.count, context: region) { region, index in
                     region?.assumingMemoryBound(to: PanelRegion.self).pointee.run(index)
                 }
             }
         }
-        if let rounding, quantizes { rounding.addOutliers(of: x, rows: count, by: matrices, to: outputs) }
-        withExtendedLifetime((matrices, buffer)) {}
+        withExtendedLifetime((matrices, buffer, outliers)) {}
     }
 }
 
@@ -284,44 +234,61 @@ private struct PanelTask {
     let panels: UnsafeMutableRawPointer
     /// For each row of the matrix.
     let factors: UnsafePointer<Float>?
+    let outliers: UnsafeBufferPointer<Outlier>?
     let output: UnsafeMutablePointer<Float>
     let outputs: Int
     let first, last: Int
+}
+
+/// The products of one instruction set.
+struct PanelKernels {
+    let blocks = martlet_kernels_active().pointee.quantized
+    let coded = martlet_kernels_active().pointee.coded
+    let levels = martlet_kernels_active().pointee.levels
+
+    /// y = x Wᵀ for panels first ..< last, on this thread.
+    func multiply(
+        _ form: PackedMatrix.Form, _ panels: UnsafeMutableRawPointer, _ first: Int, _ last: Int,
+        _ activations: martlet_activations, into output: UnsafeMutablePointer<Float>, outputs: Int
+    ) {
+        let needed = martlet_multiply_scratch(activations.columns)
+        func product(_ scratch: UnsafeMutableRawPointer) {
+            var activations = activations
+            switch form {
+            case .blocks(var packing):
+                blocks.multiply(&packing, panels, first, last, &activations, output, outputs, outputs, scratch)
+            case .levels(var form):
+                levels.multiply(&form, panels, first, last, &activations, output, outputs, outputs, scratch)
+            case .coded(var form):
+                guard let x = activations.values else { return }
+                coded.multiply(&form, panels, first, last, x, activations.rows, output, outputs, outputs, scratch)
+            }
+        }
+        if let scratch = martlet_thread_scratch(needed) { return product(scratch) }
+        withUnsafeTemporaryAllocation(byteCount: needed, alignment: 64) { scratch in
+            if let scratch = scratch.baseAddress { product(scratch) }
+        }
+    }
 }
 
 /// The products of one fork-join.
 private struct PanelRegion {
     let tasks: UnsafePointer<PanelTask>
     let activations: martlet_activations
-    let kernels: martlet_quantized_kernels
-    let coded: martlet_coded_kernels
+    let kernels: PanelKernels
 
     func run(_ index: Int) {
-        let needed = martlet_multiply_scratch(activations.columns)
-        func product(_ scratch: UnsafeMutableRawPointer) {
-            let task = tasks[index], rows = activations.rows, width = Int(MARTLET_PANEL)
-            switch task.form {
-            case .blocks(var packing):
-                var activations = activations
-                kernels.multiply(
-                    &packing, task.panels, task.first, task.last, &activations, task.output, task.outputs,
-                    task.outputs, scratch)
-            case .coded(var form):
-                guard let x = activations.values else { return }
-                coded.multiply(
-                    &form, task.panels, task.first, task.last, x, rows, task.output, task.outputs, task.outputs,
-                    scratch)
-            }
-            guard let factors = task.factors else { return }
-            for row in 0..<rows {
-                for output in task.first * width..<min(task.last * width, task.outputs) {
-                    task.output[row * task.outputs + output] *= factors[output]
-                }
+        let task = tasks[index], width = Int(MARTLET_PANEL), outputs = task.outputs
+        kernels.multiply(
+            task.form, task.panels, task.first, task.last, activations, into: task.output, outputs: outputs)
+        let range = task.first * width..<min(task.last * width, outputs)
+        if let factors = task.factors {
+            for row in 0..<activations.rows {
+                for output in range { task.output[row * outputs + output] *= factors[output] }
             }
         }
-        if let scratch = martlet_thread_scratch(needed) { return product(scratch) }
-        withUnsafeTemporaryAllocation(byteCount: needed, alignment: 64) { scratch in
-            if let scratch = scratch.baseAddress { product(scratch) }
+        for outlier in task.outliers ?? UnsafeBufferPointer(start: nil, count: 0) {
+            outlier.add(to: task.output + outlier.row * outputs, range)
         }
     }
 }
