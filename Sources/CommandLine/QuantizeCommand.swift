@@ -21,7 +21,8 @@ struct QuantizeCommand: ParsableCommand {
               smoothquant  outliers moved into int8 weights (Xiao et al. 2022; --migration)
               fp8, fp8-e5m2  eight-bit floats, one scale for each output
               mlx          mlx-lm's affine codes, of the embeddings too
-            gptq, awq and smoothquant need --calibration. Folders of int8 and smoothquant are computed with inputs of 15 bits, \
+            gptq, awq and smoothquant need --calibration. With --dry-run a method tells what it takes in memory, counted from \
+            the shapes alone. Folders of int8 and smoothquant are computed with inputs of 15 bits, \
             or of eight with --int8-inputs.
 
             Examples:
@@ -48,7 +49,8 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "Write the importances that --calibration gave.") var saveImatrix: String?
     @Option(help: "PATTERN=TYPE: a type of its own for matching tensors; may be repeated, the last counts.")
     var tensor: [String] = []
-    @Flag(help: "List every tensor with its type, and write nothing.") var dryRun = false
+    @Flag(help: "Write nothing: list every tensor with its type, or with --method tell the memory it takes.")
+    var dryRun = false
     @Flag(help: "One JSON object instead of text.") var json = false
 
     enum Grid: String, ExpressibleByArgument, CaseIterable { case search, extremes }
@@ -68,9 +70,9 @@ struct QuantizeCommand: ParsableCommand {
             }
             return
         }
-        guard to == nil, imatrix == nil, saveImatrix == nil, tensor.isEmpty, !dryRun else {
+        guard to == nil, imatrix == nil, saveImatrix == nil, tensor.isEmpty else {
             throw ValidationError(
-                "--to, --imatrix, --save-imatrix, --tensor and --dry-run belong to GGUF files, --method to folders")
+                "--to, --imatrix, --save-imatrix and --tensor belong to GGUF files, --method to folders")
         }
         for (flag, isGiven, allowed) in [
             ("--bits", bits != nil, method.hasGroups), ("--group", group != nil, method.hasGroups),
@@ -79,7 +81,7 @@ struct QuantizeCommand: ParsableCommand {
         ] where isGiven && !allowed {
             throw ValidationError("\(flag) does not belong to --method \(method.rawValue)")
         }
-        guard method.needsCalibration == (calibration != nil) else {
+        guard method.needsCalibration == (calibration != nil) || (dryRun && calibration == nil) else {
             throw ValidationError(
                 method.needsCalibration
                     ? "--method \(method.rawValue) needs --calibration TEXT"
@@ -127,6 +129,7 @@ struct QuantizeCommand: ParsableCommand {
         let files = try ModelFiles(path: ModelLocator.locate(model) { Terminal.note($0) })
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         let export = try PackedExport(files, options)
+        if dryRun { return tell(try export.memoryNeeded(), method) }
         let windows = try calibration.map { path in
             try TextWindows(
                 try TextFile.read(path), name: path, tokenizer: files.tokenizer(), method: .chunks(length: 512),
@@ -151,6 +154,27 @@ struct QuantizeCommand: ParsableCommand {
         } else {
             print("\(out): \(Terminal.bytes(bytes)), \(Terminal.fixed(seconds, 1)) s")
         }
+    }
+
+    private func tell(_ memory: QuantizationMemory, _ method: QuantizationMethod) {
+        if json {
+            let object: JSON = [
+                "method": .string(method.rawValue), "mapped_bytes": .integer(Int64(memory.mapped)),
+                "packed_bytes": .integer(Int64(memory.packed)), "hessian_bytes": .integer(Int64(memory.hessians)),
+                "passes": .integer(Int64(memory.passes)), "working_bytes": .integer(Int64(memory.working)),
+                "needed_bytes": .integer(Int64(memory.needed)),
+            ]
+            return print(object.text(indent: 2))
+        }
+        let passes = memory.passes == 1 ? "one pass over the text" : "each of \(memory.passes) passes over the text"
+        var rows = [("packed", "\(Terminal.bytes(memory.packed)), held until the folder is written")]
+        if memory.passes > 0 { rows.append(("Hessians", "\(Terminal.bytes(memory.hessians)) in \(passes)")) }
+        rows += [
+            ("working", "\(Terminal.bytes(memory.working)) for a layer's inputs or one matrix, whichever is more"),
+            ("needed", "\(Terminal.bytes(memory.needed)) in all"),
+            ("mapped", "\(Terminal.bytes(memory.mapped)), which the system lets go of where memory is short"),
+        ]
+        for (name, value) in rows { print(name.padding(12) + value) }
     }
 
     private func importances(_ files: ModelFiles, _ stop: StopRequest) throws -> ImportanceMatrix? {

@@ -104,6 +104,38 @@ import TinyModels
         }
     }
 
+    /// What the plan of the memory says of the calibration is what it does.
+    @Test(arguments: [QuantizationMethod.gptq, .awq, .smoothquant, .int8])
+    func thePlanCountsPassesAndPackedBytes(_ method: QuantizationMethod) throws {
+        let scratch = try Scratch()
+        try Folder.make(scratch.file("tiny"))
+        try TinyModel().write(folder: scratch.file("tiny"))
+        let files = try ModelFiles(path: scratch.file("tiny"))
+        var options = QuantizationMethodOptions(method)
+        options.groupSize = 16
+        let export = try PackedExport(files, options), plan = try export.memoryNeeded(20_000, window: 32)
+        let text = String(repeating: "The quick brown fox jumps over 13 lazy dogs, said Anna. ", count: 12)
+        let windows = try TextWindows(
+            text, name: "t", tokenizer: files.tokenizer(), method: .chunks(length: 32), limit: 3)
+        var passes = 0
+        try export.write(toFolder: scratch.file("out"), windows: windows, memory: 20_000) { what, done, count in
+            if what == "calibration" && done == count { passes += 1 }
+        }
+        let usesHessians = method == .gptq || method == .awq
+        #expect(usesHessians ? plan.passes == passes && passes > 1 : plan.passes == 0 && plan.hessians == 0)
+        #expect(!usesHessians || (plan.hessians > 0 && plan.hessians <= 20_000))
+        #expect(plan.mapped == files.checkpoint.tensors.byteCount)
+        // Codes, scales and zeros; the folder has indices of groups beside them.
+        let found = try ModelFiles(path: scratch.file("out")).checkpoint.tensors
+        let suffixes = ["qweight", "qzeros", "scales", "weight", "SCB", "weight_scale"]
+        let names = found.names.filter { name in
+            name.contains(".layers.") && !name.contains("norm") && suffixes.contains { name.hasSuffix("." + $0) }
+        }
+        let bytes = names.reduce(0) { $0 + (found.entry($1)?.byteCount ?? 0) }
+        #expect(abs(plan.packed - bytes) <= bytes / 50, "\(plan.packed) of \(bytes)")
+        #expect(plan.needed == plan.packed + plan.hessians + plan.working)
+    }
+
     /// Inputs some of whose numbers are much larger than the others, as those of layers are.
     private func outliers(_ tokens: Int, _ inputs: Int, seed: UInt64) throws -> Tensor {
         let sizes = (0..<inputs).map { Float($0 % 16 == 3 ? 12 : 1) }

@@ -90,20 +90,17 @@ package enum GPTQ {
     package static func upperFactor(
         ofInverse hessian: [Float], size: Int, damping: Double, name: String
     ) throws -> [Float] {
-        var matrix = hessian.map(Double.init)
         var mean = 0.0
-        for i in 0..<size { mean += matrix[i * size + i] / Double(size) }
+        for i in 0..<size { mean += Double(hessian[i * size + i]) / Double(size) }
         guard mean > 0, mean.isFinite else { throw QuantizationError.singularHessian(name) }
-        for i in 0..<size {
-            // A column that no input has touched is rounded by itself.
-            if matrix[i * size + i] <= 0 { matrix[i * size + i] = mean }
-            matrix[i * size + i] += damping * mean
-        }
         // The upper factor of the inverse is the inverse of the factor of H taken from its end: with J the exchange of
         // first and last, JHJ = LLᵀ gives H⁻¹ = (J L⁻ᵀ J)(J L⁻¹ J), of which the right one is upper and its transpose lower.
         var reversed = [Double](repeating: 0, count: size * size)
         for i in 0..<size {
-            for j in 0..<size { reversed[i * size + j] = matrix[(size - 1 - i) * size + size - 1 - j] }
+            for j in 0..<size { reversed[i * size + j] = Double(hessian[(size - 1 - i) * size + size - 1 - j]) }
+            // A column that no input has touched is rounded by itself.
+            if reversed[i * size + i] <= 0 { reversed[i * size + i] = mean }
+            reversed[i * size + i] += damping * mean
         }
         guard cholesky(&reversed, size) else { throw QuantizationError.singularHessian(name) }
         let inverse = lowerInverse(reversed, size)

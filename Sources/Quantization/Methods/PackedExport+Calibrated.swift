@@ -21,7 +21,7 @@ struct CalibrationStatistics {
                 statistics.tokens += x.shape[0]
                 if hessians {
                     let product = try x.transposed().contiguous().matmul(x)  // [in, in]
-                    statistics.hessian = try statistics.hessian.map { try $0 + product } ?? product
+                    if let sum = statistics.hessian { try sum += product } else { statistics.hessian = product }
                 } else {
                     let most = try x.abs().max(axes: [0])  // [in]
                     statistics.largest = try statistics.largest.map { try $0.maximum(most) } ?? most
@@ -40,12 +40,13 @@ struct CalibrationStatistics {
 
 extension PackedExport {
     /// Layers with the same input: the first of them is looked at for all.
-    private struct SharedInput {
+    struct SharedInput {
         var layers: [Linear]
         var bytes: Int { layers[0].inputSize * layers[0].inputSize * 4 }
     }
 
-    private func sharedInputs(_ decoder: Decoder, _ paths: Set<String>) -> [SharedInput] {
+    private func sharedInputs(_ decoder: Decoder) -> [SharedInput] {
+        let paths = Set(matrices.keys)
         var order: [String] = [], sets: [String: SharedInput] = [:]
         for layer in decoder.tree.linears where paths.contains(layer.path) {
             var key = layer.path
@@ -61,20 +62,29 @@ extension PackedExport {
         return order.compactMap { sets[$0] }
     }
 
+    /// The inputs whose Hessians are gathered in one pass over the text: as many as `memory` has room for, one at least.
+    func hessianBatches(_ decoder: Decoder, _ memory: Int) -> [[SharedInput]] {
+        var batches: [[SharedInput]] = [], bytes = 0
+        for next in sharedInputs(decoder) {
+            if batches.isEmpty || bytes + next.bytes > memory {
+                batches.append([])
+                bytes = 0
+            }
+            batches[batches.count - 1].append(next)
+            bytes += next.bytes
+        }
+        return batches
+    }
+
     /// Calls `body` with every set of layers and the Hessian of its input, as many at a time as there is memory for. Every
     /// layer sees what the original weights before it give, not the quantised ones.
     private func forEachHessian(
         _ decoder: Decoder, _ windows: TextWindows, _ memory: Int, _ progress: (String, Int, Int) throws -> Void,
         _ body: ([Linear], CalibrationStatistics) throws -> Void
     ) throws {
-        var rest = sharedInputs(decoder, Set(matrices.keys)), done = 0
-        let all = rest.reduce(0) { $0 + $1.layers.count }
-        while !rest.isEmpty {
-            var batch: [SharedInput] = [], bytes = 0
-            while let next = rest.first, batch.isEmpty || bytes + next.bytes <= memory {
-                bytes += next.bytes
-                batch.append(rest.removeFirst())
-            }
+        let batches = hessianBatches(decoder, memory), all = batches.joined().reduce(0) { $0 + $1.layers.count }
+        var done = 0
+        for batch in batches {
             var found = try CalibrationStatistics.gathered(
                 batch.map { $0.layers[0] }, of: decoder, windows, hessians: true, progress: progress)
             for set in batch {
@@ -89,7 +99,7 @@ extension PackedExport {
     }
 
     /// The matrices that are quantised, by the paths of their layers.
-    private var matrices: [String: WrittenTensor] {
+    var matrices: [String: WrittenTensor] {
         Dictionary(uniqueKeysWithValues: tensors.filter { packed.contains($0.name) }.map { ($0.modules[0], $0) })
     }
 

@@ -15,6 +15,8 @@ public struct PackedExport {
     let options: QuantizationMethodOptions
     let tensors: [WrittenTensor]
     let packed: Set<String>
+    /// What the Hessians of one pass over a calibration text may take where nothing else is said: 2 GB.
+    public static let hessianBytes = 2 << 30
 
     /// - Throws: `QuantizationError.wrongGroup` for a matrix whose inputs are no whole number of groups, `notSeparate` for
     ///   families that store several matrices as one.
@@ -53,7 +55,7 @@ public struct PackedExport {
     /// - Returns: what is not as it was asked for, one line each.
     @discardableResult
     public func write(
-        toFolder folder: String, windows: TextWindows?, memory: Int = 2 << 30,
+        toFolder folder: String, windows: TextWindows?, memory: Int = PackedExport.hessianBytes,
         progress: (String, Int, Int) throws -> Void = { _, _, _ in }
     ) throws -> [String] {
         guard !Folder.exists(folder + "/config.json") else { throw QuantizationError.folderInUse(folder) }
