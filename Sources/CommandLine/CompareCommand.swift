@@ -11,6 +11,8 @@ struct CompareCommand: ParsableCommand {
             the distributions over the vocabulary, and whether both find the same token most probable. The page has also \
             the error of every tensor, the divergence by position, the ten worst tokens, and size against loss.
 
+            A model that cannot be opened or compared is named, the others are compared, and the exit status is 1.
+
             With --kv-cache the same model on both sides shows what a smaller cache costs, with --int8-inputs what inputs \
             of eight bits do.
 
@@ -38,27 +40,53 @@ struct CompareCommand: ParsableCommand {
     }
 
     func run() throws {
-        let paths = try models.map { try ModelLocator.locate($0) { Terminal.note($0) } }
-        let reference = try ComparedModel(path: paths[0], precision: exact ? .exactSums : .fast)
+        let path = try ModelLocator.locate(models[0]) { Terminal.note($0) }
+        let reference = try ComparedModel(path: path, precision: exact ? .exactSums : .fast)
         let windows = try TextWindows(
-            try TextFile.read(text), name: text, tokenizer: ModelFiles(path: paths[0]).tokenizer(),
+            try TextFile.read(text), name: text, tokenizer: ModelFiles(path: path).tokenizer(),
             method: .chunks(length: context), limit: chunks)
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
-        var found: [ModelComparison] = []
-        for path in paths.dropFirst() {
-            // One after the other, so that at most two models are in memory.
-            let candidate = try ComparedModel(path: path, precision: int8Inputs ? .int8Inputs : .fast, cache: kvCache)
+        var found: [ModelComparison] = [], failures: [ComparisonPage.Failure] = []
+        for model in models.dropFirst() {
             var line = StatusLine()
-            found.append(
-                try ModelComparison(reference: reference, candidate: candidate, windows: windows) { done, count in
-                    if stop.isRequested { throw ExitCode(130) }
-                    line.show("\(path): window \(done) of \(count)", after: (clock.now - started).inSeconds)
-                })
-            line.clear()
+            do {
+                found.append(
+                    // One after the other, so that at most two models are in memory.
+                    try comparison(of: model, with: reference, windows) { done, count in
+                        if stop.isRequested { throw ExitCode(130) }
+                        line.show("\(model): window \(done) of \(count)", after: (clock.now - started).inSeconds)
+                    })
+                line.clear()
+            } catch {
+                line.clear()
+                // What fails among several leaves the others their result.
+                guard models.count > 2, !(error is ExitCode) else { throw error }
+                failures.append(ComparisonPage.Failure(model: model, reason: "\(error)"))
+                Terminal.note("\(model) is left out: \(error)")
+            }
         }
-        let result = ComparisonPage(reference: paths[0], text: text, method: windows.method.name, found)
+        let result = ComparisonPage(
+            reference: path, text: text, method: windows.method.name, found, failures: failures)
         if let page { try AtomicFile.write(page, bytes: Array(result.html.utf8)) }
-        if json { return print(result.json.text(indent: 2)) }
+        if json { print(result.json.text(indent: 2)) } else { show(found) }
+        if let page { Terminal.note("the page: \(page)") }
+        guard failures.isEmpty else {
+            Terminal.note("\(failures.count) of \(models.count - 1) models could not be compared")
+            throw ExitCode(1)
+        }
+    }
+
+    private func comparison(
+        of model: String, with reference: ComparedModel, _ windows: TextWindows,
+        progress: (Int, Int) throws -> Void
+    ) throws -> ModelComparison {
+        let candidate = try ComparedModel(
+            path: ModelLocator.locate(model) { Terminal.note($0) }, precision: int8Inputs ? .int8Inputs : .fast,
+            cache: kvCache)
+        return try ModelComparison(reference: reference, candidate: candidate, windows: windows, progress: progress)
+    }
+
+    private func show(_ found: [ModelComparison]) {
         if let base = found.first?.referencePerplexity {
             print(
                 "reference: perplexity \(Terminal.fixed(base.value, 4)) ± \(Terminal.fixed(base.standardError, 4)), "
@@ -87,6 +115,5 @@ struct CompareCommand: ParsableCommand {
             ]
             for (name, value) in rows { print("  " + name.padding(14) + value) }
         }
-        if let page { Terminal.note("the page: \(page)") }
     }
 }

@@ -84,7 +84,13 @@ import TinyModels
         #expect(some.divergences.count == windows.scoredCount && !some.byPosition().isEmpty)
         let page = ComparisonPage(reference: "<a>", text: "t", method: "m", [none, some])
         #expect(page.html.contains("&lt;a&gt;") && page.html.contains("</svg>") && !page.html.contains("<a>"))
-        #expect(page.json["models"]?.array?.count == 2)
+        #expect(page.json["models"]?.array?.count == 2 && page.json["failed"]?.array?.isEmpty == true)
+        // What could not be compared is told on the page and in the object, beside the others.
+        let part = ComparisonPage(
+            reference: "a", text: "t", method: "m", [some],
+            failures: [ComparisonPage.Failure(model: "<b>", reason: "no such file")])
+        #expect(part.html.contains("&lt;b&gt;, no such file") && part.html.contains("q4.gguf"))
+        #expect(part.json["failed"]?.array?.first?["reason"]?.string == "no such file")
     }
 
     @Test func importancesAreMeanSquaresAndComeBackFromTheirFile() throws {

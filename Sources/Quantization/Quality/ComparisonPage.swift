@@ -6,12 +6,25 @@ public struct ComparisonPage {
     public let text: String
     public let method: String
     public let comparisons: [ModelComparison]
+    /// Models that could not be compared.
+    public let failures: [Failure]
 
-    public init(reference: String, text: String, method: String, _ comparisons: [ModelComparison]) {
+    /// A model that could not be compared, and why.
+    public struct Failure: Sendable {
+        public let model: String
+        public let reason: String
+
+        public init(model: String, reason: String) { (self.model, self.reason) = (model, reason) }
+    }
+
+    public init(
+        reference: String, text: String, method: String, _ comparisons: [ModelComparison], failures: [Failure] = []
+    ) {
         self.reference = reference
         self.text = text
         self.method = method
         self.comparisons = comparisons
+        self.failures = failures
     }
 
     public var json: JSON {
@@ -45,6 +58,7 @@ public struct ComparisonPage {
             "reference": .string(reference), "text": .string(text), "method": .string(method),
             "reference_perplexity": .number(base?.value ?? 0),
             "reference_perplexity_error": .number(base?.standardError ?? 0), "models": .array(models),
+            "failed": .array(failures.map { ["model": .string($0.model), "reason": .string($0.reason)] }),
         ]
     }
 
@@ -90,6 +104,9 @@ public struct ComparisonPage {
             body += "<tr><td>\(escaped(found.path))" + cells.map { "<td>\($0)" }.joined() + "</tr>"
         }
         body += "</table></div>"
+        for failure in failures {
+            body += "<p>Not compared: \(escaped(failure.model)), \(escaped(failure.reason))</p>"
+        }
         if comparisons.count > 1 {
             body += "<h2>Size against loss</h2>"
             body += "<p>The line joins those than which no other is both smaller and nearer.</p>"
