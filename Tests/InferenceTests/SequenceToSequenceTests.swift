@@ -156,6 +156,39 @@ import TinyModels
         #expect(tokens > 0)
     }
 
+    /// A source that the encoder refuses fails alone: what is read together with it is written as ever.
+    @Test func aSourceThatIsRefusedFailsAlone() throws {
+        func model(_ positions: Int) throws -> (EncoderDecoder, SequenceRules, Set<Int32>) {
+            try TinyPair.with(
+                "marian", change: { $0["max_position_embeddings"] = .integer(Int64(positions)) }
+            ) { path in
+                let files = try ModelFiles(path: path)
+                return (try files.checkpoint.encoderDecoder(), try SequenceRules(files), try files.endTokens())
+            }
+        }
+        let (writing, rules, ends) = try model(32), (reading, _, _) = try model(8)
+        let sources: [[Int32]] = [[5, 6, 7], Array(5..<25), [9, 8, 7, 6]]
+        func outcomes(_ sources: [[Int32]]) throws -> (tokens: [[Int32]], failed: [Bool]) {
+            let generator = try Generator(
+                writing.textDecoder, nil, precision: .exact, endTokens: ends, reader: SourceReader(reading, rules))
+            var tokens = sources.map { _ in [Int32]() }, failed = sources.map { _ in false }
+            for (index, source) in sources.enumerated() {
+                try generator.submit(EngineRequest(prompt: source, options: .greedy(6))) { output in
+                    if case .failed = output { failed[index] = true }
+                    guard case .events(let events) = output else { return }
+                    for case .token(_, let piece) in events {
+                        if let token = piece.token { tokens[index].append(token) }
+                    }
+                }
+            }
+            while generator.step() {}
+            return (tokens, failed)
+        }
+        let together = try outcomes(sources), others = try outcomes([sources[0], sources[2]])
+        #expect(together.failed == [false, true, false] && others.failed == [false, false])
+        #expect([together.tokens[0], together.tokens[2]] == others.tokens && !others.tokens[0].isEmpty)
+    }
+
     /// A source is encoded once, whatever is written for it, and counted as the prompt.
     @Test func sourcesAreThePrompt() async throws {
         let model = try TinyPair.model("bart")

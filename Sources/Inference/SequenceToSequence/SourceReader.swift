@@ -37,15 +37,24 @@ extension Generator {
         guard !waiting.isEmpty else { return }
         deliverAll()
         do {
-            let caches = try noGrad {
-                try reader.model.sourceCaches(
-                    waiting.map(\.request.prompt), precision: precision, ledger: ledger)
-            }
-            for (sequence, cache) in zip(waiting, caches) { sequence.source = cache }
-            counters.promptTokens += waiting.reduce(0) { $0 + $1.request.prompt.count }
+            try encode(waiting, reader)
         } catch {
-            for sequence in waiting { fail(sequence.submission, error) }
+            // A source that cannot be encoded fails alone, not those that came with it.
+            for sequence in waiting where !sequence.submission.isClosed {
+                do {
+                    if waiting.count == 1 { throw error }
+                    try encode([sequence], reader)
+                } catch { fail(sequence.submission, error) }
+            }
         }
+    }
+
+    private func encode(_ sequences: [EngineSequence], _ reader: SourceReader) throws {
+        let caches = try noGrad {
+            try reader.model.sourceCaches(sequences.map(\.request.prompt), precision: precision, ledger: ledger)
+        }
+        for (sequence, cache) in zip(sequences, caches) { sequence.source = cache }
+        counters.promptTokens += sequences.reduce(0) { $0 + $1.request.prompt.count }
     }
 
     /// Bytes of the keys and values of sources, encoded or not; samples of a request share them.
