@@ -109,10 +109,7 @@ extension HubCache {
         _ reference: HubReference, memory: Int? = nil, onChoice: (String) -> Void = { _ in }
     ) throws(FormatError) -> Location {
         let snapshot = try snapshot(reference.name, revision: reference.revision)
-        // A projector of images lies beside models and is none.
-        let models = snapshot.files.filter {
-            $0.lowercased().hasSuffix(".gguf") && !AtomicFile.split($0).name.lowercased().hasPrefix("mmproj")
-        }
+        let models = QuantizationCandidate.models(among: snapshot.files)
         guard let selection = reference.selection else {
             let isFolder =
                 snapshot.files.contains("config.json")

@@ -19,6 +19,14 @@ package struct QuantizationCandidate: Equatable {
         "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S", "BF16", "F16", "F32",
     ]
 
+    /// The GGUF files of a repository that are models: a projector of images lies beside them and is none.
+    package static func models(among files: [String]) -> [String] {
+        files.filter { file in
+            let name = AtomicFile.split(file).name.lowercased()
+            return name.hasSuffix(".gguf") && !name.hasPrefix("mmproj")
+        }
+    }
+
     /// A model needs room for its cache and its activations beside its weights: a fifth of memory stays free.
     package static func fits(_ bytes: Int, memory: Int?) -> Bool { memory.map { bytes <= $0 / 5 * 4 } ?? true }
 

@@ -127,7 +127,7 @@ struct FileSelection {
         if files.contains("config.json"), !safetensors.isEmpty {
             return files.filter(isPartOfFolder).sorted()
         }
-        let models = files.filter { $0.hasSuffix(".gguf") }
+        let models = QuantizationCandidate.models(among: files)
         if models.count == 1 { return models }
         if !models.isEmpty { return try named("Q4_K_M") }
         throw .nothingToFetch(repository: repository, files: files)
@@ -161,7 +161,7 @@ struct FileSelection {
 
     func named(_ selection: String) throws(HubError) -> [String] {
         if files.contains(selection) { return [selection] }
-        let models = files.filter { $0.hasSuffix(".gguf") }
+        let models = QuantizationCandidate.models(among: files)
         let matches = models.filter { Self.hasWord(selection, $0) }.sorted()
         guard let first = matches.first else {
             throw .noSuchChoice(repository: repository, choice: selection, available: models.isEmpty ? files : models)

@@ -4,10 +4,7 @@ extension FileSelection {
     /// What there is to choose from where nothing is named, in the order in which they are tried; nil for a repository
     /// without several GGUF files.
     var candidates: [QuantizationCandidate]? {
-        // A projector of images lies beside models and is none.
-        let models = files.filter {
-            $0.hasSuffix(".gguf") && !AtomicFile.split($0).name.lowercased().hasPrefix("mmproj")
-        }
+        let models = QuantizationCandidate.models(among: files)
         let choices = FileSelection(repository: repository, files: models)
         let isFolder =
             files.contains("config.json") && files.contains { $0.hasSuffix(".safetensors") && !$0.contains("/") }
