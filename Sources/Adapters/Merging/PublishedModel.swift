@@ -23,8 +23,13 @@ public enum PublishedModel {
         for parameter in decoder.tree.parameters {
             let place = family.publishedPlaces(parameter.path, configuration).first ?? .tensor(parameter.path)
             switch place {
-            case .tensor(let name), .latentHeads(let name, _), .converted(let name, _):
-                add(name, Part(value: parameter.value, place: 0, kind: .whole))
+            case .tensor(let name): add(name, Part(value: parameter.value, place: 0, kind: .whole))
+            case .converted(let name, let conversion):
+                add(name, Part(value: parameter.value, place: 0, kind: .converted(conversion)))
+            case .latentHeads(let name, _):
+                throw AdapterError(
+                    .unsupported,
+                    "\(parameter.path) lies in two tensors of a GGUF file, as \(name): open it in its published form")
             case .rows(let name, _, let part): add(name, Part(value: parameter.value, place: part, kind: .rows))
             case .groupedRows(let name, let groups, _, let part):
                 add(name, Part(value: parameter.value, place: part, kind: .groups(groups)))
@@ -44,6 +49,7 @@ public enum PublishedModel {
             let joined =
                 switch parts[0].kind {
                 case .whole: values[0]
+                case .converted(let conversion): try conversion.made(of: values[0])
                 case .rows: try Tensor.concatenate(values)
                 case .groups(let groups): try WeightPlace.grouped(values, groups: groups)
                 case .columns: try Tensor.concatenate(values, axis: values[0].rank - 1)
@@ -60,7 +66,9 @@ public enum PublishedModel {
     }
 
     private struct Part {
-        enum Kind: Equatable { case whole, rows, groups(Int), columns, expert, expertPart(ExpertPart) }
+        enum Kind: Equatable {
+            case whole, rows, groups(Int), columns, expert, expertPart(ExpertPart), converted(WeightConversion)
+        }
         let value: any WeightMatrix
         let place: Int
         let kind: Kind
