@@ -187,8 +187,8 @@ var targets: [Target] = [
     tests(
         "Quantization",
         [
-            "MartletQuantization", "MartletTraining", "MartletInference", "MartletAdapters", "MartletModels", "MartletNN",
-            "MartletTensor", "MartletFormats", "MartletTokenizers", "MartletJSON", "TinyModels",
+            "MartletQuantization", "MartletTraining", "MartletInference", "MartletAdapters", "MartletModels",
+            "MartletNN", "MartletTensor", "MartletFormats", "MartletTokenizers", "MartletJSON", "TinyModels",
         ],
         exclude: ["Goldens"]),
     tests("NN", ["MartletNN", "MartletTensor", "MartletFormats"], exclude: ["Goldens"]),
