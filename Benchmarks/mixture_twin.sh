@@ -24,12 +24,12 @@ same=(--depth "${DEPTH:-4}" --data shards --resume auto --set evaluate_every=50 
 
 for arch in "qwen3" "qwen3-moe --experts 16 --active 2"; do
     echo "== $arch"
-    "$martlet" plan --depth "${DEPTH:-4}" --vocabulary 2000 --arch $arch | head -2
+    "$martlet" plan --depth "${DEPTH:-4}" --vocabulary 2000 --arch $arch | grep -E "^parameters|of a token"
 done
 python3 - <<'PY'
 import json
 for run in ("dense", "mixture"):
-    tokens, rows = 0, []
+    rows = []
     for line in open(run + "/log.jsonl"):
         record = json.loads(line)
         if record["kind"] == "step": last = record
