@@ -103,7 +103,7 @@ const screens = [
 ];
 
 /** Elements of which a part lies beside the window, or beside a box that does not scroll. */
-const overhanging = (all) => `[...document.querySelectorAll("${all}")].filter((element) => {
+const overhanging = (all, width) => `[...document.querySelectorAll("${all}")].filter((element) => {
   const box = element.getBoundingClientRect();
   if (!box.width || !box.height || getComputedStyle(element).position === "fixed") return false;
   if (element.closest("[hidden], .skip, svg")) return false;
@@ -115,12 +115,12 @@ const overhanging = (all) => `[...document.querySelectorAll("${all}")].filter((e
       if (box.right > outer.right + 1 || box.left < outer.left - 1) return true;
     }
   }
-  return box.right > innerWidth + 1 || box.left < -1;
+  return box.right > ${width} + 1 || box.left < -1;
 }).map((element) => element.tagName + "." + element.className + " " + element.textContent.slice(0, 30)).slice(0, 5)`;
 
 /** On a Chinese page: sentences in English, but for code and what models and people wrote. */
 const english = `[...document.querySelectorAll("main *, .bar *, dialog *")].filter((element) =>
-  !element.closest("code, pre, .mono, blockquote, .markdown, svg, textarea, .output, .texts, .origin, .reply, td, .token, [hidden]")
+  !element.closest("code, pre, .mono, blockquote, .plaintext, .contents, .markdown, svg, textarea, .output, .texts, .origin, .reply, td, .token, [hidden]")
   && [...element.childNodes].some((node) => node.nodeType === 3 && /[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}/.test(node.data)
     && !/[\\u4e00-\\u9fff]/.test(node.data))).map((element) => element.tagName + "." + element.className + " " + element.textContent.slice(0, 60)).slice(0, 5)`;
 
@@ -135,8 +135,10 @@ let wrong = 0;
 
 /** Whether a page that is shown fits; its picture is taken, too, where it has a title. */
 async function look(page, title, all = "main *, .bar *, .side *, .drawer *, dialog *", takes = true) {
-  const wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-  const out = await page.evaluate(overhanging(all));
+  // A phone makes its own innerWidth as wide as a page that overhangs.
+  const width = title.includes("-phone-") ? 390 : 1280;
+  const wide = await page.evaluate(`document.documentElement.scrollWidth - ${width}`);
+  const out = await page.evaluate(overhanging(all, width));
   if (takes) await page.screenshot(join(folder, title + ".png"));
   if (wide > 0 || out.length) { wrong++; console.log(`not ok ${title}: ${wide} px too wide; ${out.join(" | ")}`); }
 }
