@@ -130,7 +130,7 @@ extension EvalCommand {
         if let files {
             model = LocalModel(
                 try LanguageModel(files, precision: harness.exact ? .exactSums : .fast), name: name,
-                fingerprint: files.fingerprint(adapters), addsBeginning: harness.addBosToken)
+                fingerprint: files.fingerprint(adapters.adapters), addsBeginning: harness.addBosToken)
         } else {
             model = try remote(name)
         }

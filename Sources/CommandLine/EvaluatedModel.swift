@@ -29,12 +29,23 @@ struct EvaluatedModelFlags: ParsableArguments {
     func open(_ model: String) throws -> any EvaluationModel {
         guard Self.isURL(model) else {
             let files = try files(model)
-            return LocalModel(try load(files), name: model, fingerprint: files.fingerprint(adapters))
+            return LocalModel(try load(files), name: model, fingerprint: files.fingerprint(adapters.adapters))
         }
         guard !exact, adapters.adapters.isEmpty else {
             throw ValidationError("--exact and --adapter need a model of this machine")
         }
-        var options = RemoteOptions(url: model)
+        return try remote(model, name: name)
+    }
+
+    /// A model beside the one that `--model` and `--adapter` speak of: of this machine, or the only one of a server.
+    func openOther(_ model: String) throws -> any EvaluationModel {
+        guard !Self.isURL(model) else { return try remote(model, name: nil) }
+        let files = try ModelFiles.opened(name: model)
+        return LocalModel(try load(files), name: model, fingerprint: files.fingerprint())
+    }
+
+    private func remote(_ url: String, name: String?) throws -> RemoteModel {
+        var options = RemoteOptions(url: url)
         options.model = name
         options.concurrency = concurrency
         options.timeout = .seconds(timeout)

@@ -59,7 +59,7 @@ struct FeaturesCommand: ParsableCommand {
         do {
             study = try FeatureStudy(
                 loaded, text: text, at: names[0], tokenLimit: tokens, options, keepingIn: work,
-                identity: work == nil ? [:] : files.fingerprint(adapters),
+                identity: work == nil ? [:] : files.fingerprint(adapters.adapters),
                 isCancelled: { interrupted.isRequested }
             ) { name, done, total in line.show("\(name): \(done) of \(total)", isDue: done % 128 == 0) }
         } catch is CancellationError {

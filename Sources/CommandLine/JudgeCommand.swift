@@ -117,9 +117,7 @@ struct JudgeCommand: ParsableCommand {
         let ending = asked.contains { $0.key != $0.turns.first } ? "jsonl" : "json"
         return try ask.map { name in
             let place = ResultFile.sanitized(name)
-            var own = flags
-            (own.name, own.adapters) = (nil, AdapterFlags())
-            let model = try own.open(name)
+            let model = try flags.openOther(name)
             let cache = try AnswerCache(path: "\(out)/asked_\(place).jsonl", identity: model.identity)
             var shown = line
             let answered = try AnsweredQuestions(

@@ -12,7 +12,8 @@ import Musl
 
 extension ModelFiles {
     /// What tells these weights from others without reading them: names, sizes and times of writing of the files.
-    func fingerprint(_ given: AdapterFlags) -> JSONObject {
+    /// - Parameter given: the adapters as they were written, with their strengths.
+    func fingerprint(_ given: [String] = []) -> JSONObject {
         let names = ([path] + adapters.map(\.path)).flatMap { path in
             Folder.isFolder(path) ? Folder.files(path).map { "\(path)/\($0)" } : [path]
         }
@@ -28,7 +29,7 @@ extension ModelFiles {
                         "changed": .integer(Int64(Self.changeTime(file))),
                     ]
                 }),
-            "adapters": .array(given.adapters.map { .string($0) }),
+            "adapters": .array(given.map { .string($0) }),
         ]
     }
 
