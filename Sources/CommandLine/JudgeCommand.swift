@@ -126,6 +126,9 @@ struct JudgeCommand: ParsableCommand {
             line = shown
             line.end()
             for note in model.notes { Terminal.note("martlet: \(name): \(note)") }
+            if answered.isPlain {
+                Terminal.note("martlet: \(name): has no chat template; asked as Question: … Answer:")
+            }
             let file = "\(out)/answers/\(place).\(ending)"
             try answered.write(to: file)
             return file

@@ -110,6 +110,12 @@ import MartletEvaluation
         #expect(long.turns == [["<Write.>", "<Shorter.>"]])
         let read = try JudgedAnswers(files: [scratch.file("m.jsonl")], questions: list)
         #expect(read.answers["m"] == ["81": long.turns[0]])
+        // A base model has no template.
+        let plain = AnsweredQuestions.plain([
+            ChatMessage(role: "user", content: "Write."), ChatMessage(role: "assistant", content: "Long."),
+            ChatMessage(role: "user", content: "Shorter."),
+        ])
+        #expect(plain == "Question: Write.\nAnswer: Long.\nQuestion: Shorter.\nAnswer:" && !long.isPlain)
         let odd = try scratch.write("odd.jsonl", #"{"prompt": "x"}"#)
         #expect(throws: EvaluationError.self) { try JudgedAnswers.questions(odd) }
     }

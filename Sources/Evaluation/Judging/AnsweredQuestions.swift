@@ -10,12 +10,15 @@ import MartletJSON
 /// try answered.write(to: "answers/smollm2.json")
 /// ```
 ///
-/// Replies are greedy. A question of several turns is asked turn by turn, with the model's own answers between them.
+/// Replies are greedy. A question of several turns is asked turn by turn, with the model's own answers between them. A model of
+/// this machine without a chat template, a base model, goes on with `Question:` and `Answer:` in lines of their own.
 public struct AnsweredQuestions: Sendable {
     public let name: String
     public let questions: [JudgedAnswers.Question]
     /// Of each question, one for each turn.
     public let turns: [[String]]
+    /// Whether the model has no chat template.
+    public let isPlain: Bool
 
     /// - Parameters:
     ///   - name: that the answers are told by.
@@ -25,7 +28,8 @@ public struct AnsweredQuestions: Sendable {
         _ questions: [JudgedAnswers.Question], _ model: any EvaluationModel, name: String, maximumTokens: Int = 512,
         cache: AnswerCache? = nil, isCancelled: () -> Bool = { false }, progress: (Int, Int) -> Void = { _, _ in }
     ) throws {
-        let settings = try TaskGeneration(greedy: maximumTokens)
+        let isPlain = (model as? LocalModel).map { $0.chatTemplate == nil } ?? false
+        let settings = try TaskGeneration(greedy: maximumTokens, until: isPlain ? ["\nQuestion:"] : [])
         let total = questions.reduce(0) { $0 + $1.turns.count }
         var turns = [[String]](repeating: [], count: questions.count), done = 0
         for turn in 0..<(questions.map(\.turns.count).max() ?? 0) {
@@ -36,15 +40,24 @@ public struct AnsweredQuestions: Sendable {
                     messages.append(ChatMessage(role: "user", content: text))
                     if index < turn { messages.append(ChatMessage(role: "assistant", content: turns[place][index])) }
                 }
-                return .generate(try model.render(messages, opensReply: true), settings, turn: 0)
+                let prompt = isPlain ? Self.plain(messages) : try model.render(messages, opensReply: true)
+                return .generate(prompt, settings, turn: 0)
             }
             let answers = try model.answers(requests, cache: cache, isCancelled: isCancelled) { count, _ in
                 progress(done + count, total)
             }
             done += asked.count
-            for (place, answer) in zip(asked, answers) { turns[place].append(answer.text) }
+            for (place, answer) in zip(asked, answers) {
+                turns[place].append(isPlain ? String(answer.text.drop(while: \.isWhitespace)) : answer.text)
+            }
         }
-        (self.name, self.questions, self.turns) = (name, questions, turns)
+        (self.name, self.questions, self.turns, self.isPlain) = (name, questions, turns, isPlain)
+    }
+
+    /// A conversation for a base model to go on with.
+    package static func plain(_ messages: [ChatMessage]) -> String {
+        messages.map { ($0.role == "user" ? "Question: " : "Answer: ") + ($0.content ?? "") }
+            .joined(separator: "\n") + "\nAnswer:"
     }
 
     /// Writes AlpacaEval's list, or MT-Bench's lines where the name ends in `.jsonl`.
@@ -69,10 +82,13 @@ public struct AnsweredQuestions: Sendable {
 }
 
 extension TaskGeneration {
-    /// A greedy reply to its end.
-    init(greedy tokens: Int) throws(EvaluationError) {
+    /// A greedy reply to its end, or to one of some texts.
+    init(greedy tokens: Int, until: [String] = []) throws(EvaluationError) {
         try self.init(
-            ["until": [], "max_gen_toks": .integer(Int64(tokens)), "temperature": 0.0, "do_sample": false],
+            [
+                "until": .array(until.map { .string($0) }), "max_gen_toks": .integer(Int64(tokens)), "temperature": 0.0,
+                "do_sample": false,
+            ],
             delimiter: "", task: "judge")
     }
 }

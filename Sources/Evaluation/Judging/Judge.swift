@@ -95,6 +95,15 @@ public struct Judge {
         let settings = try TaskGeneration(greedy: maximumTokens)
         let messages = [ChatMessage(role: "system", content: instruction), ChatMessage(role: "user", content: text)]
         guard !(model is RemoteModel) else { return .generate(try prompt(messages), settings, turn: 0) }
+        if let own = model as? LocalModel, own.chatTemplate == nil {
+            guard takesLikeliest else {
+                throw EvaluationError(
+                    model.name, field: "--judge",
+                    "has no chat template, so it is asked for no judgement in words; choose a chat model, or --likeliest"
+                )
+            }
+            return .generate(instruction + "\n\n" + text + "\n\n[Verdict]\n", settings, turn: 0)
+        }
         // Some templates know no system message.
         if let prompt = try? prompt(messages) { return .generate(prompt, settings, turn: 0) }
         let one = [ChatMessage(role: "user", content: instruction + "\n\n" + text)]
