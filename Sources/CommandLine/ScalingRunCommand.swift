@@ -11,7 +11,9 @@ struct ScalingRunCommand: ParsableCommand {
             Without --budget every size gets --tokens-per-parameter, or --tokens; the largest is left out of the fit, predicted from the \
             others with an interval, trained too, and compared. With --budget (several) every size is trained once for each, \
             and all laws of `martlet scaling fit` follow. With --learning-rates every size is tried with each, and the lowest \
-            loss counts; with --seeds it is trained so often at that rate, and the mean counts. Results are in \
+            loss counts; with --seeds it is trained so often at that rate, and the mean counts. Matrices begin with a deviation \
+            that follows from their width (initialization=cs336, tied_embeddings=false) where --set does not say otherwise: at \
+            widths of tens the usual one leaves models waiting, and seeds apart. Results are in \
             OUT/runs.jsonl, a chart in OUT/scaling.html. The same command goes on where it was stopped.
 
             Examples:

@@ -128,9 +128,14 @@ public struct ScalingSeries {
             let vocabulary = data.tokenizer.vocabularySize
             let usual = try ResolvedOptions(own, vocabularySize: vocabulary)
             // The usual one is rounded, which would give small models other shapes than large ones.
-            if usual.values.first(where: { $0.name == "intermediate_size" })?.isGiven != true {
-                try own.set("intermediate_size", .integer(Int64(max(8, size.width * 8 / 3 / 8 * 8))))
+            func unlessGiven(_ name: String, _ value: JSON) throws {
+                if usual.values.first(where: { $0.name == name })?.isGiven != true { try own.set(name, value) }
             }
+            try unlessGiven("intermediate_size", .integer(Int64(max(8, size.width * 8 / 3 / 8 * 8))))
+            // The usual deviation of 0.02 is made for widths of hundreds. At tens, models wait at the frequencies of tokens
+            // until the signal has grown, some for half of a short training, and seeds differ by a tenth.
+            try unlessGiven("initialization", "cs336")
+            try unlessGiven("tied_embeddings", false)
             let resolved = try ResolvedOptions(own, vocabularySize: vocabulary)
             let spec = try resolved.decoderConfiguration()
             let tables = spec.vocabularySize * spec.hiddenSize * (spec.tiedEmbeddings ? 1 : 2)
