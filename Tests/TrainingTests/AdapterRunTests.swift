@@ -185,7 +185,7 @@ import TinyModels
         #expect(refusal("lora", ["rank_pattern": "v_proj"]).contains("name=number"))
         #expect(refusal("lora", ["adapter_layers": "5-3"]).contains("0-3,7"))
         #expect(refusal("lora", ["adapter_layers": "17"]).contains("17"))
-        #expect(refusal("ia3", [:]).contains("feedforward_modules"))
+        #expect(refusal("ia3", ["feedforward_modules": "down_proj"]).contains("name those too"))
         #expect(refusal("freeze", [:]).contains("trained"))
         #expect(refusal("loftq", [:]).contains("original"))
         #expect(refusal("lora", ["ema": 0.9]).contains("ema"))

@@ -82,7 +82,7 @@ public final class Adapter {
         (linears, tables, replaced, prompt) = (builder.linears, builder.tables, builder.replaced, builder.prompt)
         tensors = builder.tensors
         trainedPrompt = builder.promptParameters
-        (self.configuration, self.base, self.name) = (configuration, base, name)
+        (self.configuration, self.base, self.name) = (builder.configuration, base, name)
     }
 
     // MARK: - On the model

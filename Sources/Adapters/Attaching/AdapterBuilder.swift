@@ -28,9 +28,19 @@ struct AdapterBuilder {
         _ configuration: AdapterConfiguration, _ base: AdapterBase, _ source: any AdapterSource, seed: UInt64,
         original: Decoder?, name: String
     ) throws {
-        (self.configuration, self.base, self.source) = (configuration, base, source)
+        (self.base, self.source) = (base, source)
         (self.seed, self.original, self.name) = (seed, original, name)
         published = base.published
+        var configuration = configuration
+        if configuration.kind == .ia3, case .allLinear = configuration.targets {
+            let (targets, feedForward) = published.scaledModules
+            guard !targets.isEmpty else {
+                throw AdapterError(
+                    .configuration, "the model has no products that ia3 scales by itself: name them as its targets")
+            }
+            (configuration.targets, configuration.feedForwardModules) = (.names(targets), feedForward)
+        }
+        self.configuration = configuration
         matcher = try ModuleNameMatcher(configuration)
     }
 

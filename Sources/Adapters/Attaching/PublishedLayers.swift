@@ -81,6 +81,22 @@ struct PublishedLayers {
         }
     }
 
+    /// What IA³ scales where nobody names it: keys, values, and what goes into the last product of the feed-forward layers (Liu
+    /// et al. 2022, section 3.3). By two names, since GPT-2 calls two products of a layer c_proj.
+    var scaledModules: (targets: [String], feedForward: [String]) {
+        var targets: [String] = [], feedForward: [String] = []
+        for (layer, place) in linears {
+            let isInner = layer.path.hasSuffix(".mlp.down_proj")
+            guard isInner || [".self_attn.k_proj", ".self_attn.v_proj"].contains(where: layer.path.hasSuffix) else {
+                continue
+            }
+            let name = place.module.split(separator: ".").suffix(2).joined(separator: ".")
+            if !targets.contains(name) { targets.append(name) }
+            if isInner, !feedForward.contains(name) { feedForward.append(name) }
+        }
+        return (targets, feedForward)
+    }
+
     private init(
         linears: [(layer: Linear, published: PublishedLayer)], tables: [(layer: Embedding, module: String)],
         others: [(layer: any ModuleLeaf, module: String)]

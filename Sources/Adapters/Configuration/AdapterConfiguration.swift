@@ -37,7 +37,7 @@ public struct AdapterConfiguration: Sendable, Equatable {
         case names([String])
         /// A regular expression that a whole name matches.
         case expression(String)
-        /// Every product but the output projection.
+        /// Every product but the output projection; of IA³ keys, values and what goes into the feed-forward's last product.
         case allLinear
 
         /// As it is written: "all-linear", "q_proj,v_proj", or an expression, which has one of `* ( [ \ |`.

@@ -55,11 +55,10 @@ public struct AdapterOptions: Sendable, Equatable {
         result.targets = AdapterConfiguration.Targets(targets)
         if method == .ia3 {
             result.feedForwardModules = Self.names(feedForward)
-            if targets == "all-linear" {
+            guard targets != "all-linear" || result.feedForwardModules.isEmpty else {
                 throw AdapterError(
                     .configuration,
-                    "ia3 scales keys, values and inputs of the feed-forward: name them, as targets=k_proj,v_proj,down_proj and "
-                        + "feedforward_modules=down_proj")
+                    "feedforward_modules are targets: name those too, as targets=k_proj,v_proj,down_proj")
             }
         }
         if let tokens {
@@ -166,7 +165,8 @@ extension OptionPart {
             .option(
                 "targets", \.adapter.targets, .text,
                 "Modules with an adapter, by the names of the model's files: all-linear, names with commas, or a regular "
-                    + "expression.", shown: true, others: "lora_target target_modules lora_target_modules keys",
+                    + "expression. Of ia3, all-linear is keys, values and what the feed-forward's last product takes.",
+                shown: true, others: "lora_target target_modules lora_target_modules keys",
                 default: .value("all-linear")),
             .option(
                 "adapter_layers", optional: \.adapter.layers, .text, "Only these layers, as 0-3,7, or as last 4.",

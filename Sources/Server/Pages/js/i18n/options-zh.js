@@ -128,7 +128,7 @@ export const sentences = {
   "Rank of LoRA and its like.": "LoRA 及同类适配器的秩。",
   "What LoRA's part is multiplied by, divided by the rank.": "LoRA 部分乘以它除以秩。",
   "Share of an adapter's input that is dropped.": "适配器输入随机丢弃的比例。",
-  "Modules with an adapter, by the names of the model's files: all-linear, names with commas, or a regular expression.": "哪些模块有适配器，用模型文件中的名字：all-linear、逗号分隔的名字，或正则表达式。",
+  "Modules with an adapter, by the names of the model's files: all-linear, names with commas, or a regular expression. Of ia3, all-linear is keys, values and what the feed-forward's last product takes.": "哪些模块有适配器，用模型文件中的名字：all-linear、逗号分隔的名字，或正则表达式。对 ia3，all-linear 指键、值和前馈层最后一个乘积的输入。",
   "Only these layers, as 0-3,7, or as last 4.": "只用这些层，例如 0-3,7 或 last 4。",
   "Other ranks of some modules, as v_proj=8.": "某些模块用别的秩，例如 v_proj=8。",
   "Other alphas of some modules, as v_proj=16.": "某些模块用别的 alpha，例如 v_proj=16。",
