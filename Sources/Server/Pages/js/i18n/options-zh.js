@@ -248,7 +248,7 @@ export const sentences = {
   "Randomness": "随机性", "Model": "模型", "Checkpoints and log": "检查点和日志", "Adapter": "适配器", "Base": "基座", "Loss": "损失",
   "Method": "方法", "Texts": "文字", "Rows": "行", "Computing": "计算", "Tools": "工具", "Run": "训练",
 
-  "no mixture": "没有混合专家", "no generator": "没有生成器", "no selection bias": "没有选择偏置", "no modules": "没有模块", "nothing is dropped": "都不丢", "no latent attention": "没有潜在注意力", "no middle to fill in": "没有要填写的中间部分", "no spans": "没有片段", "nothing is masked": "都不遮住",
+  "no recurrent layers": "没有循环层", "no such layers": "没有这样的层", "no mixture": "没有混合专家", "no generator": "没有生成器", "no selection bias": "没有选择偏置", "no modules": "没有模块", "nothing is dropped": "都不丢", "no latent attention": "没有潜在注意力", "no middle to fill in": "没有要填写的中间部分", "no spans": "没有片段", "nothing is masked": "都不遮住",
   "none": "无", "no early stop": "不提前停止", "what was learnt before is to stay": "以前学到的要保留",
   "a tenth of the default of the optimizer": "优化器默认值的十分之一", "a hundredth of the default of the optimizer": "优化器默认值的百分之一",
   "a six-hundredth of the default of the optimizer": "优化器默认值的六百分之一", "0.02, up to 0.1 where there are few": "0.02，数据少时到 0.1",
