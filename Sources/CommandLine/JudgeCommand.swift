@@ -156,7 +156,9 @@ struct JudgeCommand: ParsableCommand {
                 let pair = against == first ? (second, first) : (first, second)
                 var shown = line
                 let found = try judging.compare(data, pair.0, pair.1, isCancelled: isCancelled) {
-                    shown.show("\(pair.0) against \(pair.1): \($0) of \($1) judgements", isDue: $0 % 16 == 0)
+                    shown.show(
+                        "\(pair.0) against \(pair.1): \($0) of \($1) judgements",
+                        isDue: $0 == $1 || ($0 > 0 && $0 % 16 == 0))
                 }
                 line = shown
                 line.end()
@@ -219,7 +221,7 @@ struct JudgeCommand: ParsableCommand {
         for model in data.models {
             var shown = line
             let found = try judging.rate(data, model, isCancelled: isCancelled) {
-                shown.show("\(model): \($0) of \($1) judgements", isDue: $0 % 16 == 0)
+                shown.show("\(model): \($0) of \($1) judgements", isDue: $0 == $1 || ($0 > 0 && $0 % 16 == 0))
             }
             line = shown
             line.end()
@@ -234,7 +236,8 @@ struct JudgeCommand: ParsableCommand {
                 "rated": .integer(Int64(ratings.count)), "no_rating": .integer(Int64(nonsense)),
             ])
             if !json {
-                let shownMean = ratings.isEmpty ? "no rating" : "\(Terminal.fixed(mean, 2)) of \(ratings.count) answers"
+                let shownMean =
+                    ratings.isEmpty ? "no rating" : "mean rating \(Terminal.fixed(mean, 2)) of \(ratings.count) answers"
                 Terminal.show("\(model.printable): \(shownMean)\n")
             }
             if nonsense > 0 { Terminal.note("martlet: \(model): \(nonsense) replies were no rating, left out") }

@@ -156,7 +156,11 @@ struct TrainingDisplay {
             return Terminal.note("done: martlet embed \(trainer.run) --text \"A text\"")
         }
         if trainer.options.command == .classification {
-            return Terminal.note("done: martlet classify \(trainer.run) \"A text\"")
+            let isReranker = trainer.options.classification.task == .score
+            return Terminal.note(
+                isReranker
+                    ? "done: martlet rerank \(trainer.run) \"A question\" --text \"A text\" --text \"Another\""
+                    : "done: martlet classify \(trainer.run) \"A text\"")
         }
         // A reward model scores and does not speak.
         if trainer.options.command == .rewardModel {

@@ -4,16 +4,17 @@ import MartletJSON
 /// Finds texts and their labels in records, by the names that data sets give their columns.
 struct LabelShape {
     static let wanted =
-        "a row has a text (also sentence, content, review, premise and hypothesis, …) and a label (also class, category, "
+        "a row has a text (also sentence, content, review, premise and hypothesis, query and document, …) and a label (also class, category, "
         + "sentiment, score, …), or tokens and tags of equal number; other names are told with "
         + "--map text=…,pair=…,label=… or --map tokens=…,tags=…"
 
     private static let texts = [
         "text", "sentence", "content", "review", "comment", "sentence1", "text1", "premise", "question1", "question",
-        "prompt", "title", "messages",
+        "query", "prompt", "title", "messages",
     ]
     private static let pairs = [
         "text_pair", "pair", "sentence2", "text2", "hypothesis", "question2", "completion", "answer", "response",
+        "passage", "document",
     ]
     private static let labels = [
         "label", "labels", "class", "category", "sentiment", "target", "intent", "topic", "score", "rating", "stars",
