@@ -45,7 +45,7 @@ struct MistakenVerb: CustomStringConvertible {
         self.group = group
         var known = group == nil ? Self.otherNames[word.lowercased()] : nil
         // The name of a model in the place of what is to be done with it.
-        if group == nil, (try? ModelLocator.locate(word)) != nil { known = "run \(word.shown(limit: 60))" }
+        if group == nil, (try? ModelLocator.locate(word)) != nil { known = "run \(word.shown(limit: 400))" }
         meant = known ?? Spelling.nearest(to: word, among: configuration.subcommands.flatMap(Self.names))
     }
 

@@ -41,7 +41,7 @@ struct UsageSentence {
                 return "Unknown option '\(name)'. Did you mean '\(flag)'? `\(help)` has examples"
             }
         }
-        if message.hasPrefix("Missing value for '--"), let option = message.components(between: "'", and: " ") {
+        if let option = message.components(between: "Missing value for '", and: " "), option.hasPrefix("--") {
             return "\(message) (one that begins with - is written \(option)=VALUE); `\(help)` has examples"
         }
         return "\(message)\(expected)\(message.hasSuffix("?") ? "" : ";") `\(help)` has examples"

@@ -106,6 +106,8 @@ import Glibc
         try write("empty.jsonl", "")
         try program.expect(1, ["sft", model, "--data", "empty.jsonl", "--out", "run"], ["empty.jsonl"])
         try write("broken.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"\n")
-        try program.expect(1, ["sft", model, "--data", "broken.jsonl", "--out", "run"], ["broken.jsonl", "2"])
+        let result = try program.run("sft", model, "--data", "broken.jsonl", "--out", "run")
+        #expect(result.code == 1 && result.error.contains("broken.jsonl: line 2"), "\(result)")
+        #expect(result.error.contains("--on-bad-record skip"))
     }
 }
