@@ -36,6 +36,7 @@ IN = {
     "Sources/Models/EncoderDecoder/EncoderDecoder.swift": {"spec": "EncoderDecoderConfiguration"},
     "Sources/Models/Encoder/SentencePairModel.swift": {"segments": "[Int32]"},
     "Sources/NN/Adapters/AdapterSet.swift": {"adapter": "LowRankAdapter"},
+    "Sources/Evaluation/Judging/AnsweredQuestions.swift": {"model": "LocalModel"},
     "Sources/NN/Adapters/LowRankAdapter.swift": {"model": "Decoder"},
     "Sources/NN/Optimizers/WeightAverage.swift": {"evaluate": "() throws -> Float"},
     "Sources/NN/Tree/ModuleTree.swift": {"model": "Decoder"},

@@ -174,7 +174,8 @@ import Musl
             #expect(said(command, ["targets": "q_proj"]).contains("\"q_proj\""))
         }
         #expect(said(.classification, ["ema": 0.9]).contains("ema"))
-        #expect(said(.classification, ["adapter": "ia3"]).contains("targets="))
+        // What ia3 scales is chosen by the layers.
+        #expect(said(.classification, ["adapter": "ia3"]).isEmpty)
         // An adapter of vectors has no head.
         try trainer(folder + "/emb", folder, options(.embedding, paired, ["steps": 1])).train { _ in }
         let from: [String: JSON] = ["adapter": "none", "adapter_from": .string(folder + "/emb")]
