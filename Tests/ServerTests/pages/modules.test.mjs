@@ -159,6 +159,7 @@ const { ticks, logTicks, thin } = await load("chart.js");
 test("axes have few round marks and charts lose no spike", () => {
   assert.deepEqual(ticks(0, 10, 5), [0, 2, 4, 6, 8, 10]);
   assert.deepEqual(ticks(0.12, 0.18, 3), [0.12, 0.14, 0.16, 0.18]);
+  assert.deepEqual(ticks(0, 2, 5, 1), [0, 1, 2]);
   assert.ok(ticks(0.5, 0.5 + 1.2e-16, 4).length < 20, "a range finer than numbers are");
   assert.ok(logTicks(0.01, 1000).every((value) => Math.abs(Math.log10(value) % 1) < 1e-9));
   const points = Array.from({ length: 10_000 }, (_, index) => [index, index === 4321 ? 99 : index % 3]);

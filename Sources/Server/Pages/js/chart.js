@@ -10,10 +10,10 @@ function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Round numbers that cover low ... high, about `count` of them. */
-export function ticks(low, high, count = 5) {
+/** Round numbers that cover low ... high, about `count` of them; at least `least` apart. */
+export function ticks(low, high, count = 5, least = 0) {
   if (!(high > low)) return [low];
-  const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = Math.max((high - low) / count, least), power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
   const out = [];
   // Counted, not added up: where the range is finer than numbers are, adding the step changes nothing.
@@ -84,7 +84,9 @@ export function lineChart(target, { title, series, log = false, height = 256, xN
     svg("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
     svg("text", { class: "tick", x: left - 7, y: y(value) + 4, "text-anchor": "end" }, significant(value)),
   ]);
-  const marks = ticks(x0, x1, 5).map((value) =>
+  // There is no half of a layer or a step.
+  const isWhole = all.every((point) => Number.isInteger(point[0]));
+  const marks = ticks(x0, x1, 5, isWhole ? 1 : 0).map((value) =>
     svg("text", { class: "tick", x: x(value), y: height - 28, "text-anchor": "middle" }, significant(value)));
   const middle = (top + height - bottom) / 2;
   const names = [

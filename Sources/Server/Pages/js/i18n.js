@@ -26,9 +26,10 @@ export function setLanguage(tag) {
 }
 
 const locale = language === "zh" ? "zh-CN" : "en";
+/** What rounds to nothing has no sign. */
 export const number = (value, digits = 0) =>
   value === null || value === undefined || !Number.isFinite(value) ? "–"
-    : value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    : value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" });
 /** Four significant digits, in powers of ten where it is very small or large. */
 export const significant = (value) =>
   value === null || value === undefined || !Number.isFinite(value) ? "–"

@@ -58,7 +58,7 @@ export const zh = {
   "norms": "残差长度", "norms.hint": "每个位置携带的向量逐层的长度。",
   "embedding": "嵌入", "next": "下一个词元", "next.hint": "最后一个词元之后会是什么，正如采样器所见。",
   "kept": "保留 {n} 个词元", "changed.from": "所有头都打开时：{token} {share}",
-  "experts": "专家", "experts.hint": "每一层的每个专家处理这段文字中的多少个词元。颜色越深越多。",
+  "experts": "专家", "experts.hint": "每一层的每个专家处理这段文字中的多少个词元。颜色越浓越多。",
   "experts.choose": "指向一格，查看它处理的词元。", "experts.largest": "最大 / 平均",
   "experts.at": "第 {layer} 层，专家 {expert}：{n} 个词元，占该层的 {share}：",
   "patch": "激活修补", "patch.hint": "逐层、逐词元地把第一段文字的一个激活放进第二段文字：第一段文字的答案恢复了多少。两段文字的词元数必须相同。",

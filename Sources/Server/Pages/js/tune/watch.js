@@ -28,7 +28,8 @@ export function watchCard(onchange) {
   }
 
   function show(next) {
-    if (next !== name) { name = next; log = {}; run = null; replace(figures); }
+    // Nothing of another run stands under this one's name until it has answered.
+    if (next !== name) { name = next; log = {}; run = null; replace(figures); box.hidden = true; }
     clearTimeout(timer);
     poll();
   }
