@@ -152,7 +152,7 @@ struct ExtractAdapterCommand: ParsableCommand {
         let one = try before.checkpoint.publishedDecoder(), other = try after.checkpoint.publishedDecoder()
         var line = StatusLine()
         let extraction = try AdapterExtraction(base: one, tuned: other, rank: rank) { done, total in
-            line.show("\(done) of \(total) matrices", isDue: true)
+            line.show("\(done) of \(total) matrices", done, of: total)
         }
         line.end()
         var stored = extraction.adapter

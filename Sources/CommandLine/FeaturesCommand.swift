@@ -61,7 +61,7 @@ struct FeaturesCommand: ParsableCommand {
                 loaded, text: text, at: names[0], tokenLimit: tokens, options, keepingIn: work,
                 identity: work == nil ? [:] : files.fingerprint(adapters.adapters),
                 isCancelled: { interrupted.isRequested }
-            ) { name, done, total in line.show("\(name): \(done) of \(total)", isDue: done % 128 == 0) }
+            ) { name, done, total in line.show("\(name): \(done) of \(total)", done, of: total) }
         } catch is CancellationError {
             line.end()
             Terminal.note(

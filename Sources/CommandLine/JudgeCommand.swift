@@ -122,7 +122,7 @@ struct JudgeCommand: ParsableCommand {
             var shown = line
             let answered = try AnsweredQuestions(
                 asked, model, name: name, maximumTokens: answerTokens, cache: cache, isCancelled: isCancelled
-            ) { shown.show("\(name): \($0) of \($1) answers", isDue: true) }
+            ) { shown.show("\(name): \($0) of \($1) answers", $0, of: $1) }
             line = shown
             line.end()
             for note in model.notes { Terminal.note("martlet: \(name): \(note)") }
@@ -156,9 +156,7 @@ struct JudgeCommand: ParsableCommand {
                 let pair = against == first ? (second, first) : (first, second)
                 var shown = line
                 let found = try judging.compare(data, pair.0, pair.1, isCancelled: isCancelled) {
-                    shown.show(
-                        "\(pair.0) against \(pair.1): \($0) of \($1) judgements",
-                        isDue: $0 == $1 || ($0 > 0 && $0 % 16 == 0))
+                    shown.show("\(pair.0) against \(pair.1): \($0) of \($1) judgements", $0, of: $1)
                 }
                 line = shown
                 line.end()
@@ -221,7 +219,7 @@ struct JudgeCommand: ParsableCommand {
         for model in data.models {
             var shown = line
             let found = try judging.rate(data, model, isCancelled: isCancelled) {
-                shown.show("\(model): \($0) of \($1) judgements", isDue: $0 == $1 || ($0 > 0 && $0 % 16 == 0))
+                shown.show("\(model): \($0) of \($1) judgements", $0, of: $1)
             }
             line = shown
             line.end()

@@ -44,7 +44,7 @@ struct LensCommand: ParsableCommand {
         let lens: TunedLens
         do {
             lens = try TunedLens(loaded, tokens: ids, options, isCancelled: { interrupted.isRequested }) {
-                line.show("\($0) of \($1) steps", isDue: true)
+                line.show("\($0) of \($1) steps", $0, of: $1)
             }
         } catch is CancellationError {
             line.end()

@@ -60,7 +60,7 @@ struct NeuronsCommand: ParsableCommand {
                 }
                 found = try search.telling(
                     kinds[0], from: kinds[1], count: count, isCancelled: { interrupted.isRequested }
-                ) { line.show("\($0) of \($1) texts", isDue: true) }
+                ) { line.show("\($0) of \($1) texts", $0, of: $1) }
             } else {
                 found = try neuron.map { name in
                     let parts = name.split(separator: ".").map { Int($0) }
@@ -74,7 +74,7 @@ struct NeuronsCommand: ParsableCommand {
                 let ids = Array(
                     try loaded.tokenizer.encode(TextFile.read(data), addSpecialTokens: false).prefix(tokens))
                 found = try search.examples(of: found, in: ids, isCancelled: { interrupted.isRequested }) {
-                    line.show("\($0) of \($1) tokens", isDue: true)
+                    line.show("\($0) of \($1) tokens", $0, of: $1)
                 }
             }
         } catch is CancellationError {

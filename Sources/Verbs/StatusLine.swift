@@ -16,6 +16,8 @@ import Musl
 /// resized. Notes go above it.
 package struct StatusLine {
     private var shown: Double
+    /// Of what was shown last with a count, how many tenths were done.
+    private var tenths = -1
 
     /// - Parameter shown: when the line was shown last, in seconds; a time long before 0 shows the first text at once.
     package init(shown: Double = 0) { self.shown = shown }
@@ -23,6 +25,13 @@ package struct StatusLine {
     /// - Parameter isDue: whether the text deserves its own line if lines cannot be overwritten.
     package mutating func show(_ text: String, isDue: Bool) {
         if Terminal.errorIsTerminal { StatusBoard.show(text) } else if isDue { Terminal.note(text) }
+    }
+
+    /// Shows how far something is: each time on a terminal, for every tenth elsewhere.
+    package mutating func show(_ text: String, _ done: Int, of total: Int) {
+        let now = total > 0 ? Int(10 * Double(done) / Double(total)) : 0
+        show(text, isDue: now != tenths)
+        tenths = now
     }
 
     /// Shows the text unless it is too soon: ten times a second on a terminal, every ten seconds elsewhere.
