@@ -2,7 +2,7 @@ import MartletTensor
 
 /// W[o, i] = scale[b] · levels[code]: codes of four bits that stand for 16 numbers, and a scale for each run of neighbouring
 /// weights of the flattened matrix. NF4 and FP4 of bitsandbytes (Dettmers et al. 2023, QLoRA).
-public struct CodebookMatrix: WeightMatrix {
+public struct CodebookMatrix: DecodedMatrix {
     public let shape: Shape
     public let storedType: String
     /// uint8, two codes a byte, the first in the upper half.
@@ -38,8 +38,6 @@ public struct CodebookMatrix: WeightMatrix {
         self.parameters = parameters
     }
 
-    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
-    public var dense: Tensor? { nil }
     public var storedTensors: [Tensor] { [codes] + parameters }
 
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
@@ -65,23 +63,15 @@ public struct CodebookMatrix: WeightMatrix {
 
     private static func largestDivisor(of a: Int, and b: Int) -> Int { b == 0 ? a : largestDivisor(of: b, and: a % b) }
 
-    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
-        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
-            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
-        }
+    func decode(_ rows: DecodedRows) {
         let inputs = shape[1]
-        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
-            nonisolated(unsafe) let output = target.bindMemory(to: Float.self)
-            codes.forEachHostRun { bytes in
-                nonisolated(unsafe) let bytes = bytes
-                Fused.forRows(rows.count, width: inputs) { range in
-                    for row in range {
-                        for input in 0..<inputs {
-                            let index = (rows.lowerBound + row) * inputs + input
-                            let byte = bytes[index / 2], code = index % 2 == 0 ? byte >> 4 : byte & 15
-                            output[row * inputs + input] = levels[Int(code)] * scales[index / runLength]
-                        }
-                    }
+        codes.forEachHostRun { bytes in
+            nonisolated(unsafe) let bytes = bytes
+            rows.each { row, numbers in
+                for input in numbers.indices {
+                    let index = row * inputs + input
+                    let byte = bytes[index / 2], code = index % 2 == 0 ? byte >> 4 : byte & 15
+                    numbers[input] = levels[Int(code)] * scales[index / runLength]
                 }
             }
         }

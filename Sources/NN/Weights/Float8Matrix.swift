@@ -2,7 +2,7 @@ import MartletTensor
 
 /// W[o, i] = scale · float8: 8-bit floating point numbers with one scale, one for each output, or one for each block.
 /// Source: Micikevicius et al. 2022, FP8 Formats for Deep Learning.
-public struct Float8Matrix: WeightMatrix {
+public struct Float8Matrix: DecodedMatrix {
     public enum Format: String, Sendable {
         /// Four bits of exponent, three of fraction; no infinities, largest 448.
         case e4m3 = "F8_E4M3"
@@ -88,28 +88,16 @@ public struct Float8Matrix: WeightMatrix {
     }
 
     public var storedType: String { format.rawValue }
-    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
-    public var dense: Tensor? { nil }
     public var storedTensors: [Tensor] { [codes] + parameters }
 
-    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
-        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
-            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
-        }
+    func decode(_ rows: DecodedRows) {
         let inputs = shape[1]
-        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
-            nonisolated(unsafe) let output = target.bindMemory(to: Float.self)
-            codes.forEachHostRun { bytes in
-                nonisolated(unsafe) let bytes = bytes
-                Fused.forRows(rows.count, width: inputs) { range in
-                    for row in range {
-                        let source = (rows.lowerBound + row) * inputs
-                        let line = (rows.lowerBound + row) / block.outputs * scaleShape.inputs
-                        for input in 0..<inputs {
-                            let scale = scales[line + input / block.inputs]
-                            output[row * inputs + input] = values[Int(bytes[source + input])] * scale
-                        }
-                    }
+        codes.forEachHostRun { bytes in
+            nonisolated(unsafe) let bytes = bytes
+            rows.each { row, numbers in
+                let line = row / block.outputs * scaleShape.inputs
+                for input in numbers.indices {
+                    numbers[input] = values[Int(bytes[row * inputs + input])] * scales[line + input / block.inputs]
                 }
             }
         }
@@ -117,7 +105,8 @@ public struct Float8Matrix: WeightMatrix {
 
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
         let inputs = shape[1]
-        guard !exact, block.inputs >= 16 || scaleShape.inputs == 1 else {
+        // The kernels multiply scales with 2⁸⁸.
+        guard !exact, block.inputs >= 16 || scaleShape.inputs == 1, scales.allSatisfy({ abs($0) < 0x1p40 }) else {
             return try PackedMatrix(float32Matrix(), exact: true)
         }
         var packed: PackedMatrix?

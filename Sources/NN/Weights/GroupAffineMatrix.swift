@@ -5,7 +5,7 @@ import MartletTensor
 ///
 /// The codes stay in the file's tensors. For inference they are packed at their own width: as Q4_0, Q5_0 or Q8_0 where the
 /// zero lies in the middle, else beside their zeros, so that every number is exactly what is stored.
-public struct GroupAffineMatrix: WeightMatrix {
+public struct GroupAffineMatrix: DecodedMatrix {
     public let shape: Shape
     public let storedType: String
     public let codes: PackedCodes
@@ -60,28 +60,15 @@ public struct GroupAffineMatrix: WeightMatrix {
             ? nil : (0..<Int32(inputs)).sorted { (groupOfInput[Int($0)], $0) < (groupOfInput[Int($1)], $1) }
     }
 
-    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
-    public var dense: Tensor? { nil }
     public var storedTensors: [Tensor] { [codes.tensor] + parameters }
 
-    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
-        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
-            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
-        }
-        let inputs = shape[1]
-        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
-            let values = target.bindMemory(to: Float.self)
-            nonisolated(unsafe) let output = values
-            codes.read { code in
-                Fused.forRows(rows.count, width: inputs) { range in
-                    for row in range {
-                        let first = (rows.lowerBound + row) * groups
-                        for input in 0..<inputs {
-                            let group = first + Int(groupOfInput[input])
-                            let difference = code(rows.lowerBound + row, input) - Int(zeros[group])
-                            output[row * inputs + input] = scales[group] * Float(difference)
-                        }
-                    }
+    func decode(_ rows: DecodedRows) {
+        codes.read { code in
+            rows.each { row, numbers in
+                let first = row * groups
+                for input in numbers.indices {
+                    let group = first + Int(groupOfInput[input])
+                    numbers[input] = scales[group] * Float(code(row, input) - Int(zeros[group]))
                 }
             }
         }

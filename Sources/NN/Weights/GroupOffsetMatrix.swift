@@ -7,16 +7,17 @@ import MartletTensor
 /// fit half precision and codes have up to four bits. Else they are packed as Q4_0, Q5_0 or Q8_0, centred on the middle of
 /// the codes (those of up to four bits beside scales in float32 where half precision does not hold them), and the offsets
 /// are a second, small product: with the sums of the inputs of each group.
-public struct GroupOffsetMatrix: WeightMatrix {
+public struct GroupOffsetMatrix: OffsetCodes {
     public let shape: Shape
     public let storedType: String
     public let codes: PackedCodes
     /// `[out, groups]`
-    private let scales: [Float]
-    private let offsets: [Float]
+    let scales: [Float]
+    let offsets: [Float]
     private let groupSize: Int
-    private let parameters: [Tensor]
-    private var groups: Int { shape[1] / groupSize }
+    let parameters: [Tensor]
+    /// Of an output.
+    private let groups: Int
 
     /// - Parameters:
     ///   - scales: `[out, groups]`.
@@ -37,43 +38,18 @@ public struct GroupOffsetMatrix: WeightMatrix {
                 "\(scales.count) scales and \(offsets.count) offsets for \(outputs) × \(inputs) codes in groups of \(groupSize)"
             )
         }
-        guard scales.allSatisfy(\.isFinite), offsets.allSatisfy(\.isFinite) else {
-            throw TensorError(.argument, "groups", "a scale or an offset is no finite number")
-        }
+        try Self.check(scales, offsets)
         shape = [outputs, inputs]
         self.storedType = storedType
         self.codes = codes
         self.scales = scales
         self.offsets = offsets
         self.groupSize = groupSize
+        groups = inputs / groupSize
         self.parameters = parameters
     }
 
-    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
-    public var dense: Tensor? { nil }
-    public var storedTensors: [Tensor] { [codes.tensor] + parameters }
-
-    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
-        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
-            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
-        }
-        let inputs = shape[1], groups = groups
-        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
-            nonisolated(unsafe) let output = target.bindMemory(to: Float.self)
-            codes.read { code in
-                Fused.forRows(rows.count, width: inputs) { range in
-                    for row in range {
-                        let first = (rows.lowerBound + row) * groups
-                        for input in 0..<inputs {
-                            let group = first + input / groupSize
-                            output[row * inputs + input] =
-                                scales[group] * Float(code(rows.lowerBound + row, input)) + offsets[group]
-                        }
-                    }
-                }
-            }
-        }
-    }
+    func group(_ output: Int, _ input: Int) -> Int { output * groups + input / groupSize }
 
     /// The matrix as Q4_1 blocks; nil where they do not hold it exactly.
     public func exactBlocks() throws(TensorError) -> Tensor? {

@@ -6,13 +6,13 @@ import MartletTensor
 /// Where G is a whole number of rows of the matrix, every (G / in)-th output has the same scale for an input. For products
 /// the rows are packed in that order, their codes at their own width as Q4_0 or Q8_0, and each part of the rows is multiplied
 /// with inputs that are scaled for it (`PackedMatrix.InputScales`): the same sums, no number of the matrix is made.
-public struct OutputGroupMatrix: WeightMatrix {
+public struct OutputGroupMatrix: OffsetCodes {
     public let shape: Shape
     public let storedType: String
     public let codes: PackedCodes
-    private let scales: [Float]
-    private let offsets: [Float]
-    private let parameters: [Tensor]
+    let scales: [Float]
+    let offsets: [Float]
+    let parameters: [Tensor]
 
     /// - Parameters:
     ///   - scales: one for each group.
@@ -28,9 +28,7 @@ public struct OutputGroupMatrix: WeightMatrix {
                 .shape, "groups",
                 "\(scales.count) scales and \(offsets.count) offsets for \(codes.outputs) × \(codes.inputs) codes")
         }
-        guard scales.allSatisfy(\.isFinite), offsets.allSatisfy(\.isFinite) else {
-            throw TensorError(.argument, "groups", "a scale or an offset is no finite number")
-        }
+        try Self.check(scales, offsets)
         shape = [codes.outputs, codes.inputs]
         self.storedType = storedType
         self.codes = codes
@@ -39,30 +37,7 @@ public struct OutputGroupMatrix: WeightMatrix {
         self.parameters = parameters
     }
 
-    public var byteCount: Int { storedTensors.reduce(0) { $0 + ($1.dtype.byteCount(of: $1.elementCount) ?? 0) } }
-    public var dense: Tensor? { nil }
-    public var storedTensors: [Tensor] { [codes.tensor] + parameters }
-
-    public func float32Rows(_ rows: Range<Int>) throws(TensorError) -> Tensor {
-        guard rows.lowerBound >= 0, rows.upperBound <= shape[0] else {
-            throw TensorError(.shape, "float32Rows", "rows \(rows) do not lie in \(shape)")
-        }
-        let inputs = shape[1], groups = scales.count
-        return Tensor(filling: [rows.count, inputs], dtype: .float32) { target in
-            nonisolated(unsafe) let output = target.bindMemory(to: Float.self)
-            codes.read { code in
-                Fused.forRows(rows.count, width: inputs) { range in
-                    for row in range {
-                        for input in 0..<inputs {
-                            let group = ((rows.lowerBound + row) * inputs + input) % groups
-                            output[row * inputs + input] =
-                                scales[group] * Float(code(rows.lowerBound + row, input)) + offsets[group]
-                        }
-                    }
-                }
-            }
-        }
-    }
+    func group(_ output: Int, _ input: Int) -> Int { (output * shape[1] + input) % scales.count }
 
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
         let outputs = shape[0], inputs = shape[1], groups = scales.count, parts = groups / inputs
