@@ -110,13 +110,16 @@ import TinyModels
         }
     }
 
-    /// What a layer ends with is not computed a second time, and no bit depends on it.
-    @Test(arguments: ["lora", "dora"]) func layersComputedAgainLearnTheSame(_ method: String) throws {
+    /// What a layer ends with is not computed a second time, and no bit depends on it, nor on what adapters drop.
+    @Test(arguments: ["lora", "dora"], [0, 0.25])
+    func layersComputedAgainLearnTheSame(_ method: String, _ dropout: Double) throws {
         let (folder, data) = try prepared("again-\(method)")
         var ends: [[[Float]]] = []
         for recompute in ["none", "layers"] {
             let (trainer, model) = try trainer(
-                folder, data, options(method, ["recompute": .string(recompute), "steps": 3]), run: recompute)
+                folder, data,
+                options(method, ["recompute": .string(recompute), "steps": 3, "adapter_dropout": .number(dropout)]),
+                run: recompute)
             try trainer.train { _ in }
             ends.append(try #require(model.adapter).parameters.map { try $0.tensor.detach().toArray() })
         }
@@ -183,6 +186,10 @@ import TinyModels
         }
         #expect(refusal("lora", ["targets": "q_prj"]).contains("q_proj"))
         #expect(refusal("lora", ["rank_pattern": "v_proj"]).contains("name=number"))
+        for rank in ["1e30", "2.5", "70000"] {
+            #expect(
+                refusal("lora", ["rank_pattern": .string("v_proj=\(rank)")]).contains("no whole number in 1...65536"))
+        }
         #expect(refusal("lora", ["adapter_layers": "5-3"]).contains("0-3,7"))
         #expect(refusal("lora", ["adapter_layers": "17"]).contains("17"))
         #expect(refusal("ia3", ["feedforward_modules": "down_proj"]).contains("name those too"))

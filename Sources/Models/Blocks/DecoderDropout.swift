@@ -15,6 +15,8 @@ public struct DecoderDropout: Sendable, Equatable {
     public var firstToken: Int
     /// α of NEFTune (Jain et al. 2023): each number of an embedding gets U(−1, 1) · α / √(tokens of its sequence · width).
     public var embeddingNoise = 0.0
+    /// Whether adapters drop as well; nil: where gradients are noted when the pass begins.
+    public var dropsAdapters: Bool?
 
     public init(
         probability: Double, attentionProbability: Double = 0, seed: UInt64, step: Int, firstToken: Int = 0

@@ -117,7 +117,11 @@ final class PassContext {
         adapters = RowAdapters(
             zip(named, pass.adapters).compactMap { rows, set in set.map { (rows, $0) } }
                 .sorted { $0.0.lowerBound < $1.0.lowerBound },
-            draw: pass.dropout.map { AdapterDraw(seed: $0.seed, step: $0.step, firstToken: $0.firstToken) })
+            draw: pass.dropout.flatMap {
+                // Asked here and not where it is drawn: layers that are computed again are computed without gradients first.
+                $0.dropsAdapters ?? isGradientEnabled
+                    ? AdapterDraw(seed: $0.seed, step: $0.step, firstToken: $0.firstToken) : nil
+            })
         guard pass.masks.isEmpty || pass.masks.count == named.count else {
             throw TensorError(
                 .argument, "decoder", "\(pass.masks.count) masks do not fit \(named.count) sequences")

@@ -72,7 +72,7 @@ public final class LowRankAdapter: LinearAdapter {
     }
 
     public func term(_ draw: AdapterDraw?) throws -> LowRankTerm? {
-        guard dropout == 0 || draw == nil || !isGradientEnabled else { return nil }
+        guard dropout == 0 || draw == nil else { return nil }
         let (down, up) = try whole()
         return LowRankTerm(down: down, up: try part.rows(of: up), scale: scale)
     }
@@ -105,7 +105,7 @@ public final class LowRankAdapter: LinearAdapter {
     /// s · (x Aᵀ) Bᵀ, `[tokens, out]`.
     func update(_ x: Tensor, _ draw: AdapterDraw?) throws -> Tensor {
         var x = x
-        if dropout > 0, isGradientEnabled, let draw { x = try draw.dropped(x, dropout, path: path) }
+        if dropout > 0, let draw { x = try draw.dropped(x, dropout, path: path) }
         let (down, up) = try whole()
         let inner = try Fused.linear(x, [(down, nil)])[0]  // [tokens, rank]
         let scaled = scale == 1 ? inner : try inner * Double(scale)

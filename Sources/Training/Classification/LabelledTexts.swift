@@ -14,6 +14,8 @@ struct LabelledTexts: Objective {
     let model: AnyClassifier
     let rule: LabelLoss
     var dropout = 0.0, attentionDropout = 0.0
+    /// Whether adapters have a dropout of their own.
+    var dropsAdapters = false
     var seed: UInt64 = 0
 
     init(_ model: AnyClassifier, _ rule: LabelLoss) {
@@ -27,7 +29,10 @@ struct LabelledTexts: Objective {
 
     func loss(of batch: Batch, _ context: StepContext) throws -> ObjectiveLoss {
         guard weight(of: batch) > 0 else { return ObjectiveLoss(try Tensor.zeros([])) }
-        let drops = DecoderDropout.training(dropout, attentionDropout, seed: seed, context)
+        var drops = DecoderDropout.training(dropout, attentionDropout, seed: seed, context)
+        if drops == nil, dropsAdapters {
+            drops = DecoderDropout(probability: 0, seed: seed, step: context.step, firstToken: context.firstToken)
+        }
         let logits = try logits(batch, drops)  // [texts or tokens, labels]
         let sum = try sum(logits, batch.rows)
         var metrics: [Metric] = []

@@ -83,9 +83,11 @@ struct ContrastiveEmbedding: Objective {
 
     /// The vectors of all texts of rows in their order, `[texts, dimension]`.
     func vectors(of rows: [EmbeddingData.Row], _ context: StepContext, dropping: Bool = true) throws -> Tensor {
-        let drops = DecoderDropout(
+        var drops = DecoderDropout(
             probability: dropping ? dropout : 0, attentionProbability: dropping ? attentionDropout : 0, seed: seed,
             step: context.step, firstToken: context.firstToken)
+        // Also in the pass that only finds the vectors, which are to be those of the pass that learns.
+        drops.dropsAdapters = dropping
         let lengths = rows.flatMap { row in
             row.texts.indices.map { $0 == 0 ? prompts.anchor : prompts.positive }
         }
