@@ -39,6 +39,7 @@ public struct MergedFolder {
         guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
         let tensors = try PublishedModel.tensors(decoder, as: type)
         for (name, bytes) in try StartingModel.files(of: files, savedAs: type.transformersName) {
+            try makeFolder(of: name, in: path)
             try AtomicFile.write(path + "/" + name, bytes: bytes)
         }
         try SafetensorsWriter.write(tensors, toFolder: path)
@@ -49,12 +50,19 @@ public struct MergedFolder {
     public func write(_ expansion: BlockExpansion, to path: String) throws {
         guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
         for (name, bytes) in try StartingModel.files(of: files, savedAs: type.transformersName) {
+            try makeFolder(of: name, in: path)
             let isConfiguration = name == "config.json"
             let own = isConfiguration ? expansion.configuration(try JSON(parsing: bytes)).bytes(indent: 2) : bytes
             try AtomicFile.write(path + "/" + name, bytes: own)
         }
         try SafetensorsWriter.write(expansion.tensors, toFolder: path)
         try untieWhereNeeded(expansion.tensors, path)
+    }
+
+    /// Models of vectors have files in folders of their own, as `1_Pooling/config.json`.
+    private func makeFolder(of name: String, in path: String) throws {
+        let folder = AtomicFile.split(path + "/" + name).folder
+        guard PEFTFolder.makeFolder(folder) else { throw AdapterError(.file, "the folder \(folder) cannot be made") }
     }
 
     private func untieWhereNeeded(_ tensors: [(String, Tensor)], _ path: String) throws {

@@ -86,6 +86,9 @@ public struct AdapterBase {
         headModules = heads
     }
 
+    /// What files may call a module: its own name, and where this class leaves a prefix out, the name with it.
+    func names(of module: String) -> [String] { isBare && !prefix.isEmpty ? [module, prefix + module] : [module] }
+
     /// The layers of the head.
     func isOfHead(_ path: String) -> Bool { decoder == nil && !path.hasPrefix("model.") }
 

@@ -95,7 +95,9 @@ struct AdapterBuilder {
             let adapter: any LinearAdapter
             switch configuration.kind {
             case .lora:
-                adapter = try lowRank(layer, place, ranks.value(of: place.module), alphas.value(of: place.module))
+                let names = base.names(of: place.module)
+                adapter = try lowRank(
+                    layer, place, names.firstNonNil(ranks.value), names.firstNonNil(alphas.value))
             case .ia3: adapter = try scaling(layer, place)
             default: adapter = try rotation(layer, place)
             }
@@ -105,7 +107,8 @@ struct AdapterBuilder {
             // A pattern for all products means no tables.
             if case .allLinear = configuration.targets { continue }
             found.insert(module)
-            try buildTable(table, module, ranks.value(of: module), alphas.value(of: module))
+            let names = base.names(of: module)
+            try buildTable(table, module, names.firstNonNil(ranks.value), names.firstNonNil(alphas.value))
         }
         // Of a stored one the first tensor that belongs to nothing is named.
         if !source.isStored { try demandFound(found) }
@@ -285,7 +288,8 @@ struct AdapterBuilder {
                     try save(leaf, kind, parameter.value, module: module)
                 }
             }
-            // PEFT names heads of several kinds of models beside each other; a stored tensor that belongs to nothing is told.
+            // PEFT names heads of several kinds of models beside each other; a stored tensor that belongs to nothing is told,
+            // unless it is of a head that this class does not have.
             guard found || source.isStored else {
                 throw AdapterError(
                     .configuration,

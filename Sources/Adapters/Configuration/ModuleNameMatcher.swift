@@ -84,6 +84,14 @@ struct ModuleNameMatcher {
     }
 }
 
+extension [String] {
+    /// What the first of the names that has something has.
+    func firstNonNil<Value>(_ value: (String) -> Value?) -> Value? {
+        for name in self { if let found = value(name) { return found } }
+        return nil
+    }
+}
+
 /// Ranks or alphas by expression: the first that matches the end of a name counts.
 struct NameOverrides<Value: Sendable & Equatable> {
     private let entries: [(expression: RegularExpression, value: Value)]

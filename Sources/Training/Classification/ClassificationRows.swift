@@ -145,6 +145,7 @@ extension Trainer {
         (objective.dropout, objective.attentionDropout) = (
             resolved.run.loss.dropout, resolved.run.loss.attentionDropout
         )
+        objective.dropsAdapters = (model.files.adapter?.adapter.configuration.dropout ?? 0) > 0
         objective.seed = resolved.run.general.randomSeed
         model.model.encoder.recomputesLayers = resolved.recomputesLayers
         try self.init(

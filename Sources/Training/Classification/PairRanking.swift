@@ -21,7 +21,8 @@ package struct PairRanking {
     package init() {}
 
     package mutating func add(score: Float, label: Double, to query: Int) {
-        queries[query, default: []].append((score, label))
+        // A score that is no number is the worst.
+        queries[query, default: []].append((score.isNaN ? -.infinity : score, label))
     }
 
     /// The texts of each query that can be ordered, the best scored first; only their labels.

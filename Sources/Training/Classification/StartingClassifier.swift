@@ -85,7 +85,17 @@ public struct StartingClassifier {
                 "\(from) holds no head for these classes (\(missing)), and \(files.path) has none either: begin a new adapter "
                     + "with the option adapter")
         }
-        trained.head = AdapterHead(labels: head.labels, problem: head.problem)
+        let own = AdapterHead(labels: head.labels, problem: head.problem)
+        if let from = options.adapter.from, let stored = trained.head, stored != own {
+            func told(_ head: AdapterHead) -> String {
+                head.labels.joined(separator: ",") + (head.problem.map { " (\($0))" } ?? "")
+            }
+            throw TrainingError(
+                .configuration,
+                "the head of \(from) is of \(told(stored)), and these are \(told(own)): name the option labels in that order, or "
+                    + "begin a new adapter with the option adapter")
+        }
+        trained.head = own
         return trained
     }
 

@@ -55,6 +55,7 @@ struct TrainedAdapter {
                         + "option adapter out, and training continues with its own kind")
             }
             stored.configuration.taskType = taskType
+            head = stored.head
             adapter = try Adapter(stored, of: host, isTrained: true)
         } else {
             guard var configuration = try options.configuration(depth: depth) else {

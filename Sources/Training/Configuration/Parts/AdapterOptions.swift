@@ -47,7 +47,13 @@ public struct AdapterOptions: Sendable, Equatable {
         result.dropout = dropout
         result.blockSize = blockSize
         result.virtualTokens = virtualTokens
-        result.rankPattern = try Self.pairs(ranks, "rank_pattern").map { .init($0.name, max(1, Int($0.value))) }
+        result.rankPattern = try Self.pairs(ranks, "rank_pattern").map { (one) throws(AdapterError) in
+            guard let rank = Int(exactly: one.value), rank <= 65_536 else {
+                throw AdapterError(
+                    .configuration, "rank_pattern: \(one.name) has \(one.value), no whole number in 1...65536")
+            }
+            return .init(one.name, rank)
+        }
         result.alphaPattern = try Self.pairs(alphas, "alpha_pattern").map { .init($0.name, $0.value) }
         result.layers = try layers.map { (text) throws(AdapterError) in try Self.layers(text, of: depth) }
         result.savedModules = Self.names(savedModules)
