@@ -489,16 +489,16 @@ def main():
             for block in page:
                 if block.language != "sh":
                     continue
-                same = brief.setdefault(str(list(commands(block.text))), block) if "briefly" in block.marks else block
-                if same is not block:
-                    left[f"the same commands as in {same.file}, which are run"] += 1
-                    continue
                 if "flags of" in block.marks:
                     continue
                 if "not run" in block.marks or given.quick and "slow" in block.marks:
                     left[block.marks.get("not run") or "slow: " + block.marks["slow"]] += 1
-                else:
+                    continue
+                same = brief.setdefault(str(list(commands(block.text))), block) if "briefly" in block.marks else block
+                if same is block:
                     group.append(block)
+                else:
+                    left[f"the same commands as in {same.file}, which are run"] += 1
             if group:
                 jobs.append((name, group))
 

@@ -37,8 +37,8 @@ TRAINING = "train sft dpo reward grpo ppo distill embed-train classify-train".sp
 # Flags of verbs that have no such options.
 FLAGS = {"eval": "--limit 2 --bootstrap-iters 20", "judge": "--tokens 8", "bias": "--limit 2",
          "toxicity": "--limit 2 --replies 1 --tokens 4",
-         "redteam": "--limit 2 --tokens 4", "watermark": "--tokens 8", "features": "--steps 2 --tokens 200 --features 32",
-         "lens": "--steps 1 --tokens 200", "neurons": "--tokens 200 --count 2", "steer": "--tokens 4",
+         "redteam": "--limit 2 --tokens 4", "watermark": "--tokens 8", "features": "--steps 2 --tokens 1000 --features 32",
+         "lens": "--steps 1 --tokens 1000", "neurons": "--tokens 200 --count 2", "steer": "--tokens 4",
          "attack injection": "--tokens 4", "attack extraction": "--limit 2 --tokens 4 --prompt-tokens 4",
          "attack suffix": "--steps 1 --batch 2 --candidates 2 --length 2", "attack poisoning": "--steps 1",
          "scaling run": "--sizes 2x16,2x24,2x32,2x40,2x48 --tokens 2000 --set context_length=32 --set batch_rows=2",
@@ -186,7 +186,7 @@ def shortened(line, options):
                                 if name in names and f"{name}=" not in part and "--config" not in part)
             elif verb in FLAGS:
                 flags = re.findall(r"--\S+ [^-]\S*", FLAGS[verb])
-                part = re.sub(r"--limit \d+", "", part)
+                part = re.sub(r"--(limit|features|steps|tokens) \d+", "", part)
                 part += "".join(" " + flag for flag in flags if flag.startswith("--set") or flag.split()[0] + " " not in part + " ")
         done.append(part)
     return " ; ".join(done) + mark + said

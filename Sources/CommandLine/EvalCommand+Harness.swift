@@ -101,8 +101,6 @@ extension EvalCommand {
         if let report = harness.report { try AtomicFile.write(report, bytes: Array(comparison.html.utf8)) }
     }
 
-    private static func isURL(_ name: String) -> Bool { EvaluatedModelFlags.isURL(name) }
-
     /// A server's model.
     private func remote(_ url: String) throws -> RemoteModel {
         guard !harness.exact else {
@@ -111,10 +109,7 @@ extension EvalCommand {
         guard adapters.adapters.isEmpty else { throw ValidationError("--adapter needs a model of this machine") }
         var options = RemoteOptions(url: url)
         options.model = harness.model
-        let names: [String] = ["OPENAI_API_KEY", "MARTLET_API_KEY"]
-        for name in names where options.key == nil {
-            options.key = getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
-        }
+        options.key = EvaluatedModelFlags.key
         options.timeout = .seconds(harness.timeout)
         (options.retries, options.concurrency) = (harness.retries, harness.concurrency)
         (options.contextLength, options.addsBeginning) = (harness.contextLength, harness.addBosToken)
@@ -125,7 +120,7 @@ extension EvalCommand {
     private func evaluate(
         _ name: String, _ tree: TaskTree, _ options: HarnessOptions, isInterrupted: () -> Bool
     ) throws -> ResultFile? {
-        let files = Self.isURL(name) ? nil : try ModelFiles.opened(name, adapters)
+        let files = TeacherConnection.isURL(name) ? nil : try ModelFiles.opened(name, adapters)
         let model: any EvaluationModel
         if let files {
             model = LocalModel(

@@ -27,19 +27,30 @@ struct EvaluatedModelFlags: ParsableArguments {
     }
 
     func open(_ model: String) throws -> any EvaluationModel {
-        guard Self.isURL(model) else {
+        guard TeacherConnection.isURL(model) else {
             let files = try files(model)
             return LocalModel(try load(files), name: model, fingerprint: files.fingerprint(adapters.adapters))
+        }
+        try check(model)
+        return try remote(model, name: name)
+    }
+
+    /// - Throws: `ValidationError` for flags that a server does not follow, or a name of a server's model where there is none.
+    func check(_ model: String) throws {
+        guard TeacherConnection.isURL(model) else {
+            guard name == nil else {
+                throw ValidationError("--model names a model of a server, and \(model) is sought on this machine")
+            }
+            return
         }
         guard !exact, adapters.adapters.isEmpty else {
             throw ValidationError("--exact and --adapter need a model of this machine")
         }
-        return try remote(model, name: name)
     }
 
     /// A model beside the one that `--model` and `--adapter` speak of: of this machine, or the only one of a server.
     func openOther(_ model: String) throws -> any EvaluationModel {
-        guard !Self.isURL(model) else { return try remote(model, name: nil) }
+        guard !TeacherConnection.isURL(model) else { return try remote(model, name: nil) }
         let files = try ModelFiles.opened(name: model)
         return LocalModel(try load(files), name: model, fingerprint: files.fingerprint())
     }
@@ -60,13 +71,9 @@ struct EvaluatedModelFlags: ParsableArguments {
     }
 
     private func files(_ model: String) throws -> ModelFiles {
-        guard name == nil else {
-            throw ValidationError("--model names a model of a server, and \(model) is sought on this machine")
-        }
+        try check(model)
         return try ModelFiles.opened(model, adapters)
     }
-
-    static func isURL(_ model: String) -> Bool { model.hasPrefix("http://") || model.hasPrefix("https://") }
 
     /// The key for servers, from the environment: no list of processes shows it.
     static var key: String? {

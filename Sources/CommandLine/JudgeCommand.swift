@@ -34,7 +34,7 @@ struct JudgeCommand: ParsableCommand {
     @Flag(help: "Compare models with each other; without it every answer is rated from 1 to 10.") var pairwise = false
     @Option(help: "Compare all models with this one only.") var against: String?
     @Option(help: "Tokens of a judgement at most.") var tokens = 512
-    @Option(help: "Tokens of an answer at most, with --ask.") var answerTokens = 512
+    @Option(help: "With --ask, tokens of an answer at most; 512 where nothing is said.") var answerTokens: Int?
     @Option(help: "With --ask, the first so many questions.") var limit: Int?
     @Option(name: .shortAndLong, help: "A folder for answers, judgements and the report.") var out: String?
     @Flag(
@@ -46,7 +46,7 @@ struct JudgeCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard (1...1_000_000).contains(tokens), (1...1_000_000).contains(answerTokens), limit ?? 1 > 0 else {
+        guard (1...1_000_000).contains(tokens), (1...1_000_000).contains(answerTokens ?? 512), limit ?? 1 > 0 else {
             throw ValidationError("--tokens, --answer-tokens and --limit are at least 1")
         }
         guard !answers.isEmpty || !ask.isEmpty else {
@@ -55,7 +55,10 @@ struct JudgeCommand: ParsableCommand {
         guard ask.isEmpty || (questions != nil && out != nil) else {
             throw ValidationError("--ask needs --questions, and --out for the answers")
         }
-        guard limit == nil || !ask.isEmpty else { throw ValidationError("--limit needs --ask") }
+        guard (limit == nil && answerTokens == nil) || !ask.isEmpty else {
+            throw ValidationError("--limit and --answer-tokens need --ask")
+        }
+        guard Set(ask).count == ask.count else { throw ValidationError("--ask names a model twice") }
         guard pairwise || (votes == nil && against == nil) else {
             throw ValidationError("--votes and --against need --pairwise")
         }
@@ -82,16 +85,10 @@ struct JudgeCommand: ParsableCommand {
                 ? Folder.files(path).filter { $0.hasSuffix(".json") || $0.hasSuffix(".jsonl") }.map { "\(path)/\($0)" }
                 : [path]
         }
+        try checkNames(files.isEmpty ? [] : JudgedAnswers(files: files, questions: questions).models)
         files += try askModels(&line, isCancelled)
         let data = try JudgedAnswers(files: files, questions: questions)
         for note in data.notes { Terminal.note("martlet: \(note)") }
-        if pairwise, data.models.count < 2 {
-            throw ValidationError(
-                "there are answers of \(data.models.joined(separator: ", ")) alone; a pair needs two models")
-        }
-        if let against, !data.models.contains(against) {
-            throw ValidationError("--against \(against): there are answers of \(data.models.joined(separator: ", "))")
-        }
         var judging = Judge(try flags.open(judge))
         judging.maximumTokens = tokens
         judging.takesLikeliest = likeliest
@@ -107,12 +104,26 @@ struct JudgeCommand: ParsableCommand {
         }
     }
 
+    /// What can be wrong without the answers that models of `--ask` take their time for.
+    /// - Parameter given: the models whose answers are there.
+    private func checkNames(_ given: [String]) throws {
+        let models = given + ask.filter { !given.contains($0) }
+        if pairwise, models.count < 2 {
+            throw ValidationError(
+                "there are answers of \(models.joined(separator: ", ")) alone; a pair needs two models")
+        }
+        if let against, !models.contains(against) {
+            throw ValidationError("--against \(against): there are answers of \(models.joined(separator: ", "))")
+        }
+        try flags.check(judge)
+        for name in [judge] + ask where !TeacherConnection.isURL(name) { _ = try ModelLocator.locate(name) }
+    }
+
     /// Has the models of `--ask` answer.
     /// - Returns: the files of their answers.
     private func askModels(_ line: inout StatusLine, _ isCancelled: () -> Bool) throws -> [String] {
         guard !ask.isEmpty, let questions, let out else { return [] }
         let asked = Array(try JudgedAnswers.questions(questions).prefix(limit ?? .max))
-        guard Set(ask).count == ask.count else { throw ValidationError("--ask names a model twice") }
         try makeFolder(out + "/answers")
         let ending = asked.contains { $0.key != $0.turns.first } ? "jsonl" : "json"
         return try ask.map { name in
@@ -121,7 +132,7 @@ struct JudgeCommand: ParsableCommand {
             let cache = try AnswerCache(path: "\(out)/asked_\(place).jsonl", identity: model.identity)
             var shown = line
             let answered = try AnsweredQuestions(
-                asked, model, name: name, maximumTokens: answerTokens, cache: cache, isCancelled: isCancelled
+                asked, model, name: name, maximumTokens: answerTokens ?? 512, cache: cache, isCancelled: isCancelled
             ) { shown.show("\(name): \($0) of \($1) answers", $0, of: $1) }
             line = shown
             line.end()
@@ -215,7 +226,7 @@ struct JudgeCommand: ParsableCommand {
     private func rate(
         _ data: JudgedAnswers, _ judging: Judge, _ line: inout StatusLine, _ isCancelled: () -> Bool
     ) throws {
-        var values: [JSON] = [], judgements: [UInt8] = []
+        var values: [JSON] = [], judgements: [UInt8] = [], hasFailed = false
         for model in data.models {
             var shown = line
             let found = try judging.rate(data, model, isCancelled: isCancelled) {
@@ -229,6 +240,7 @@ struct JudgeCommand: ParsableCommand {
             }
             let ratings = found.compactMap(\.rating), mean = ratings.reduce(0, +) / Double(max(ratings.count, 1))
             let nonsense = found.count - ratings.count
+            hasFailed = hasFailed || ratings.isEmpty
             values.append([
                 "model": .string(model), "mean": ratings.isEmpty ? .null : .number(mean),
                 "rated": .integer(Int64(ratings.count)), "no_rating": .integer(Int64(nonsense)),
@@ -242,5 +254,6 @@ struct JudgeCommand: ParsableCommand {
         }
         try keep(judgements, .array(values))
         if json { Terminal.show(JSON.array(values).text(indent: 2) + "\n") }
+        if hasFailed { throw ExitCode(1) }
     }
 }

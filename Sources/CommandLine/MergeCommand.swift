@@ -42,6 +42,9 @@ struct MergeCommand: ParsableCommand {
         guard !isFile || files.checkpoint.gguf != nil else {
             throw ValidationError("\(out) is a GGUF file, and the base \(files.path) is none: give a folder as --out")
         }
+        guard !files.checkpoint.hasEncoder || (!isFile && files.checkpoint.gguf == nil) else {
+            throw ValidationError("an encoder is merged from the folder it was published as, into a folder")
+        }
         if files.checkpoint.hasEncoder { return try mergeEncoder(files, merge) }
         let decoder = try isFile ? files.checkpoint.decoder() : files.checkpoint.publishedDecoder()
         let adapters = try files.adapters.map {

@@ -81,11 +81,14 @@ struct QuantizeCommand: ParsableCommand {
         ] where isGiven && !allowed {
             throw ValidationError("\(flag) does not belong to --method \(method.rawValue)")
         }
-        guard method.needsCalibration == (calibration != nil) || (dryRun && calibration == nil) else {
+        guard dryRun || method.needsCalibration == (calibration != nil) else {
             throw ValidationError(
                 method.needsCalibration
                     ? "--method \(method.rawValue) needs --calibration TEXT"
                     : "--method \(method.rawValue) looks at no text")
+        }
+        guard !dryRun || calibration == nil else {
+            throw ValidationError("--dry-run looks at no text: leave --calibration out")
         }
         guard bits.map(method.allowedBits.contains) ?? true, (8...65_536).contains(group ?? 128) else {
             let known = method.allowedBits.map(String.init).joined(separator: ", ")

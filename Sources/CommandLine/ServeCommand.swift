@@ -64,7 +64,8 @@ struct ServeCommand: AsyncParsableCommand {
         guard (0...65_535).contains(port) else {
             throw ValidationError("--port is \(port); expected a number from 0 to 65535")
         }
-        guard !host.contains("/") else {
+        // One colon is a port's; an address of IPv6 has more.
+        guard !host.contains("/"), host.filter({ $0 == ":" }).count != 1 else {
             throw ValidationError(
                 "--host is \(host.quoted()); expected an address alone, as 127.0.0.1, without http:// and port")
         }

@@ -40,9 +40,12 @@ struct ServeAccess: ParsableArguments {
         settings.allowsAnonymous = allowAnonymous
         settings.allowedHosts = hosts
         settings.allowedOrigins = origins
-        if let wrong = origins.first(where: { $0 != "*" && !$0.hasPrefix("https://") && !$0.hasPrefix("http://") }) {
+        // What a browser sends as Origin: a scheme and an authority, without a path.
+        if let wrong = origins.first(where: {
+            !["*", "null"].contains($0) && $0.wholeMatch(of: /[a-z][a-z0-9+.\-]*:\/\/[^\/\s]+/) == nil
+        }) {
             throw ValidationError(
-                "--allow-origin is \(wrong.quoted()); expected an origin as https://example.org, or *")
+                "--allow-origin is \(wrong.quoted()); expected an origin as https://example.org, without a path, or *")
         }
         switch (certificate, privateKey) {
         case (let chain?, let key?):
@@ -171,7 +174,7 @@ struct ServeTraining: ParsableArguments {
     func apply(to settings: inout ServerSettings) throws {
         settings.runsFolder = runs
         if let runs, Folder.exists(runs), !Folder.isFolder(runs) {
-            throw ServerError("--runs \(runs) is a file; expected the folder of training runs")
+            throw ValidationError("--runs \(runs) is a file; expected the folder of training runs")
         }
         guard let tune else { return }
         guard let program = Self.program else {

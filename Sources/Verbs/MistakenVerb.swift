@@ -43,10 +43,16 @@ struct MistakenVerb: CustomStringConvertible {
     private init(_ word: String, of group: String?, among configuration: CommandConfiguration) {
         written = word
         self.group = group
-        var known = group == nil ? Self.otherNames[word.lowercased()] : nil
-        // The name of a model in the place of what is to be done with it.
-        if group == nil, (try? ModelLocator.locate(word)) != nil { known = "run \(word.shown(limit: 400))" }
-        meant = known ?? Spelling.nearest(to: word, among: configuration.subcommands.flatMap(Self.names))
+        let known = group == nil ? Self.otherNames[word.lowercased()] : nil
+        meant =
+            known ?? Spelling.nearest(to: word, among: configuration.subcommands.flatMap(Self.names))
+            ?? (group == nil && Self.isModel(word) ? "run \(word.shown(limit: 400))" : nil)
+    }
+
+    /// Whether a word names a model, in the place of what is to be done with it; not every file or folder that is there.
+    private static func isModel(_ word: String) -> Bool {
+        guard let path = try? ModelLocator.locate(word) else { return false }
+        return !Folder.exists(word) || path.hasSuffix(".gguf") || Folder.isFile(path + "/config.json")
     }
 
     private static func names(_ verb: any ParsableCommand.Type) -> [String] {

@@ -41,7 +41,7 @@ struct UsageSentence {
                 return "Unknown option '\(name)'. Did you mean '\(flag)'? `\(help)` has examples"
             }
         }
-        if let option = message.components(between: "Missing value for '", and: " "), option.hasPrefix("--") {
+        if let option = message.components(between: "Missing value for '", and: " ") {
             return "\(message) (one that begins with - is written \(option)=VALUE); `\(help)` has examples"
         }
         return "\(message)\(expected)\(message.hasSuffix("?") ? "" : ";") `\(help)` has examples"
@@ -49,10 +49,12 @@ struct UsageSentence {
 
     /// What would be right in the place of a number that is refused.
     private var expected: String {
-        guard let value = message.components(between: "The value '", and: "'") else { return "" }
-        guard let number = Double(value) else {
-            return message.contains("Please provide") ? "" : meaning.map { " (\($0))" } ?? ""
+        // Where values have names, the parser lists them.
+        guard !message.contains("Please provide"), let value = message.components(between: "The value '", and: "'")
+        else {
+            return ""
         }
+        guard let number = Double(value) else { return meaning.map { " (\($0))" } ?? "" }
         if number < 0 { return " (expected a whole number from 0)" }
         if number != number.rounded() { return " (expected a whole number)" }
         return number >= 0x1p63 ? " (too large)" : ""
@@ -64,13 +66,19 @@ struct UsageSentence {
         let end = words.firstIndex(of: "--") ?? words.endIndex
         var joined: [String] = []
         for word in words[..<end] {
-            if let before = joined.last, before.hasPrefix("--"), !before.contains("="), isBelowZero(word) {
+            if let before = joined.last, isOption(before), isBelowZero(word) {
                 joined[joined.endIndex - 1] += "=" + word
             } else {
                 joined.append(word)
             }
         }
         return joined + words[end...]
+    }
+
+    /// `--temp` or `-n`, without a value.
+    private static func isOption(_ word: String) -> Bool {
+        guard word.hasPrefix("-"), !word.contains("="), !isBelowZero(word) else { return false }
+        return word.hasPrefix("--") || word.count == 2
     }
 
     private static func isBelowZero(_ word: String) -> Bool {
