@@ -35,7 +35,8 @@ public struct HubReference: Sendable, Equatable, CustomStringConvertible {
         for scheme in ["https://", "http://"] where rest.hasPrefix(scheme) { rest = rest.dropFirst(scheme.count) }
         guard let host = ["huggingface.co/", "hf.co/"].first(where: rest.hasPrefix) else { return nil }
         let parts = rest.dropFirst(host.count).prefix { $0 != "?" && $0 != "#" }.split(separator: "/")
-        guard parts.count >= 2 else { return nil }
+        // Pages of other things than models.
+        guard parts.count >= 2, !["datasets", "spaces", "collections", "papers"].contains(parts[0]) else { return nil }
         var reference = "\(parts[0])/\(parts[1])"
         guard parts.count > 3, ["tree", "blob", "resolve"].contains(parts[2]) else { return reference }
         if parts[3] != "main" { reference += "@" + parts[3] }

@@ -136,7 +136,7 @@ public struct Judge {
             }
             let logs = try model.answers(scored, cache: cache, isCancelled: isCancelled) { done, _ in
                 progress(done / verdicts.count, requests.count)
-            }.map(\.logLikelihood)
+            }.map { $0.logLikelihood.isNaN ? -.infinity : $0.logLikelihood }
             return stride(from: 0, to: logs.count, by: verdicts.count).map { start in
                 let own = start..<start + verdicts.count
                 return "[[\(verdicts[own.reduce(start) { logs[$1] > logs[$0] ? $1 : $0 } - start])]]"

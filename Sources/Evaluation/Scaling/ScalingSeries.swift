@@ -120,18 +120,22 @@ public struct ScalingSeries {
         var members: [Member] = []
         // One dimension of heads for all: the largest power of two up to 64 that divides every width.
         let headDimension = [64, 32, 16].first { own in sizes.allSatisfy { $0.width % own == 0 } } ?? 8
+        let hasAttention = try ResolvedOptions(options, vocabularySize: data.tokenizer.vocabularySize).run.shape.form
+            .hasAttention
         for size in sizes {
             var own = options
             try own.set("depth", .integer(Int64(size.layers)))
             try own.set("hidden_size", .integer(Int64(size.width)))
-            try own.set("heads", .integer(Int64(size.width / headDimension)))
+            if hasAttention { try own.set("heads", .integer(Int64(size.width / headDimension))) }
             let vocabulary = data.tokenizer.vocabularySize
             let usual = try ResolvedOptions(own, vocabularySize: vocabulary)
             // The usual one is rounded, which would give small models other shapes than large ones.
             func unlessGiven(_ name: String, _ value: JSON) throws {
                 if usual.values.first(where: { $0.name == name })?.isGiven != true { try own.set(name, value) }
             }
-            try unlessGiven("intermediate_size", .integer(Int64(max(8, size.width * 8 / 3 / 8 * 8))))
+            if hasAttention {
+                try unlessGiven("intermediate_size", .integer(Int64(max(8, size.width * 8 / 3 / 8 * 8))))
+            }
             // The usual deviation of 0.02 is made for widths of hundreds. At tens, models wait at the frequencies of tokens
             // until the signal has grown, some for half of a short training, and seeds differ by a tenth.
             try unlessGiven("initialization", "cs336")
@@ -215,7 +219,7 @@ public struct ScalingSeries {
             }
             // With one rate another seed may do; with several, each of them has failed.
             var losses = best.map { [$0.loss] } ?? []
-            if best == nil, rates.count < 2 { (best, failedSeeds) = ((rates.first, .infinity), [1]) }
+            if best == nil, rates.count < 2 { (best, failedRates, failedSeeds) = ((rates.first, .infinity), [], [1]) }
             if let best {
                 for seed in 1..<max(seeds, 1) {
                     guard let found = try trained(best.rate, seed) else { return nil }

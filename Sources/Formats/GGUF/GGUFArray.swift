@@ -35,8 +35,8 @@ public struct GGUFArray: @unchecked Sendable {
         }
     }
 
-    /// The elements of a floating-point type, as floats.
-    public func floats() -> [Float]? {
+    /// The elements of a floating-point type.
+    public func realNumbers() -> [Float]? {
         switch elementType {
         case .float32: numbers(UInt32.self) { Float(bitPattern: $0) }
         case .float64: numbers(UInt64.self) { Float(Double(bitPattern: $0)) }

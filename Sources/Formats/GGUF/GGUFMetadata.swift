@@ -89,7 +89,7 @@ public struct GGUFMetadata: Sendable, RandomAccessCollection {
         try read(key, "an array of integers") { $0.array?.integers() }
     }
     public func floatsIfPresent(_ key: String) throws(FormatError) -> [Float]? {
-        try read(key, "an array of floats") { $0.array?.floats() }
+        try read(key, "an array of floats") { $0.array?.realNumbers() }
     }
     public func boolsIfPresent(_ key: String) throws(FormatError) -> [Bool]? {
         try read(key, "an array of bools") { $0.array?.bools() }

@@ -91,7 +91,7 @@ extension GGUFForm {
         }
         let key = "activation_sparsity_scale"
         if let list = try reading.keys.list(key) {
-            guard let deviations = list.floats(), deviations.count == reading.layerCount else {
+            guard let deviations = list.realNumbers(), deviations.count == reading.layerCount else {
                 throw reading.wrong(key, "a list of \(list.count)", "\(reading.layerCount) numbers")
             }
             reading.config["activation_sparsity_pattern"] = .array(
@@ -119,14 +119,16 @@ extension GGUFReading {
 
     /// The width of every layer's feed-forward part.
     mutating func feedForwardSizes() throws -> [Int] {
-        let key = "feed_forward_length"
+        let key = "feed_forward_length", allowed = 1...(1 << 24)
         if let list = try keys.list(key) {
-            guard let sizes = list.integers(), sizes.count == layerCount, !sizes.isEmpty else {
-                throw wrong(key, "a list of \(list.count)", "\(layerCount) widths")
-            }
+            guard let sizes = list.integers(), sizes.count == layerCount, !sizes.isEmpty,
+                sizes.allSatisfy(allowed.contains)
+            else { throw wrong(key, "a list of \(list.count)", "\(layerCount) widths in \(allowed)") }
             return sizes
         }
-        guard let size = try keys.value(key)?.integer else { throw wrong(key, "none", "a width") }
+        guard let size = try keys.value(key)?.integer, allowed.contains(size) else {
+            throw wrong(key, "none", "a width in \(allowed)")
+        }
         return [Int](repeating: size, count: max(layerCount, 1))
     }
 

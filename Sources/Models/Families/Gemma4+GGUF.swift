@@ -69,8 +69,8 @@ extension GGUFReading {
     }
 
     fileprivate mutating func takeGemma4FeedForward() throws {
-        let shared = config["num_kv_shared_layers"]?.integer ?? 0, sizes = try feedForwardSizes()
-        let first = max(sizes.count - shared, 0)
+        let sizes = try feedForwardSizes()
+        let first = sizes.count - min(max(config["num_kv_shared_layers"]?.integer ?? 0, 0), sizes.count)
         config["intermediate_size"] = .integer(Int64(sizes[0]))
         config["use_double_wide_mlp"] = .bool(Set(sizes).count > 1)
         guard Set(sizes).count == 1 || sizes.indices.allSatisfy({ sizes[$0] == sizes[0] * ($0 < first ? 1 : 2) })

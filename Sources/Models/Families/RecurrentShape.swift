@@ -44,8 +44,11 @@ extension ModelShape {
 extension NewModelForm {
     private static func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
 
-    /// Heads of 64 of the channels inside, twice those of the residual stream.
-    private static let headsOf64 = Size("2 × hidden_size / 64") { max(1, 2 * $0.hiddenSize / 64) }
+    /// Heads of 64 of the channels inside, twice those of the residual stream, or of more where 64 does not divide them.
+    private static let headsOf64 = Size("2 × hidden_size / 64, or the next below that divides") { shape in
+        let channels = max(2, 2 * shape.hiddenSize)
+        return (1...max(1, channels / 64)).last { channels % $0 == 0 } ?? 1
+    }
 
     /// Keys that Mamba 1 and 2 share.
     private static func mambaMembers(_ shape: ModelShape) -> [JSONObject.Element] {

@@ -43,6 +43,8 @@ public struct PackedExport {
     }
 
     private static func isQuantized(_ tensor: WrittenTensor, _ method: QuantizationMethod) -> Bool {
+        // What no module has: keys of layers that take those of others.
+        guard !tensor.modules.isEmpty else { return false }
         if method == .mlx, tensor.modules.allSatisfy({ $0 == "model.embed_tokens" || $0 == "lm_head" }) { return true }
         return tensor.modules.allSatisfy { $0.contains(".layers.") }
             && !tensor.modules.contains { $0.hasSuffix(".gate") }

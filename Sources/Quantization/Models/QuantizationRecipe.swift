@@ -55,7 +55,7 @@ public struct QuantizationRecipe: Sendable, Equatable {
     }
 
     /// The type a tensor is meant to have, before its shape is looked at; nil for those that stay as they are: vectors,
-    /// routers, tables of positions, and Gemma 3n's small matrices between residual streams.
+    /// routers, tables of positions, and what Gemma 3n and 4 have beside their layers' matrices.
     func type(of name: String, shape: Shape, in model: Model) -> DType? {
         guard shape.rank >= 2, name.hasSuffix(".weight"), !name.contains("_norm."), !name.contains("ffn_gate_inp."),
             !name.hasPrefix("position_embd."), !name.hasPrefix("token_types."), !name.hasPrefix("rope_f"),

@@ -71,7 +71,9 @@ public struct EmbeddingData {
         let hasOnePrompt = anchorPrompt ?? "" == positivePrompt ?? ""
         var known: [[Int32]: Int] = [:]
         func identity(_ text: String, _ tokens: [Int32]) throws -> Int {
-            let own = try hasOnePrompt ? tokens : sentences.tokens(text, prompt: nil)
+            let own =
+                try hasOnePrompt
+                ? tokens : sentences.truncated(sentences.tokens(text, prompt: nil), to: resolved.rows.length)
             let number = known[own] ?? known.count
             known[own] = number
             return number
@@ -82,7 +84,7 @@ public struct EmbeddingData {
         try records.forEach { (record) throws(DataError) in
             let read = try shape.read(record)
             if reading == nil { reading = read.reading }
-            let wasFound = found.count, wasCut = cut
+            let wasFound = found.count, wasCut = cut, wasLeft = left
             do {
                 for text in read.rows {
                     var row = Row(
@@ -104,7 +106,7 @@ public struct EmbeddingData {
             } catch {
                 // A record is learnt whole or not at all.
                 found.removeSubrange(wasFound...)
-                cut = wasCut
+                (cut, left) = (wasCut, wasLeft)
                 throw error as? DataError ?? record.fail(nil, "\(error)")
             }
         }

@@ -17,7 +17,9 @@ package final class MixedPrecision {
     private let working: [Parameter]
 
     init(_ parameters: [Parameter], _ rounding: WeightRounding) throws {
-        guard parameters.contains(where: rounding.applies) else {
+        // In 16 bits, what has no matrices is trained as it is.
+        let isGrid = if case .type = rounding { false } else { true }
+        guard !isGrid || parameters.contains(where: rounding.applies) else {
             throw TrainingError(
                 .configuration, "qat rounds the matrices of a decoder's layers, and none of them is trained here")
         }
