@@ -23,7 +23,6 @@ import Testing
             var codes = (0..<rows * columns).map { _ in UInt8.random(in: 0...255, using: &random) }
             values = [Double](repeating: 0, count: rows * columns)
             panels = []
-            let count = (rows + 15) / 16
             switch form {
             case .zeros4, .zeros8:
                 let bits: Int32 = form == .zeros4 ? 4 : 8, blocks = columns / 32
@@ -37,17 +36,11 @@ import Testing
                     values[at] = Double(scales[block]) * Double(Int(codes[at]) - Int(zeros[block]))
                 }
                 let size = martlet_panel_bytes(&packing, columns)
-                panels = [UInt8](repeating: 0xAA, count: count * size)
-                for panel in 0..<count {
-                    let first = panel * 16
-                    let part = Array(scales[first * blocks..<min(first + 16, rows) * blocks]).map(\.bitPattern)
-                    panels.withUnsafeMutableBytes {
-                        martlet_pack_zeros_panel(
-                            &packing, Array(codes[first * columns..<min(first + 16, rows) * columns]), part,
-                            Array(zeros[first * blocks..<min(first + 16, rows) * blocks]), min(16, rows - first),
-                            columns,
-                            $0.baseAddress! + panel * size)
-                    }
+                panels = Self.packed(rows, size) { first, count, panel in
+                    let part = first * blocks..<(first + count) * blocks
+                    martlet_pack_zeros_panel(
+                        &packing, Array(codes[first * columns..<(first + count) * columns]),
+                        Array(scales[part]).map(\.bitPattern), Array(zeros[part]), count, columns, panel)
                 }
                 self.packing = packing
             case .levels:
@@ -67,15 +60,10 @@ import Testing
                     values[at] = scale * Double(numbers[Int(codes[at])])
                 }
                 let size = martlet_levels_panel_bytes(&form)
-                panels = [UInt8](repeating: 0xAA, count: count * size)
-                for panel in 0..<count {
-                    let first = panel * 16
-                    panels.withUnsafeMutableBytes {
-                        martlet_pack_levels_panel(
-                            &form, Array(codes[first * columns..<min(first + 16, rows) * columns]),
-                            Array(scales[first * runs..<min(first + 16, rows) * runs]), min(16, rows - first),
-                            $0.baseAddress! + panel * size)
-                    }
+                panels = Self.packed(rows, size) { first, count, panel in
+                    martlet_pack_levels_panel(
+                        &form, Array(codes[first * columns..<(first + count) * columns]),
+                        Array(scales[first * runs..<(first + count) * runs]), count, panel)
                 }
                 self.levels = form
             default:
@@ -94,18 +82,26 @@ import Testing
                     values[at] = scale * Self.number(codes[at], form)
                 }
                 let size = martlet_coded_panel_bytes(&coded)
-                panels = [UInt8](repeating: 0xAA, count: count * size)
-                for panel in 0..<count {
-                    let first = panel * 16
-                    panels.withUnsafeMutableBytes {
-                        martlet_pack_coded_panel(
-                            &coded, Array(codes[first * columns..<min(first + 16, rows) * columns]),
-                            Array(scales[first * runs..<min(first + 16, rows) * runs]), min(16, rows - first),
-                            $0.baseAddress! + panel * size)
-                    }
+                panels = Self.packed(rows, size) { first, count, panel in
+                    martlet_pack_coded_panel(
+                        &coded, Array(codes[first * columns..<(first + count) * columns]),
+                        Array(scales[first * runs..<(first + count) * runs]), count, panel)
                 }
                 self.coded = coded
             }
+        }
+
+        /// Panels of up to 16 rows, over bytes that are not zero.
+        private static func packed(
+            _ rows: Int, _ size: Int, _ pack: (_ first: Int, _ count: Int, _ panel: UnsafeMutableRawPointer) -> Void
+        ) -> [UInt8] {
+            var panels = [UInt8](repeating: 0xAA, count: (rows + 15) / 16 * size)
+            panels.withUnsafeMutableBytes {
+                for first in stride(from: 0, to: rows, by: 16) {
+                    pack(first, min(16, rows - first), $0.baseAddress! + first / 16 * size)
+                }
+            }
+            return panels
         }
 
         private static func number(_ code: UInt8, _ form: Form) -> Double {

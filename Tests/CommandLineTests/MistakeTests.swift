@@ -12,10 +12,6 @@ import Glibc
     let program: Program
     init() throws { program = try Program() }
 
-    private func write(_ name: String, _ text: String) throws {
-        try Data(text.utf8).write(to: URL(fileURLWithPath: program.home + "/" + name))
-    }
-
     private func expect(
         _ code: Int32, _ arguments: [String], _ parts: [String], sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
@@ -25,16 +21,16 @@ import Glibc
     // MARK: - Data
 
     @Test func textInThePlaceOfShardsIsToBePacked() throws {
-        try write("text.txt", "Once upon a time.\n")
+        try program.write("text.txt", "Once upon a time.\n")
         try expect(1, ["train", "--data", "text.txt", "--out", "run"], ["is text", "martlet data pack text.txt"])
         try expect(1, ["train", "--data", "none", "--out", "run"], ["none is not there", "martlet data pack"])
         try expect(2, ["train", "--data", "text.txt"], ["--out", "`martlet train --help`"])
     }
 
     @Test func aTokenizerIsWhateverTokenizeTakes() throws {
-        try write("text.txt", String(repeating: "the end of the thing. ", count: 40))
+        try program.write("text.txt", String(repeating: "the end of the thing. ", count: 40))
         let file = try program.file(), folder = try program.model()
-        try write("Modelfile", "FROM \(file)\n")
+        try program.write("Modelfile", "FROM \(file)\n")
         #expect(try program.run("create", "mine").code == 0)
         for (index, tokenizer) in [file, folder, "mine"].enumerated() {
             #expect(try program.run("tokenize", tokenizer, "the end").code == 0)
@@ -59,8 +55,8 @@ import Glibc
 
     /// What a way of reading does not follow is refused, not passed over.
     @Test func flagsOfAnotherWayToReadAreRefused() throws {
-        try write("pairs.jsonl", "{\"prompt\": \"the end\", \"completion\": \"of the thing\"}\n")
-        try write("template.jinja", "{{ messages[0].content }}")
+        try program.write("pairs.jsonl", "{\"prompt\": \"the end\", \"completion\": \"of the thing\"}\n")
+        try program.write("template.jinja", "{{ messages[0].content }}")
         let tokenizer = try program.model(), given = ["pairs.jsonl", "--tokenizer", tokenizer]
         for verb in [["preview"], ["pack", "--out", "shards"]] {
             let command = ["data"] + verb + given
@@ -87,7 +83,7 @@ import Glibc
     }
 
     @Test func pairsThatAreNoneAreToldTheirForm() throws {
-        try write("text.txt", "Once upon a time.\n")
+        try program.write("text.txt", "Once upon a time.\n")
         try expect(
             1, ["dpo", try program.model(), "--data", "text.txt", "--out", "run"], ["prompt, chosen and rejected"])
     }
@@ -96,7 +92,7 @@ import Glibc
         let model = try program.model { $0.contextLength = 16 }
         let question = #""category": "sums", "language": "en", "reply": "5", "expected": "5", "check": "exact""#
         let message = #""messages": [{"role": "user", "content": "the end of the thing"}]"#
-        try write("asked.jsonl", String(repeating: "{\(message), \(question)}\n", count: 3))
+        try program.write("asked.jsonl", String(repeating: "{\(message), \(question)}\n", count: 3))
         let result = try program.run("eval", model, "--questions", "asked.jsonl", "--json")
         #expect(result.code == 0, "\(result)")
         let found = try #require(try result.json().array?.first)
@@ -179,7 +175,7 @@ import Glibc
     private static let hasScript = FileManager.default.isExecutableFile(atPath: "/usr/bin/script")
 
     private func trainsInATerminal(_ more: [String: String] = [:]) throws -> String {
-        try write("text.txt", String(repeating: "the end of the thing. ", count: 400))
+        try program.write("text.txt", String(repeating: "the end of the thing. ", count: 400))
         let packed = try program.run("data", "pack", "text.txt", "--tokenizer", try program.model(), "--out", "shards")
         #expect(packed.code == 0, "\(packed)")
         return try shown(

@@ -12,10 +12,6 @@ import Glibc
     let program: Program
     init() throws { program = try Program() }
 
-    private func write(_ name: String, _ text: String) throws {
-        try Data(text.utf8).write(to: URL(fileURLWithPath: program.home + "/" + name))
-    }
-
     // MARK: - Words
 
     /// The parser takes what begins with - for an option.
@@ -90,8 +86,8 @@ import Glibc
     // MARK: - Files
 
     @Test func aTaskFileShowsWhereItIsWrong() throws {
-        try write("task.yaml", "task: t\n\tdataset_path: x\n")
-        try write("task.json", "{\"task\": }")
+        try program.write("task.yaml", "task: t\n\tdataset_path: x\n")
+        try program.write("task.json", "{\"task\": }")
         let model = try program.file()
         try program.expect(
             1, ["eval", model, "--tasks", "task.yaml"], ["task.yaml, line 2, column 1: "], hasCaret: true)
@@ -103,9 +99,9 @@ import Glibc
         for words in [
             ["create", "x", "-f"], ["train", "--config"], ["serve", model, "--port", "0", "--api-key-file"],
         ] { try program.expect(1, words + [folder], ["is a folder, expected a file"]) }
-        try write("empty.jsonl", "")
+        try program.write("empty.jsonl", "")
         try program.expect(1, ["sft", model, "--data", "empty.jsonl", "--out", "run"], ["empty.jsonl"])
-        try write("broken.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"\n")
+        try program.write("broken.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"\n")
         let result = try program.run("sft", model, "--data", "broken.jsonl", "--out", "run")
         #expect(result.code == 1 && result.error.contains("broken.jsonl: line 2"), "\(result)")
         #expect(result.error.contains("--on-bad-record skip"))

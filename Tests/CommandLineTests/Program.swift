@@ -28,6 +28,11 @@ final class Program {
 
     deinit { try? FileManager.default.removeItem(atPath: home) }
 
+    /// Writes a file into the home.
+    func write(_ name: String, _ text: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: home + "/" + name))
+    }
+
     struct Result {
         var code: Int32
         var output: String

@@ -53,7 +53,8 @@ import Testing
             ("https://huggingface.co/a/b/blob/v1/x/y.gguf?download=true", "a/b@v1:x/y.gguf"),
         ] { #expect(HubReference(page) == HubReference(reference) && HubReference(page) != nil, "\(page)") }
         for text in [
-            "https://huggingface.co/a", "https://example.org/a/b", "https://huggingface.co/a/../b", "a/b:../x",
+            "https://huggingface.co/a", "https://huggingface.co/datasets/a/b", "hf.co/spaces/a/b",
+            "https://example.org/a/b", "https://huggingface.co/a/../b", "a/b:../x",
             "a/b:/etc/passwd", "a/b@../../x", "a/b:", "a/b@", "a/b:x\\y", "./a/b", "a/b:c:d",
         ] {
             #expect(HubReference(text) == nil, "\(text)")

@@ -142,7 +142,7 @@ import Testing
             #expect(!error.description.isEmpty)
         }
         // Of this thread, so that it does not matter what else runs; without a bound some of these take minutes.
-        #expect(processorSeconds - begun < 10)
+        #expect(processorSeconds - begun < 30)
     }
 
     /// Parts of a grammar that `root` leads to, and that lead nowhere, are counted as they are made.
@@ -154,7 +154,7 @@ import Testing
         #expect(throws: GrammarError.tooLarge(what: "steps of compilation", limit: GrammarLimits().work)) {
             _ = try GrammarRunner(.gbnf("root ::= \"a\" | \(called)\n\(rules)\n"))
         }
-        #expect(processorSeconds - begun < 10)
+        #expect(processorSeconds - begun < 30)
     }
 
     /// Rules that `root` does not lead to cost what reading them costs; mistakes in them are told all the same.
@@ -162,7 +162,7 @@ import Testing
         let rules = (0..<9000).map { "r\($0) ::= []{199900} r\(($0 + 1) % 9000)" }.joined(separator: "\n")
         let begun = processorSeconds
         let runner = try GrammarRunner(.gbnf("root ::= \"a\"\n\(rules)\n"))
-        #expect(processorSeconds - begun < 10)
+        #expect(processorSeconds - begun < 30)
         #expect(try runner.accepts("a") && !runner.accepts("aa"))
         for mistake in ["x ::= \"b", "x ::= y", "x ::= [z-a]", "x ::= \"b\"\nx ::= \"c\""] {
             #expect(throws: GrammarError.self) { _ = try GrammarRunner(.gbnf("root ::= \"a\"\n\(mistake)\n")) }

@@ -18,18 +18,6 @@ import Musl
 
 /// Runs that train classifiers of texts and words on a small encoder.
 @Suite struct ClassificationRunTests: TinyRuns {
-    private func folder(_ name: String) throws -> String {
-        let folder = try emptyFolder(name)
-        mkdir(folder + "/model", 0o755)
-        try TinyEncoder.write(folder: folder + "/model")
-        return folder
-    }
-
-    private func write(_ rows: [JSON], _ path: String) throws -> String {
-        try AtomicFile.write(path, bytes: Array((rows.map { $0.text() }.joined(separator: "\n") + "\n").utf8))
-        return path
-    }
-
     /// Which letter stands first says the class.
     private func texts(_ count: Int, _ label: (Int) -> JSON) -> [JSON] {
         (0..<count).map { index in
@@ -62,7 +50,7 @@ import Musl
     @Test(arguments: ["single", "multi", "regression", "score", "tokens"]) func aRunThatIsResumedEndsWithTheSameBits(
         _ task: String
     ) throws {
-        let folder = try folder("classes")
+        let folder = try encoderFolder("classes")
         let rows: [JSON]
         var more: [String: JSON] = [:]
         switch task {
@@ -107,7 +95,8 @@ import Musl
 
     /// How a step is cut does not change it, whatever is dropped.
     @Test func microBatchesMakeTheSameStep() throws {
-        let folder = try folder("cut"), data = try write(texts(24) { .integer(Int64($0)) }, folder + "/rows.jsonl")
+        let folder = try encoderFolder("cut"),
+            data = try write(texts(24) { .integer(Int64($0)) }, folder + "/rows.jsonl")
         func losses(_ parts: Int) throws -> [Double] {
             let options = try options(
                 data, ["micro_batches": .integer(Int64(parts)), "steps": 3, "class_weights": "0=2,1=0.5"])
@@ -121,7 +110,7 @@ import Musl
     }
 
     @Test func classesAreLearntAndTheFolderIsAClassifier() throws {
-        let folder = try folder("learn"), names = ["east", "west", "north"]
+        let folder = try encoderFolder("learn"), names = ["east", "west", "north"]
         let data = try write(texts(90) { .string(names[$0]) }, folder + "/rows.jsonl")
         let options = try options(
             data, ["steps": 60, "batch_rows": 16, "learning_rate": 5e-3, "evaluate_every": 60, "save_every": 60])
@@ -154,7 +143,7 @@ import Musl
     }
 
     @Test func wordsAreMarkedAndNumbersTold() throws {
-        let folder = try folder("words")
+        let folder = try encoderFolder("words")
         let rows: [JSON] = (0..<40).map { index in
             let name = ["ada", "bob"][index % 2]
             return ["tokens": ["the", .string(name), "lives", "."], "ner_tags": [0, 1, 0, 0]]
@@ -181,7 +170,7 @@ import Musl
 
     /// Tags of words that the vocabulary has no tokens for are counted, and so is a length that the model does not take refused.
     @Test func whatIsLostIsTold() throws {
-        let folder = try folder("lost"), blank = "\u{200B}"
+        let folder = try encoderFolder("lost"), blank = "\u{200B}"
         let rows: [JSON] = (0..<12).map { index in
             ["tokens": ["the", .string(index % 4 == 0 ? blank : "ada"), "."], "ner_tags": ["O", "B-X", "O"]]
         }
@@ -196,7 +185,7 @@ import Musl
 
     /// A cross-encoder learns which text fits a first one, and orders texts by it.
     @Test func pairsAreScoredAndOrdered() throws {
-        let folder = try folder("score"), letters = Array("abcdefghijklmnopqrst").map(String.init)
+        let folder = try encoderFolder("score"), letters = Array("abcdefghijklmnopqrst").map(String.init)
         let rows: [JSON] = letters.flatMap { letter -> [JSON] in
             (0..<3).map { place in
                 // The right passage has the mark, whatever was asked.
@@ -240,12 +229,16 @@ import Musl
         var same = PairRanking()
         for label in [1.0, 0, 0] { same.add(score: 0, label: label, to: 1) }
         #expect(same.reciprocalRank == 1.0 / 3)
+        // Nor do scores that are no numbers.
+        var none = PairRanking()
+        for label in [1.0, 0, 0] { none.add(score: .nan, label: label, to: 1) }
+        #expect(none.reciprocalRank == 1.0 / 3)
         #expect(PairRanking().metrics.isEmpty)
     }
 
     /// The head alone is trained, the encoder stays bit for bit.
     @Test func aFrozenEncoderStays() throws {
-        let folder = try folder("frozen")
+        let folder = try encoderFolder("frozen")
         let options = try options(
             write(texts(24) { .integer(Int64($0)) }, folder + "/rows.jsonl"),
             ["train_layers": 0, "learning_rate": 0.01])
@@ -287,7 +280,7 @@ import Musl
     }
 
     @Test func labelsThatCannotBeReadAreSaidWithTheirPlace() throws {
-        let folder = try folder("bad")
+        let folder = try encoderFolder("bad")
         func said(_ lines: [String], _ more: [String: JSON] = [:], name: String = "rows.jsonl") throws -> String {
             let path = folder + "/" + name
             try AtomicFile.write(path, bytes: Array((lines.joined(separator: "\n") + "\n").utf8))

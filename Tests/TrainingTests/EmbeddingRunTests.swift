@@ -19,18 +19,6 @@ import Musl
 
 /// Runs that train the vectors of a small encoder.
 @Suite struct EmbeddingRunTests: TinyRuns {
-    private func folder(_ name: String) throws -> String {
-        let folder = try emptyFolder(name)
-        mkdir(folder + "/model", 0o755)
-        try TinyEncoder.write(folder: folder + "/model")
-        return folder
-    }
-
-    private func write(_ rows: [JSON], _ path: String) throws -> String {
-        try AtomicFile.write(path, bytes: Array((rows.map { $0.text() }.joined(separator: "\n") + "\n").utf8))
-        return path
-    }
-
     private func word(_ number: Int, _ length: Int = 3) -> String {
         var rest = number * 7919 + 13, text = ""
         for _ in 0..<length {
@@ -77,7 +65,7 @@ import Musl
             ["loss": "infonce", "symmetric": true, "ema": 0.9, "recompute": "layers", "train_layers": 1],
         ] as [[String: JSON]])
     func aRunThatIsResumedEndsWithTheSameBits(_ more: [String: JSON]) throws {
-        let folder = try folder("embedding")
+        let folder = try encoderFolder("embedding")
         let options = try options(write(rows(24, negatives: true), folder + "/rows.jsonl"), more)
         var measures: [HeldOutMeasure] = []
         try trainer(folder + "/whole", folder, options).train {
@@ -86,12 +74,7 @@ import Musl
         #expect(measures.count == 3 && measures.allSatisfy { $0.loss.isFinite && $0.count > 0 })
         #expect(measures.first?["mrr"] != nil && measures.first?["triplet_accuracy"] != nil)
         #expect((measures.first?["mrr/8"] != nil) == (more["matryoshka"] != nil))
-        var steps = 0
-        let first = try trainer(folder + "/parts", folder, options)
-        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
-        let second = try trainer(folder + "/parts", folder, options)
-        #expect(try second.resume().checkpoint?.step == 3)
-        #expect(try second.train { _ in })
+        try trainInTwoGoes(stoppingAfter: 3) { try trainer(folder + "/parts", folder, options) }
         #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
         // Other rows are another run.
         let other = try self.options(write(rows(25, negatives: true), folder + "/other.jsonl"), more)
@@ -102,7 +85,7 @@ import Musl
     @Test(arguments: ["infonce", "cosent", "triplet", "cosine"]) func partsHaveTheGradientOfTheWhole(_ loss: String)
         throws
     {
-        let folder = try folder("parts"), hasScores = loss.hasPrefix("cos")
+        let folder = try encoderFolder("parts"), hasScores = loss.hasPrefix("cos")
         let data = try write(rows(20, negatives: !hasScores, scores: hasScores), folder + "/rows.jsonl")
         func after(_ parts: Int) throws -> (loss: Double, norm: Double, weights: [Float]) {
             let options = try options(
@@ -133,7 +116,7 @@ import Musl
     /// What equals the right text of a row is no negative of it, and is counted.
     @Test(arguments: [[:], ["anchor_prompt": "ask ", "positive_prompt": "tell "]] as [[String: JSON]])
     func equalTextsAreNoNegatives(_ prompts: [String: JSON]) throws {
-        let folder = try folder("equal")
+        let folder = try encoderFolder("equal")
         var all = rows(6)
         for index in all.indices where index > 0 {
             var row = all[index].object ?? JSONObject()
@@ -153,7 +136,7 @@ import Musl
     /// A text is the same with whatever prompt: an anchor that is another row's passage is no negative of its own row, and a
     /// pair of one text is none.
     @Test func textsAreComparedWithoutTheirPrompts() throws {
-        let folder = try folder("prompts")
+        let folder = try encoderFolder("prompts")
         let all: [JSON] = [
             ["query": "ab", "passage": "cd"], ["query": "ef", "passage": "ab"], ["query": "gh", "passage": "gh"],
         ]
@@ -176,7 +159,7 @@ import Musl
     }
 
     @Test func vectorsLearnAndTheFolderIsAModel() throws {
-        let folder = try folder("learn")
+        let folder = try encoderFolder("learn")
         let options = try options(
             write(rows(60), folder + "/rows.jsonl"),
             [
@@ -211,7 +194,7 @@ import Musl
 
     /// What is not trained stays, and is saved.
     @Test func frozenLayersStay() throws {
-        let folder = try folder("frozen")
+        let folder = try encoderFolder("frozen")
         let options = try options(
             write(rows(12), folder + "/rows.jsonl"), ["train_layers": 1, "learning_rate": 0.01])
         try trainer(folder + "/run", folder, options).train { _ in }
@@ -244,7 +227,7 @@ import Musl
             ),
         ])
     func columnsAreFound(_ line: String, _ told: String, _ loss: String) throws {
-        let folder = try folder("columns"), path = folder + "/rows.jsonl"
+        let folder = try encoderFolder("columns"), path = folder + "/rows.jsonl"
         try AtomicFile.write(path, bytes: Array((line + "\n").utf8))
         let options = try options(path), model = try StartingEmbedder(path: folder + "/model", options: options)
         let data = try EmbeddingData(options, model)
@@ -254,7 +237,7 @@ import Musl
     }
 
     @Test func whatCannotBeLearntIsSaidWithItsPlace() throws {
-        let folder = try folder("bad"), path = folder + "/rows.jsonl"
+        let folder = try encoderFolder("bad"), path = folder + "/rows.jsonl"
         func said(_ lines: [String], _ more: [String: JSON] = [:]) throws -> String {
             try AtomicFile.write(path, bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
             let options = try options(path, more)

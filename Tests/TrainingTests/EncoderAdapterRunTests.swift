@@ -19,18 +19,6 @@ import Musl
 
 /// Runs that train an adapter on a small encoder: resumed bit for bit, read again on the base, and merged into it.
 @Suite struct EncoderAdapterRunTests: TinyRuns {
-    private func folder(_ name: String) throws -> String {
-        let folder = try emptyFolder(name)
-        mkdir(folder + "/model", 0o755)
-        try TinyEncoder.write(folder: folder + "/model")
-        return folder
-    }
-
-    private func write(_ rows: [JSON], _ path: String) throws -> String {
-        try AtomicFile.write(path, bytes: Array((rows.map { $0.text() }.joined(separator: "\n") + "\n").utf8))
-        return path
-    }
-
     private func options(_ command: RunCommand, _ data: String, _ more: [String: JSON]) throws -> TrainingOptions {
         var options = TrainingOptions(for: command)
         let usual: [String: JSON] = [
@@ -72,16 +60,11 @@ import Musl
         arguments: ["classes", "words", "vectors"],
         [["adapter_dropout": 0.1], ["adapter": "dora", "precision": "bf16"], ["adapter": "bitfit"]] as [[String: JSON]])
     func aRunThatIsResumedEndsWithTheSameBits(_ kind: String, _ more: [String: JSON]) throws {
-        let folder = try folder("adapter-\(kind)")
+        let folder = try encoderFolder("adapter-\(kind)")
         let options = try options(command(kind), write(rows(kind), folder + "/rows.jsonl"), more)
         let whole = try trainer(folder + "/whole", folder, options)
         try whole.train { _ in }
-        var steps = 0
-        let first = try trainer(folder + "/parts", folder, options)
-        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
-        let second = try trainer(folder + "/parts", folder, options)
-        #expect(try second.resume().checkpoint?.step == 3)
-        #expect(try second.train { _ in })
+        try trainInTwoGoes(stoppingAfter: 3) { try trainer(folder + "/parts", folder, options) }
         func adapter(_ run: String) throws -> [UInt8] { try Folder.read("\(folder)/\(run)/adapter_model.safetensors") }
         #expect(try adapter("whole") == adapter("parts"))
         // The base is not in the folder; what it is called is.
@@ -102,7 +85,7 @@ import Musl
     /// Classes are learnt by the adapter and its head; base with adapter, and merged, tell the same.
     @Test(arguments: ["lora", "rslora", "pissa", "oft", "ia3"])
     func whatIsLearntIsReadAndMerged(_ method: String) throws {
-        let folder = try folder("learn")
+        let folder = try encoderFolder("learn")
         var more: [String: JSON] = [
             "adapter": .string(method), "steps": 40, "batch_rows": 12, "evaluate_every": 40, "save_every": 40,
             "oft_block_size": 8, "dropout": 0, "attention_dropout": 0,
@@ -143,7 +126,7 @@ import Musl
     }
 
     @Test func vectorsOfABaseWithItsAdapterAreThoseOfTheMergedFolder() throws {
-        let folder = try folder("vectors")
+        let folder = try encoderFolder("vectors")
         let options = try options(.embedding, write(pairs, folder + "/rows.jsonl"), ["steps": 20])
         try trainer(folder + "/run", folder, options).train { _ in }
         let files = try ModelFiles(path: folder + "/model", adapters: [AdapterReference(folder + "/run")])
@@ -159,7 +142,7 @@ import Musl
     }
 
     @Test func whatDoesNotGoTogetherIsRefusedByName() throws {
-        let folder = try folder("refused")
+        let folder = try encoderFolder("refused")
         let labelled = try write(classes, folder + "/classes.jsonl"), paired = try write(pairs, folder + "/pairs.jsonl")
         func said(_ command: RunCommand, _ more: [String: JSON]) -> String {
             message {
@@ -186,5 +169,12 @@ import Musl
         try trainer(folder + "/cls", folder, options(.classification, labelled, ["steps": 1])).train { _ in }
         let other = try ModelFiles(path: folder + "/model", adapters: [AdapterReference(folder + "/cls")])
         #expect(message { _ = try TextEmbedder(other) }.contains("belongs to no module"))
+        // A head goes on with the classes that it has, in their order.
+        let again: [String: JSON] = ["adapter": "none", "adapter_from": .string(folder + "/cls")]
+        #expect(said(.classification, again).isEmpty)
+        let names = try #require(StoredAdapter.read(folder + "/cls", base: nil).head?.labels)
+        let turned = again.merging(
+            ["labels": .string(names.reversed().joined(separator: ","))], uniquingKeysWith: { $1 })
+        #expect(said(.classification, turned).contains("name the option labels in that order"))
     }
 }

@@ -59,12 +59,7 @@ import TinyModels
             if case .measured(_, let measure) = $0 { measures.append(measure) }
         }
         #expect(measures.count == 3 && measures.allSatisfy { $0.loss.isFinite && $0.count > 0 })
-        var steps = 0
-        let first = try trainer(folder + "/parts", folder, options)
-        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
-        let second = try trainer(folder + "/parts", folder, options)
-        #expect(try second.resume().checkpoint?.step == 3)
-        #expect(try second.train { _ in })
+        try trainInTwoGoes(stoppingAfter: 3) { try trainer(folder + "/parts", folder, options) }
         #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
         let record = try RunRecord(path: folder + "/parts")
         #expect(record.steps.count == 4 && record.evaluations.map(\.step) == [0, 2, 4])

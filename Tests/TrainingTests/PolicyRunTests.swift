@@ -52,12 +52,7 @@ import Musl
             useful += report["useful_groups"] ?? 0
         }
         #expect(useful > 0 && differences.count == 4 && differences.allSatisfy { $0 <= 1e-5 }, "\(differences)")
-        var steps = 0
-        let first = try trainer(folder + "/parts", folder, options)
-        #expect(try !first.train(isInterrupted: { steps == 3 }) { if case .step = $0 { steps += 1 } })
-        let second = try trainer(folder + "/parts", folder, options)
-        #expect(try second.resume().checkpoint?.step == 3)
-        #expect(try second.train { _ in })
+        try trainInTwoGoes(stoppingAfter: 3) { try trainer(folder + "/parts", folder, options) }
         #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
         #expect(try weights(folder + "/whole") != weights(folder + "/model"))
         let record = try RunRecord(path: folder + "/parts")

@@ -102,12 +102,7 @@ import TinyModels
         }
         #expect(metrics.contains("frac_reward_zero_std") && metrics.contains("completions/mean_length"))
         if command == .proximal { #expect(metrics.contains("value_loss") && metrics.contains("objective/kl")) }
-        var steps = 0
-        let first = try trainer(folder + "/parts", folder, options)
-        #expect(try !first.train(isInterrupted: { steps == 2 }) { if case .step = $0 { steps += 1 } })
-        let second = try trainer(folder + "/parts", folder, options)
-        #expect(try second.resume().checkpoint?.step == 2)
-        #expect(try second.train { _ in })
+        try trainInTwoGoes(stoppingAfter: 2) { try trainer(folder + "/parts", folder, options) }
         #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
     }
 

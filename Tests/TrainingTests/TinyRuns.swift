@@ -37,6 +37,20 @@ extension TinyRuns {
         return folder
     }
 
+    /// The same with a tiny text encoder.
+    func encoderFolder(_ name: String) throws -> String {
+        let folder = try emptyFolder(name)
+        mkdir(folder + "/model", 0o755)
+        try TinyEncoder.write(folder: folder + "/model")
+        return folder
+    }
+
+    /// Writes rows as lines of JSON, and gives the path.
+    func write(_ rows: [JSON], _ path: String) throws -> String {
+        try AtomicFile.write(path, bytes: Array((rows.map { $0.text() }.joined(separator: "\n") + "\n").utf8))
+        return path
+    }
+
     /// A folder of its own, with the tiny tokenizer and shards of text that can be learnt.
     func scratch(_ name: String, documents: Int = 60) throws -> String {
         let folder = try emptyFolder(name)
@@ -66,6 +80,18 @@ extension TinyRuns {
     }
 
     func weights(_ run: String) throws -> [UInt8] { try Folder.read(run + "/model.safetensors") }
+
+    /// Trains with a stop after some steps, and goes on from there to the end.
+    func trainInTwoGoes(
+        stoppingAfter stop: Int, sourceLocation: SourceLocation = #_sourceLocation, _ trainer: () throws -> Trainer
+    ) throws {
+        var steps = 0
+        let isDone = try trainer().train(isInterrupted: { steps == stop }) { if case .step = $0 { steps += 1 } }
+        #expect(!isDone, sourceLocation: sourceLocation)
+        let second = try trainer()
+        #expect(try second.resume().checkpoint?.step == stop, sourceLocation: sourceLocation)
+        #expect(try second.train { _ in }, sourceLocation: sourceLocation)
+    }
 
     /// Trains `whole` at once, and `parts` in two goes with a stop after five steps: they must end with the same bits.
     /// - Parameters:
