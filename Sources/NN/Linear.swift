@@ -202,7 +202,7 @@ public final class Linear: ModuleLeaf {
         // The first low-rank term of each layer is computed together with the layer's own product.
         let terms = try active.map { try $0.first?.term(rows.draw) }
         var outputs = try products(input, layers, terms, active.map(\.first))
-        for (index, layer) in layers.enumerated() {
+        for index in layers.indices {
             for adapter in active[index].dropFirst(terms[index] == nil ? 0 : 1) {
                 outputs[index] = try adapter(x, outputs[index], rows.draw)
             }
