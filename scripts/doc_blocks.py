@@ -7,7 +7,7 @@ comments of Sources are type-checked with them (doc_comments.py).
 
 `sh`: in each line, verbs, flags and options of `martlet` are those the program itself describes, those of scripts of this
 repository are named in them, and bash can read the block. Then it is run: blocks of a file one after the other in an empty
-folder, `martlet` on the PATH, up to the first command that fails. `swift`: all blocks are type-checked at once against the
+folder, `martlet` on the PATH, up to the first command that fails. Links to files and to headings of them lead somewhere. `swift`: all blocks are type-checked at once against the
 modules in --build, and with --link compiled and run. `python`, `yaml` and `json` are parsed, paths of `http` are routes of docs/routes.md. `text` is what a program prints. A line before a block says what is special:
 
     <!-- not run: REASON -->      checked only (Swift: left out, where it is no whole)
@@ -146,6 +146,26 @@ def commands(text):
             words.append(word)
     if words:
         yield words
+
+
+def headings(file):
+    """What links name the headings of a page by, as GitHub and the page Docs do."""
+    text = re.sub(r"^```.*?^```", "", open(file, encoding="utf-8").read(), flags=re.S | re.M)
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", title.strip().lower())) for title in re.findall(r"^#+\s+(.+)$", text, re.M)}
+
+
+def check_links(file):
+    """Links of a page to other files, and to headings, that lead nowhere."""
+    text = open(os.path.join(ROOT, file), encoding="utf-8").read()
+    # Code of a block keeps its lines, so that a problem is found by its number.
+    text = re.sub(r"^```.*?^```", lambda code: "\n" * code.group().count("\n"), text, flags=re.S | re.M)
+    for link in re.finditer(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text)):
+        path, _, place = link.group(1).partition("#")
+        if re.match(r"\w+:", path):
+            continue
+        target = os.path.normpath(os.path.join(ROOT, os.path.dirname(file), path)) if path else os.path.join(ROOT, file)
+        if not os.path.exists(target) or place and place not in headings(target):
+            yield f"{file}:{text[:link.start()].count(chr(10)) + 1}: there is no {link.group(1)}"
 
 
 def check_routes(text):
@@ -400,6 +420,10 @@ def main():
     if given.list:
         return 1 if failed else 0
 
+    for name in pages:
+        for problem in check_links(name):
+            failed += 1
+            say(f"not ok {problem}")
     program = Program(given.martlet) if given.martlet else None
     checked, left = 0, collections.Counter()
     for block in every:

@@ -194,6 +194,9 @@ test("links of the documentation lead to its pages", async () => {
   const { headingId, withLinks } = await load("docs/links.js");
   assert.equal(withLinks("[a](install.md) [b](docs/library.md#tools) [c](#x)\n```\n[d](e.md)\n```", "http://h"),
     "[a](http://h/docs?page=install) [b](http://h/docs?page=library#tools) [c](http://h/docs#x)\n```\n[d](e.md)\n```");
+  // A translation names what is in English alone by the folder above, as the files lie.
+  assert.equal(withLinks("[a](../routes.md) [b](../tuning.md#x)", "http://h"),
+    "[a](http://h/docs?page=routes&in=en) [b](http://h/docs?page=tuning&in=en#x)");
   assert.equal(headingId("What `it` does, today"), "what-it-does-today");
 });
 

@@ -1,9 +1,11 @@
 /** Links of the documentation's files, as the page has them. No drawing here. */
 
-/** Links to other files of the folder become links to their pages. Notes to who keeps the pages are left out. */
+/** Links to other files of the folder become links to their pages, those out of a translation's to pages in English. Notes to
+    who keeps the pages are left out. */
 export function withLinks(source, origin) {
   return source.replace(/^<!--.*-->\n/gm, "").split(/(^```[\s\S]*?^```)/m).map((part) => (part.startsWith("```") ? part
-    : part.replace(/\]\((?:docs\/|\.\/)?([\w-]+)\.md(#[^)\s]*)?\)/g, (all, name, place) => `](${origin}/docs?page=${name}${place ?? ""})`)
+    : part.replace(/\]\((docs\/|\.\/|\.\.\/)?([\w-]+)\.md(#[^)\s]*)?\)/g, (all, folder, name, place) =>
+      `](${origin}/docs?page=${name}${folder === "../" ? "&in=en" : ""}${place ?? ""})`)
       .replace(/\]\(#([^)\s]+)\)/g, (all, place) => `](${origin}/docs#${place})`))).join("");
 }
 

@@ -16,12 +16,13 @@ const body = el("article.markdown");
 const list = el("nav.contents", { "aria-label": t("docs.list") });
 document.body.append(el("main.page", { id: "main" }, el("div.sheet.docs", {}, list, body)));
 
-const wanted = new URLSearchParams(location.search).get("page");
+const asked = new URLSearchParams(location.search);
+const wanted = asked.get("page"), isInEnglish = asked.get("in") === "en";
 const current = names.includes(wanted) ? wanted : names[0];
 
 /** In the reader's language where there is one, else in English. */
-async function text(name) {
-  for (const path of language === "zh" ? [`zh/${name}`, name] : [name]) {
+async function text(name, inEnglish = false) {
+  for (const path of language === "zh" && !inEnglish ? [`zh/${name}`, name] : [name]) {
     const response = await fetch(`/ui/docs/${path}.md`);
     if (response.ok) return response.text();
     if (response.status !== 404) throw new ServerError(response.status, `HTTP ${response.status}`);
@@ -32,7 +33,7 @@ async function text(name) {
 const title = (source, name) => /^#\s+(.+)$/m.exec(source)?.[1].replaceAll("`", "") ?? name;
 
 async function start() {
-  const source = await text(current);
+  const source = await text(current, isInEnglish);
   renderMarkdown(body, withLinks(source, location.origin));
   for (const link of body.querySelectorAll("a")) if (link.origin === location.origin) link.removeAttribute("target");
   for (const heading of body.querySelectorAll("h1, h2, h3")) heading.id = headingId(heading.textContent);
