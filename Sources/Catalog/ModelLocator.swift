@@ -35,7 +35,9 @@ public enum ModelLocator {
             if Folder.exists(local) { return local }
             if let cached = cached(short.repository) { return cached }
             throw ModelNotFound(
-                name: name, hint: "run `./quickstart`, or `martlet pull \(name)` to fetch \(short.repository)")
+                name: name,
+                hint: "run `./quickstart --models \(short.name)`, or `martlet pull \(name)` to fetch "
+                    + short.repository)
         }
         if name.hasPrefix("/") || name.hasPrefix(".") || (name.hasSuffix(".gguf") && !name.contains(":")) {
             throw ModelNotFound(name: name, hint: "there is no such file or folder")

@@ -45,6 +45,12 @@ import Glibc
         try program.expect(2, [model, "hi"], ["did you mean `martlet run \(model)`?"])
     }
 
+    /// A first ./quickstart fetches one model of several.
+    @Test(arguments: ["smollm2", "gemma3", "minilm"])
+    func aShortNameThatIsNotHereIsFetchedByItsName(name: String) throws {
+        try program.expect(1, ["show", name], ["./quickstart --models \(name)", "martlet pull \(name)"])
+    }
+
     @Test func addressesOfTheHubAreNames() throws {
         for name in ["https://huggingface.co/org/name", "hf.co/org/name"] {
             try program.expect(1, ["run", name, "hi"], [name, "martlet pull"])
