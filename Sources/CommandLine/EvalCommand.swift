@@ -124,9 +124,8 @@ struct EvalCommand: ParsableCommand {
             print("  \(name)  \(percent(category.right, category.count))  \(category.right)/\(category.count)")
         }
         for answer in result.answers.filter({ !$0.isRight }).prefix(show) {
-            let question = (answer.question.prompt.last?.content ?? "").split(separator: "\n").joined(separator: " ⏎ ")
-            print(
-                "  wrong: \(question)\n         \(answer.reply)\n         expected: \(answer.question.check.expected)")
+            print("  wrong: \((answer.question.prompt.last?.content ?? "").inOneLine)")
+            print("         \(answer.reply.inOneLine)\n         expected: \(answer.question.check.expected)")
         }
     }
 

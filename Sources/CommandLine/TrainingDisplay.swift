@@ -109,8 +109,8 @@ struct TrainingDisplay {
                     "step \(step): validation loss \(evaluation.loss.rounded(to: 4)), perplexity "
                         + "\(evaluation.perplexity.rounded(to: 2))\(bits)\(Self.accuracy(evaluation))")
                 for part in evaluation.parts { Terminal.note("  \(part.folder): \(part.loss.rounded(to: 4))") }
-                if let prompt = evaluation.prompt { Terminal.note("  | " + line(prompt), isDim: true) }
-                Terminal.note("  > " + line(evaluation.sample))
+                if let prompt = evaluation.prompt { Terminal.note("  | " + prompt.inOneLine, isDim: true) }
+                Terminal.note("  > " + evaluation.sample.inOneLine)
             case .scored(let step, let evaluation):
                 status.end()
                 Terminal.note(
@@ -118,8 +118,8 @@ struct TrainingDisplay {
                         + "(\(Terminal.fixed(100 * evaluation.accuracy, 1)) %)")
                 if let answer = evaluation.answers.first {
                     let question = answer.question.prompt.last?.content ?? ""
-                    Terminal.note("  | " + line(question), isDim: true)
-                    Terminal.note("  > " + line(answer.reply))
+                    Terminal.note("  | " + question.inOneLine, isDim: true)
+                    Terminal.note("  > " + answer.reply.inOneLine)
                 }
             case .measured(let step, let measure):
                 status.end()
@@ -270,9 +270,6 @@ struct TrainingDisplay {
         line.append(("seconds", .number(report.seconds)))
         return JSON.object(JSONObject(line)).text() + "\n"
     }
-
-    /// A text in one line.
-    private func line(_ text: String) -> String { text.split(separator: "\n").joined(separator: " ⏎ ") }
 
     /// A profile that cannot be written is no reason to end a run.
     private func write(_ profile: StepProfile, to out: String) {

@@ -24,6 +24,22 @@ import TinyModels
         #expect(try program.run("run", "smollm2", "-n", "2", "hi").code == 0)
     }
 
+    /// A reply of many lines would scroll the result away.
+    @Test func wrongRepliesOfAnEvaluationAreALineEach() throws {
+        let words = [
+            "eval", try program.model(), "--task", "arithmetic", "--limit", "20", "--tokens", "40", "--show", "20",
+        ]
+        let results = try program.run(words + ["--json"]).json()
+        let wrong = results.array?.first?["replies"]?.array?.filter { $0["right"]?.bool == false } ?? []
+        let lines = try program.run(words).output.split(separator: "\n", omittingEmptySubsequences: false)
+        let first = try #require(lines.firstIndex { $0.hasPrefix("  wrong: ") })
+        let shown = lines[first...].dropLast()
+        #expect(shown.count == 3 * wrong.count, "\(lines)")
+        for (index, line) in shown.enumerated() {
+            #expect(line.hasPrefix(["  wrong: ", "         ", "         expected: "][index % 3]), "\(line)")
+        }
+    }
+
     @Test func showDescribesFilesAndFolders() throws {
         for path in [try program.file(), try program.model()] {
             let json = try program.run("show", path, "--json").json()

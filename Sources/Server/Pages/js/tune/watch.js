@@ -6,8 +6,8 @@ import { number, significant, t } from "../i18n.js";
 import { addLines, points, share } from "../runs/curves.js";
 
 const isOver = (state) => !["running", "stopping"].includes(state);
-/** Name in the log, kind of line, title. */
-const charts = [["loss", "step", "loss"], ["loss", "evaluation", "validation"], ["reward", "step", "reward"],
+/** Name in the log, kind of line, title, what its axis says. */
+const charts = [["loss", "step", "loss", "unit.nats"], ["loss", "evaluation", "validation", "unit.nats"], ["reward", "step", "reward", "reward"],
   ["rewards/margins", "step"], ["rewards/accuracies", "step"], ["kl", "step"], ["mean_token_accuracy", "step"], ["entropy", "step"]];
 
 /** @returns {{element: HTMLElement, show: (name: string) => void, list: (runs: object[]) => void}} */
@@ -78,11 +78,11 @@ export function watchCard(onchange) {
     bar.style.width = 100 * (log.step ? share(log) : 0) + "%";
     steps.textContent = log.step ? [log.steps_planned ? t("progress", { n: number(log.step), of: number(log.steps_planned) }) : t("progress.steps", { n: number(log.step) }),
       Number.isFinite(log.loss) ? `${t("loss")} ${significant(log.loss)}` : null].filter(Boolean).join(" · ") : isOver(run.state) ? "" : t("tune.preparing");
-    const drawn = charts.flatMap(([metric, kind, label]) => {
+    const drawn = charts.flatMap(([metric, kind, label, unit]) => {
       const line = log.steps ? points(log, metric, "step", kind) : [];
       if (!line.length) return [];
       const figure = el("figure.chart");
-      lineChart(figure, { title: label ? t(label) : metric, yName: metric, xName: t("axis.step"),
+      lineChart(figure, { title: label ? t(label) : metric, yName: unit ? t(unit) : metric, xName: t("axis.step"),
         series: [{ name: run.name, colour: "#3b82b8", points: line, dots: line.length < 40 && kind === "evaluation" }] });
       return [figure];
     });
