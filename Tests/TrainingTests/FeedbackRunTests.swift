@@ -178,6 +178,98 @@ import TinyModels
         #expect(unknown.contains("did you mean \"sigmoid\""), "\(unknown)")
     }
 
+    /// What a loss does not read is refused, with the losses that do.
+    @Test func optionsThatALossDoesNotReadAreRefused() throws {
+        let direct = DirectPreferenceLoss.Kind.allCases.map(\.rawValue)
+        let judged = JudgedPolicy.Kind.allCases.map(\.rawValue)
+        let contrastive = ["cpo", "cpo_hinge", "cpo_ipo", "simpo"]
+        let losses = direct + judged + contrastive + ["orpo"]
+        let readers: [(String, JSON, [String])] = [
+            ("label_smoothing", 0.1, ["sigmoid", "robust", "exo_pair", "aot", "aot_unpaired", "cpo", "simpo"]),
+            ("sft_weight", 0.5, direct + contrastive), ("tail_weight", 0.5, direct),
+            (
+                "f_divergence", "forward_kl",
+                ["sigmoid", "hinge", "ipo", "exo_pair", "robust", "discopop", "sigmoid_norm"]
+            ),
+            ("reference_free", true, direct), ("reference", "other", direct + judged), ("simpo_margin", 1, ["simpo"]),
+            ("alphapo", 0.5, contrastive), ("discopop_tau", 0.1, ["discopop"]), ("desirable_weight", 2, judged),
+            ("undesirable_weight", 0.5, judged),
+        ]
+        func refusal(_ loss: String, _ more: [String: JSON] = [:]) -> String {
+            message {
+                let options = try options(
+                    .preferences, "pairs.jsonl", more.merging(["loss": .string(loss)]) { $1 })
+                _ = try ResolvedOptions(options, vocabularySize: 9)
+            }
+        }
+        for loss in losses {
+            #expect(refusal(loss).isEmpty, "\(loss): \(refusal(loss))")
+            for (option, value, takers) in readers {
+                let said = refusal(loss, [option: value])
+                guard !takers.contains(loss) else {
+                    #expect(said.isEmpty, "\(loss), \(option): \(said)")
+                    continue
+                }
+                #expect(said.contains("\(option) does nothing with loss \(loss)"), "\(loss), \(option): \(said)")
+                #expect(takers.allSatisfy { said.contains($0) }, "\(said)")
+            }
+        }
+        // Of several one that reads it is enough.
+        #expect(refusal("hinge=0.5,sigmoid=0.5", ["label_smoothing": 0.1]).isEmpty)
+        #expect(refusal("hinge=0.5,ipo=0.5", ["label_smoothing": 0.1]).contains("label_smoothing"))
+        #expect(refusal("sigmoid", ["reference": "other", "reference_free": true]).contains("contradict"))
+    }
+
+    /// KTO's divergence is measured on replies to other prompts, where several rows have one prompt too.
+    @Test func mismatchedRepliesAreToOtherPrompts() throws {
+        let folder = try modelFolder("mismatched"), path = folder + "/judged.jsonl"
+        let lines = (0..<20).map {
+            #"{"prompt": "q\#($0 / 4)", "completion": "reply \#($0)", "label": \#($0 % 3 == 0)}"#
+        }
+        try AtomicFile.write(path, bytes: Array(lines.joined(separator: "\n").utf8))
+        let model = try StartingModel(path: folder + "/model")
+        for source in [try pairs(folder), path] {
+            let options = try options(.preferences, source, ["loss": "kto", "validation": 0.4])
+            let data = try Trainer.feedbackData(options, model)
+            func cut(_ row: JudgedSequence) -> (prompt: [Int32], reply: [Int32]) {
+                let start = row.sequence.isTrained.firstIndex(of: true) ?? 0
+                return (Array(row.sequence.tokens[..<start]), Array(row.sequence.tokens[start...]))
+            }
+            let rows = data.judged.map(cut), others = data.mismatched.map(cut)
+            #expect(data.heldOutCount > 2 && rows.count == others.count)
+            for (row, other) in zip(rows, others) {
+                #expect(row.prompt == other.prompt)
+                #expect(!rows.contains { $0.prompt == other.prompt && $0.reply == other.reply })
+            }
+        }
+    }
+
+    /// The likelihood of held-out replies is a mean over all their tokens, however many are computed at once.
+    @Test func theLikelihoodOfHeldOutRepliesIsAMeanOverTheirTokens() throws {
+        let folder = try modelFolder("likelihood"), path = folder + "/uneven.jsonl"
+        let lines = (0..<24).map { index -> String in
+            let line: JSON = [
+                "prompt": .string("Is \(index) a number?"), "rejected": .string("no"),
+                "chosen": .string(String(repeating: "yes ", count: 1 + index * 7 % 11)),
+            ]
+            return line.text()
+        }
+        try AtomicFile.write(path, bytes: Array(lines.joined(separator: "\n").utf8))
+        let options = try options(
+            .preferences, path, ["loss": "sigmoid=0,sft=1", "validation": 0.5, "steps": 1, "evaluate_every": 1])
+        let data = try Trainer.feedbackData(options, StartingModel(path: folder + "/model"))
+        let held = data.pairs.suffix(data.heldOutCount)
+        #expect(held.count == 12)
+        var measures: [HeldOutMeasure] = []
+        try trainer(folder + "/run", folder, options).train {
+            if case .measured(_, let measure) = $0 { measures.append(measure) }
+        }
+        let tokens = Double(held.reduce(0) { $0 + $1.chosen.trainedCount }), before = try #require(measures.first)
+        let wanted = -(before["logps/chosen"] ?? .nan) * Double(held.count) / tokens
+        #expect(abs((before["nll_loss"] ?? .nan) - wanted) < 1e-4 * wanted, "\(before.metrics)")
+        #expect(abs(before.loss - wanted) < 1e-4 * wanted, "\(before.loss) for \(wanted)")
+    }
+
     /// The prompts of held-out rows are none of those that are learnt.
     @Test func promptsStandOnOneSide() throws {
         let folder = try modelFolder("split")
@@ -211,7 +303,6 @@ import TinyModels
         #expect(HeldOutMeasure.interval(share: 1, of: 10).upperBound > 0.9999)
     }
 
-    /// Replies in steps make a model of two classes at the end of each.
     /// Votes as the chat page exports them (`preferencesToJSONL`), a vote for the same answer twice among them.
     @Test func votesOfTheChatPageAreLearnt() throws {
         let folder = try modelFolder("votes"), path = folder + "/preferences.jsonl"
@@ -228,6 +319,7 @@ import TinyModels
         #expect(try trainer(folder + "/dpo", folder, options).train { _ in })
     }
 
+    /// Replies in steps make a model of two classes at the end of each.
     @Test func stepsMakeAProcessRewardModel() throws {
         let folder = try modelFolder("prm"), path = folder + "/steps.jsonl"
         let lines = (0..<24).map {

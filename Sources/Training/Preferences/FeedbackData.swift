@@ -176,13 +176,16 @@ public struct FeedbackData {
         }
     }
 
-    /// Each prompt with the reply of the row before, among what is learnt and among what is held out.
+    /// Each prompt with the reply to the nearest other prompt before, among what is learnt and among what is held out. Rows of
+    /// one prompt stand together where they come from pairs.
     private static func mismatched(_ rows: [JudgedSequence], trainingCount: Int, longest: Int) -> [JudgedSequence] {
         guard !rows.isEmpty else { return [] }
+        let prompts = rows.map(\.sequence.prompt)
         return [0..<trainingCount, trainingCount..<rows.count].flatMap { part in
-            part.map { index in
-                let other = index == part.lowerBound ? part.upperBound - 1 : index - 1
-                let prompt = rows[index].sequence.prompt, sequence = rows[other].sequence
+            var other = part.last { prompts[$0] != prompts[part.lowerBound] } ?? part.upperBound - 1
+            return part.map { index in
+                if index > part.lowerBound, prompts[index - 1] != prompts[index] { other = index - 1 }
+                let prompt = prompts[index], sequence = rows[other].sequence
                 let start = sequence.prompt.count, room = max(1, longest - prompt.count)
                 let reply = sequence.tokens[start...].prefix(room)
                 let isTrained = prompt.map { _ in false } + Array(sequence.isTrained[start...].prefix(room))

@@ -127,33 +127,38 @@ final class FeedbackSource: TrainingSource {
         guard !held.isEmpty else { return nil }
         return try noGrad {
             var loss = 0.0, weights = 0.0, metrics = MetricFold()
-            func take<Goal: Objective>(_ objective: Goal, _ batch: Goal.Batch) throws {
+            // As of one step on all of them, whatever part is computed at once.
+            func take<Goal: Objective>(_ objective: Goal, _ batch: Goal.Batch, of total: Double) throws {
                 let weight = objective.weight(of: batch)
-                let found = try objective.loss(of: batch, StepContext(weight: weight))
-                loss += try found.value.item(as: Double.self) * weight
+                let found = try objective.loss(of: batch, StepContext(weight: total))
+                loss += try found.value.item(as: Double.self)
                 weights += weight
                 metrics.add(found.metrics, weight: weight)
             }
-            var z = 0.0
-            if case .judged(let objective) = goal {
-                z = try objective.divergence(of: held.map { data.mismatched[$0] })
+            var z = 0.0, likelihood = 0, total = Double(held.count)
+            switch goal {
+            case .pairs(let objective): likelihood = objective.likelihoodTokens(held.map { data.pairs[$0] })
+            case .judged(let objective): z = try objective.divergence(of: held.map { data.mismatched[$0] })
+            case .steps(let objective): total = objective.weight(of: held.map { data.stepped[$0] })
+            case .reward: break
             }
             for start in stride(from: 0, to: held.count, by: 4) {
                 let part = held[start..<min(start + 4, held.count)]
                 switch goal {
                 case .pairs(var objective):
                     objective.measuresTokens = true
-                    try take(objective, objective.batch(part.map { data.pairs[$0] }))
+                    try take(
+                        objective, .init(pairs: part.map { data.pairs[$0] }, likelihoodTokens: likelihood), of: total)
                 case .judged(var objective):
                     objective.measuresTokens = true
-                    try take(objective, .init(part.map { data.judged[$0] }, divergence: z))
-                case .reward(let objective): try take(objective, part.map { data.pairs[$0] })
-                case .steps(let objective): try take(objective, part.map { data.stepped[$0] })
+                    try take(objective, .init(part.map { data.judged[$0] }, divergence: z), of: total)
+                case .reward(let objective): try take(objective, part.map { data.pairs[$0] }, of: total)
+                case .steps(let objective): try take(objective, part.map { data.stepped[$0] }, of: total)
                 }
             }
             return .measured(
                 HeldOutMeasure(
-                    loss: loss / max(1, weights), count: Int(weights),
+                    loss: loss, count: Int(weights),
                     unit: data.kind == .pairs ? "pairs" : data.kind == .steps ? "steps" : "replies",
                     metrics: Self.withMargins(metrics.all)))
         }

@@ -102,9 +102,10 @@ public struct PreferencePolicy: Objective {
         if loss.likelihoodWeight != 0 {
             let end = packed.segments[count - 1].upperBound
             let rows = (0..<packed.inputs.count).map { Float($0 < end && packed.targets[$0] != -100 ? 1 : 0) }
-            let likelihood = try (logP * Tensor(rows)).sum(axes: []) * (-1 / Double(max(1, batch.likelihoodTokens)))
-            value = try value + likelihood * loss.likelihoodWeight
-            metrics.append(Metric("nll_loss", try likelihood.detach().item(), .sum))
+            let sum = try (logP * Tensor(rows)).sum(axes: []).negative()
+            value = try value + sum * (loss.likelihoodWeight / Double(max(1, batch.likelihoodTokens)))
+            let own = Double(rows.count { $0 != 0 }), total: Double = try sum.detach().item()
+            metrics.append(Metric("nll_loss", total / max(1, own), weight: own))
         }
         metrics += try tokens(packed, hidden, count)
         return ObjectiveLoss(value, metrics: metrics)

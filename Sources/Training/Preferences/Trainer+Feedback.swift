@@ -40,7 +40,8 @@ extension Trainer {
             objective.desirableWeight = resolved.preferences.desirableWeight
             objective.undesirableWeight = resolved.preferences.undesirableWeight
             goal = .judged(objective)
-            reference = try Self.addReference(&data, nil, "with others' replies", run, resolved, model, progress)
+            reference = try Self.addReference(
+                &data, nil, "with replies to other prompts", run, resolved, model, progress)
         }
         try resolved.recompute(model.decoder)
         try self.init(

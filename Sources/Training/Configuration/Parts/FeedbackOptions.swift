@@ -216,6 +216,7 @@ extension OptionPart {
         guard run.preferences.labelSmoothing > 0 || !run.preferences.loss.contains("exo_pair") else {
             throw TrainingError(.configuration, "exo_pair needs a label_smoothing above 0, such as 0.001")
         }
+        try LossReaders.demand(run.preferences)
     }
 
     static let rewardModel = OptionPart(
