@@ -114,7 +114,7 @@ import Testing
         #expect(options.schedule.finalShare == 0.1 && options.checkpoints.keep == 1 && options.checkpoints.every == 100)
         let groups = try read("trl_grpo", for: .policy).2
         #expect(groups.rollouts.groupSize == 8 && groups.rollouts.problems == 4 && groups.compute.microBatches == 1)
-        #expect(groups.policy.normalisation == .length && !groups.rollouts.dividesByDeviation)
+        #expect(groups.policy.normalisation == .length && !groups.policy.dividesByDeviation)
         #expect(groups.policy.divergenceWeight == 0.04 && groups.policy.clipHigh == 0.28)
         #expect(groups.rewards.reward == "math=1,format=0.2" && groups.rewards.prompts == "data/gsm8k.jsonl")
     }

@@ -75,6 +75,41 @@ import Musl
         #expect(try weights(folder + "/whole") == weights(folder + "/parts"))
     }
 
+    /// With level sequence the teacher's replies are learnt: what is of its distribution is refused, and so are replies that
+    /// the student would learn from itself.
+    @Test func whatALevelDoesNotReadIsRefused() throws {
+        func refusal(_ more: [String: JSON]) -> String {
+            message { _ = try ResolvedOptions(options("chat.jsonl", more), vocabularySize: 9) }
+        }
+        let others: [(String, JSON)] = [
+            ("on_policy", 0.5), ("divergence", 0.5), ("temperature", 2), ("hard_weight", 0.5), ("teacher_top", 5),
+        ]
+        for (name, value) in others {
+            #expect(refusal([name: value]).isEmpty)
+            let said = refusal([name: value, "level": "sequence"])
+            #expect(said.contains("\(name) is of level token"), "\(said)")
+        }
+        #expect(refusal(["teacher": "http://host/v1", "level": "sequence"]).isEmpty)
+        for name in ["teacher_name", "teacher_key_variable"] {
+            #expect(refusal(["teacher": "http://host/v1", name: "x"]).isEmpty)
+            #expect(refusal(["teacher": "folder", name: "x"]).contains("\(name) is of a teacher behind a URL"))
+        }
+    }
+
+    /// A student writes to no prompt whose reply is held out.
+    @Test func heldOutPromptsAreNotWrittenTo() throws {
+        let folder = try folders("prompts")
+        let options = try options(data(folder), ["validation": 0.3, "on_policy": 1])
+        let data = try Trainer.distillationData(options, StartingModel(path: folder + "/student"))
+        #expect(data.prompts.count == 20 && data.heldOutCount == 6 && data.trainingPrompts.count == 14)
+        for held in data.sequences.suffix(6) {
+            #expect(!data.trainingPrompts.contains { held.tokens.starts(with: $0) })
+        }
+        for learnt in data.sequences.prefix(14) {
+            #expect(data.trainingPrompts.contains { learnt.tokens.starts(with: $0) })
+        }
+    }
+
     /// The student comes nearer to its teacher on what is held out.
     @Test(arguments: [0.0, 0.5, 1]) func theStudentComesNearer(_ weight: Double) throws {
         let folder = try folders("nearer")

@@ -117,6 +117,26 @@ import Musl
         #expect(longer.changes.contains { $0.hasPrefix("learning_rate was") })
     }
 
+    /// What the surrogate, or the command, does not read is refused.
+    @Test func optionsThatDoNothingAreRefused() throws {
+        func refusal(_ more: [String: JSON]) -> String {
+            message { _ = try ResolvedOptions(policyOptions(more), vocabularySize: 9) }
+        }
+        #expect(refusal(["reference": "other"]).contains("reference does nothing without a kl_weight"))
+        #expect(refusal(["reference": "other", "kl_weight": 0.1]).isEmpty)
+        for method in ["rloo", "reinforce", "expert", "cispo"] {
+            let method = JSON.string(method)
+            #expect(refusal(["method": method]).isEmpty)
+            #expect(refusal(["method": method, "ratio_limit": 2]).contains("ratio_limit is of surrogate clipped"))
+        }
+        #expect(refusal(["ratio_limit": 2]).isEmpty)
+        #expect(refusal(["method": "rloo", "importance": "sequence"]).contains("importance sequence is of a ratio"))
+        #expect(refusal(["method": "cispo", "importance": "sequence"]).isEmpty)
+        // PPO's advantages are those of tokens, not of groups.
+        var options = TrainingOptions(for: .proximal)
+        #expect(message { try options.set("divides_by_deviation", false) }.contains("divides_by_deviation"))
+    }
+
     @Test func aRunWhoseLastSaveFailsIsAnError() throws {
         let folder = try modelFolder("grpo-full"), run = folder + "/run"
         let trainer = try trainer(run, folder, policyOptions(["steps": 2, "save_every": 1, "questions": 0]))

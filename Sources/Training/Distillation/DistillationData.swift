@@ -10,6 +10,8 @@ public struct DistillationData {
     public internal(set) var sequences: [EncodedChat] = []
     /// What is asked, where the student or the teacher writes the reply itself.
     public private(set) var prompts: [[Int32]] = []
+    /// Those whose replies are not held out: what a student writes to and learns from.
+    public private(set) var trainingPrompts: [[Int32]] = []
     /// The same as messages, for a teacher with a template of its own.
     private(set) var conversations: [[ChatMessage]] = []
     /// The last so many sequences are held out.
@@ -34,15 +36,21 @@ public struct DistillationData {
         let corpus = try Corpus(paths, options: options)
         corpus.onBadRecord = onBadRecord
         let plain = DocumentEncoder(tokenizer: tokenizer, separator: tokenizer.documentEnd)
+        // The prompt of each sequence that is a reply to one.
+        var asked: [Int?] = []
         while let document = try corpus.nextDocument() {
             do {
                 if case .chat(let messages, let tools) = document.content {
                     guard let encoder else {
                         throw TrainingError(.data, "is a conversation, and the student has no chat template")
                     }
+                    let before = prompts.count
                     try take(messages, tools, encoder, longest: longest, at: document.origin)
+                    let prompt = prompts.count > before ? before : nil
+                    asked += [Int?](repeating: prompt, count: sequences.count - asked.count)
                 } else {
                     for encoded in try plain.encode(document).sequences { take(encoded, longest: longest) }
+                    asked += [Int?](repeating: nil, count: sequences.count - asked.count)
                 }
             } catch let error as DataError {
                 try corpus.passOver(error)
@@ -57,6 +65,8 @@ public struct DistillationData {
         // Neighbours are alike: what is held out is drawn.
         let order = KeyedPermutation(count: max(1, count), key: 0x9E37)
         if count > 0 { sequences = (0..<count).map { sequences[order($0)] } }
+        let held = Set((count - heldOutCount..<count).compactMap { asked[order($0)] })
+        trainingPrompts = prompts.indices.filter { !held.contains($0) }.map { prompts[$0] }
         guard count > 0 || !prompts.isEmpty else {
             throw TrainingError(.data, "\(paths.joined(separator: ", ")): nothing is left to learn from")
         }

@@ -55,7 +55,7 @@ final class DistillationSource: TrainingSource {
 
     /// Whether the student writes the replies of a step.
     private func isOnPolicy(_ step: Int) -> Bool {
-        guard run.distillation.onPolicy > 0, !data.prompts.isEmpty else { return false }
+        guard run.distillation.onPolicy > 0, !data.trainingPrompts.isEmpty else { return false }
         guard data.trainingCount > 0 else { return true }
         var stream = RandomStream(seed: run.general.randomSeed &+ 0xD157_111, stream: UInt64(step))
         return Double(stream.next() >> 11) / Double(1 << 53) < run.distillation.onPolicy
@@ -69,7 +69,8 @@ final class DistillationSource: TrainingSource {
     private func sequences(_ step: Int) throws -> [EncodedChat] {
         let count = run.rows.perStep
         guard isOnPolicy(step) else { return given(step).map { data.sequences[$0] } }
-        let prompts = (0..<count).map { data.prompts[index(step, $0, of: data.prompts.count)] }
+        let asked = data.trainingPrompts
+        let prompts = (0..<count).map { asked[index(step, $0, of: asked.count)] }
         let options = run.distillation
         return try RolloutEngine(
             decoder: model.decoder, endTokens: model.tokenizer.eosTokens, maximumTokens: options.maximumTokens,
@@ -190,13 +191,13 @@ extension Trainer {
         if first.distillation.level == .sequence {
             try data.write(by: decoder, model, first.run, folder: run, teacher: teacher.path, progress: progress)
         }
-        guard data.trainingCount > 0 || first.distillation.onPolicy > 0 && !data.prompts.isEmpty else {
+        guard data.trainingCount > 0 || first.distillation.onPolicy > 0 && !data.trainingPrompts.isEmpty else {
             throw TrainingError(
                 .data,
                 "there are prompts and no replies: on_policy above 0 lets the student write them, level sequence the "
                     + "teacher")
         }
-        let count = max(data.trainingCount, first.distillation.onPolicy > 0 ? data.prompts.count : 0)
+        let count = max(data.trainingCount, first.distillation.onPolicy > 0 ? data.trainingPrompts.count : 0)
         let resolved = try ResolvedOptions(
             options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration,
             rowsPerEpoch: { _, _ in count })

@@ -64,13 +64,13 @@ extension Trainer {
         if isWritten {
             try data.write(by: teacher, model, first.run, folder: run, progress: progress)
         }
-        guard data.trainingCount > 0 || !isWritten && what.onPolicy > 0 && !data.prompts.isEmpty else {
+        guard data.trainingCount > 0 || !isWritten && what.onPolicy > 0 && !data.trainingPrompts.isEmpty else {
             throw TrainingError(
                 .data,
                 "there are prompts and no replies: on_policy above 0 lets the student write them, level sequence the "
                     + "teacher")
         }
-        let count = max(data.trainingCount, what.onPolicy > 0 ? data.prompts.count : 0)
+        let count = max(data.trainingCount, what.onPolicy > 0 ? data.trainingPrompts.count : 0)
         let resolved = try ResolvedOptions(
             options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration,
             rowsPerEpoch: { _, _ in count })

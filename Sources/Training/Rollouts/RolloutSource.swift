@@ -45,7 +45,7 @@ final class RolloutSource: TrainingSource {
 
     func take(_ loop: StepLoop, step: Int, rate: Double) throws -> SourceStep? {
         let (replies, tokens) = try judgedReplies(step)
-        let advantages = run.policy.policyBaseline(options).advantages(
+        let advantages = run.policy.policyBaseline.advantages(
             replies.rewards, groupSize: options.groupSize)
         var samples = samples(replies, advantages)
         if let reference {
@@ -172,9 +172,9 @@ extension GroupRelativePolicy {
 }
 
 extension PolicyGradientOptions {
-    func policyBaseline(_ rollouts: RolloutOptions) -> PolicyBaseline {
+    var policyBaseline: PolicyBaseline {
         switch baseline {
-        case .group: .group(dividesByDeviation: rollouts.dividesByDeviation)
+        case .group: .group(dividesByDeviation: dividesByDeviation)
         case .others: .others
         case .step: .step
         case .none: .none

@@ -17,6 +17,7 @@ public struct PolicyGradientOptions: Sendable, Equatable {
     public internal(set) var importance = GroupRelativePolicy.Importance.token
     public internal(set) var surrogate = GroupRelativePolicy.Surrogate.clipped
     public internal(set) var baseline = Baseline.group
+    public internal(set) var dividesByDeviation = true
     public internal(set) var clipHigh = 0.2
     public internal(set) var ratioLimit: Double?
     public internal(set) var divergenceWeight = 0.0
@@ -99,6 +100,10 @@ extension OptionPart {
                 "What a reward is held against: the group's mean, that of the others of the group, the step's, nothing; "
                     + "best learns the best replies of each group alone.",
                 default: PolicyGradientOptions.method(.group, [.rloo: .others, .reinforce: .step, .expert: .best])),
+            .flag(
+                "divides_by_deviation", \.policy.dividesByDeviation,
+                "Divide a reply's advantage by the deviation of its group.", shown: true, off: "without-deviation",
+                default: PolicyGradientOptions.method(true, [.drGRPO: false])),
             .number(
                 "clip_high", \.policy.clipHigh, 1e-6...100, "How far above 1 the ratio counts; ratio_clip is below.",
                 others: "epsilon_high",
@@ -145,6 +150,7 @@ extension OptionPart {
                 "overlong_margin \(run.policy.overlongMargin) is more than the \(run.rollouts.maximumTokens) tokens of a reply"
             )
         }
+        try run.policy.demandUse()
     }
 
     static let method = OptionPart(
@@ -253,5 +259,51 @@ extension OptionPart {
             .number(
                 "draw_temperature", \.distillation.drawTemperature, 0...10, "That replies are drawn at; 0: greedy.",
                 default: .value(1)),
-        ])
+        ]
+    ) { (run, _) throws(TrainingError) in
+        try run.distillation.demandUse()
+    }
+}
+
+extension PolicyGradientOptions {
+    /// Refuses what the surrogate does not read, by name: it would change nothing.
+    fileprivate func demandUse() throws(TrainingError) {
+        guard reference == nil || divergenceWeight > 0 else {
+            throw TrainingError(
+                .configuration, "reference does nothing without a kl_weight: give one above 0, such as 0.04")
+        }
+        guard ratioLimit == nil || surrogate == .clipped else {
+            throw TrainingError(
+                .configuration, "ratio_limit is of surrogate clipped; \(surrogate.rawValue) does not read it")
+        }
+        guard importance == .token || surrogate != .logProbability else {
+            throw TrainingError(
+                .configuration,
+                "importance \(importance.rawValue) is of a ratio, which surrogate log_probability has none of")
+        }
+    }
+}
+
+extension DistillationOptions {
+    /// Refuses what the level and the teacher do not read, by name: it would change nothing, or have the student learn
+    /// what it wrote itself.
+    fileprivate func demandUse() throws(TrainingError) {
+        let isRemote = teacher.map(TeacherConnection.isURL) ?? false
+        let ofServers = [("teacher_name", teacherName != nil), ("teacher_key_variable", teacherKeyVariable != nil)]
+        for (name, isSet) in ofServers where isSet && teacher != nil && !isRemote {
+            throw TrainingError(
+                .configuration, "\(name) is of a teacher behind a URL; \(teacher ?? "") is a model of this machine")
+        }
+        guard level == .sequence else { return }
+        let ofTokens = [
+            ("on_policy", onPolicy != 0), ("divergence", weight != 0), ("temperature", temperature != 1),
+            ("hard_weight", hardWeight != 0), ("teacher_top", top != nil && !isRemote),
+        ]
+        for (name, isSet) in ofTokens where isSet {
+            throw TrainingError(
+                .configuration,
+                "\(name) is of level token: with level sequence the teacher's replies are learnt as they are written"
+                    + (name == "temperature" ? "; what they are drawn at is draw_temperature" : ""))
+        }
+    }
 }

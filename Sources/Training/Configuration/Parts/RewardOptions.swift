@@ -16,7 +16,6 @@ public struct RewardOptions: Sendable, Equatable {
 public struct RolloutOptions: Sendable, Equatable {
     public internal(set) var problems = 0, groupSize = 0, updates = 0, maximumTokens = 0
     public internal(set) var temperature = 1.0, ratioClip = 0.2
-    public internal(set) var dividesByDeviation = true
     /// Programs with tools that replies may call, turns that may, and seconds that a call may take.
     public internal(set) var tools: [String] = []
     public internal(set) var toolTurns = 4, toolSeconds = 60.0
@@ -94,7 +93,7 @@ extension OptionPart {
                 "problems", \.rollouts.problems, 1...4096, "Problems of a step.", shown: true, default: .value(16)),
             .integer(
                 "group_size", \.rollouts.groupSize, 1...1024,
-                "Replies to each problem, which are compared with each other.", shown: true, flags: ["group"],
+                "Replies to each problem; grpo compares them with each other.", shown: true, flags: ["group"],
                 others: "num_generations group n_samples replies generations", default: .value(8)),
             .integer(
                 "updates", \.rollouts.updates, 1...64, "Optimiser steps on the replies of a step.", shown: true,
@@ -111,11 +110,5 @@ extension OptionPart {
                 "How far probabilities may move from those of the replies' writer.", shown: true, flags: ["clip"],
                 others: "cliprange clip_range epsilon_clip clip_ratio",
                 default: .from { $0.run.policy.method == .gspo ? (3e-4, "default of gspo") : (0.2, "default") }),
-            .flag(
-                "divides_by_deviation", \.rollouts.dividesByDeviation,
-                "Divide a reply's advantage by the deviation of its group.", shown: true, off: "without-deviation",
-                default: .from {
-                    $0.run.policy.method == .drGRPO ? (false, "default of dr_grpo") : (true, "default")
-                }),
         ])
 }

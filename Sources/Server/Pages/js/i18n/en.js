@@ -110,7 +110,7 @@ export const en = {
   "option.batch_rows": "Rows of a step.", "option.context_length": "Tokens of a row at most.",
   "option.loss": "What pairs become: sigmoid (DPO), ipo, hinge, orpo, simpo, kto …", "option.beta": "How near the model stays to its reference.",
   "option.task": "What is asked, where no file is chosen.", "option.reward": "What a reply is worth: names with weights, as number=1,format=0.2; runs/NAME is a reward model.",
-  "option.problems": "Problems of a step.", "option.group_size": "Replies to each problem, which are compared with each other.",
+  "option.problems": "Problems of a step.", "option.group_size": "Replies to each problem; grpo compares them with each other.",
   "option.maximum_tokens": "Tokens of a reply at most.", "option.kl_weight": "What the divergence from the reference costs.",
   "option.teacher": "The model to learn from, with the same vocabulary.", "tune.auto": "automatic",
   "full.stop": ".", "tune.default": "default: {value}", "tune.true": "yes", "tune.false": "no", "tune.more": "More options",

@@ -151,7 +151,7 @@ export const sentences = {
   "That a reward program may take for the replies of a step.": "奖励程序评完一步的回答最多用多少秒。",
   "What the others follow from: grpo, dr_grpo, dapo, gspo, cispo, rloo, reinforce, or expert iteration.": "其他选项由它决定：grpo、dr_grpo、dapo、gspo、cispo、rloo、reinforce 或专家迭代（expert）。",
   "Problems of a step.": "每一步的题目数。",
-  "Replies to each problem, which are compared with each other.": "每道题的回答数，它们互相比较。",
+  "Replies to each problem; grpo compares them with each other.": "每道题的回答数；grpo 让它们互相比较。",
   "Optimiser steps on the replies of a step.": "对一步的回答做几次优化。",
   "Max new tokens of a reply.": "一条回答最多生成的词元数。",
   "Max new tokens of a generated reply.": "一条生成的回答最多的词元数。",

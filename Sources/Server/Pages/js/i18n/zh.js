@@ -105,7 +105,7 @@ export const zh = {
   "option.batch_rows": "每一步的行数。", "option.context_length": "每行最多的词元数。",
   "option.loss": "成对数据的损失：sigmoid（DPO）、ipo、hinge、orpo、simpo、kto……", "option.beta": "模型与参考模型保持多近。",
   "option.task": "没有选文件时，问什么。", "option.reward": "一条回答值多少：名称加权重，例如 number=1,format=0.2；runs/名称 是奖励模型。",
-  "option.problems": "每一步的题目数。", "option.group_size": "每道题的回答数，它们互相比较。",
+  "option.problems": "每一步的题目数。", "option.group_size": "每道题的回答数；grpo 让它们互相比较。",
   "option.maximum_tokens": "回答最多的词元数。", "option.kl_weight": "偏离参考模型的代价。",
   "option.teacher": "要学习的教师模型，词表必须相同。", "tune.auto": "自动",
   "full.stop": "。", "tune.default": "默认：{value}", "tune.true": "是", "tune.false": "否", "tune.more": "更多选项",
