@@ -9,6 +9,11 @@ set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 dist="$(cd "$1" && pwd)" model="$2" bare="${3:-}"
 [ "$(id -u)" = 0 ] || { echo "check_release.sh: chroot needs root" >&2; exit 1; }
+PATH="$PATH:/usr/sbin:/sbin"
+[ -n "$bare" ] || command -v debootstrap >/dev/null || {
+    echo "check_release.sh: debootstrap is needed, or a bare root: apt-get install debootstrap" >&2
+    exit 1
+}
 work="$(mktemp -d /tmp/martlet-release.XXXXXX)"
 mounted=
 finish() { [ -z "$mounted" ] || umount "$work/debian/proc"; rm -rf "$work"; }

@@ -24,6 +24,9 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+for tool in objdump strip; do
+    command -v "$tool" >/dev/null || die "$tool is needed: apt-get install binutils"
+done
 if [ -z "$program" ]; then
     swift build -c release --static-swift-stdlib --product martlet
     program="$(swift build -c release --static-swift-stdlib --show-bin-path)/martlet"
