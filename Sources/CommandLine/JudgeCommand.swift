@@ -117,6 +117,9 @@ struct JudgeCommand: ParsableCommand {
         }
         try flags.check(judge)
         for name in [judge] + ask where !TeacherConnection.isURL(name) { _ = try ModelLocator.locate(name) }
+        guard !ask.isEmpty, !likeliest, !TeacherConnection.isURL(judge) else { return }
+        // Opened for this and let go: it would lie beside the models that answer.
+        try Judge(flags.open(judge)).demandWords()
     }
 
     /// Has the models of `--ask` answer.

@@ -136,6 +136,15 @@ import Glibc
         try expect(2, ["run", plain] + asked, ["--system is for chats", "no chat template"])
     }
 
+    @Test func aJudgeInWordsNeedsAChatBeforeAnyModelAnswers() throws {
+        let plain = try program.model { $0.hasChatTemplate = false }
+        try program.write("questions.json", #"[{"instruction": "the end?", "output": "", "generator": "none"}]"#)
+        try expect(
+            1, ["judge", "--ask", plain, "--questions", "questions.json", "--out", "judged", "--judge", plain],
+            ["no chat template", "--likeliest"])
+        #expect(!FileManager.default.fileExists(atPath: program.home + "/judged/answers"))
+    }
+
     // MARK: - Ports
 
     @Test func aPortInUseIsFoundBeforeTheModelIsLoaded() throws {

@@ -71,7 +71,7 @@ import Testing
         let policy = try place.plan(
             #"""
             {"name": "x", "method": "grpo", "model": "m",
-             "options": {"task": "arithmetic", "reward": "number,runs/rm=0.5", "reference": "m"}}
+             "options": {"task": "arithmetic", "reward": "number,runs/rm=0.5", "reference": "m", "kl_weight": 0.1}}
             """#)
         #expect(policy.arguments.contains("reward=number,/models/runs/rm=0.5"))
         #expect(policy.arguments.contains("reference=/models/m"))

@@ -91,17 +91,23 @@ public struct Judge {
         return zip(own, replies).map { ($0, Self.rating($1), $1) }
     }
 
+    private var hasNoTemplate: Bool { (model as? LocalModel).map { $0.chatTemplate == nil } ?? false }
+
+    /// - Throws: `EvaluationError` for a model of this machine that is to judge in words and knows no conversations.
+    public func demandWords() throws {
+        guard takesLikeliest || !hasNoTemplate else {
+            throw EvaluationError(
+                model.name, field: "--judge",
+                "has no chat template, so it is asked for no judgement in words; choose a chat model, or --likeliest")
+        }
+    }
+
     private func request(_ instruction: String, _ text: String) throws -> EvaluationRequest {
         let settings = try TaskGeneration(greedy: maximumTokens)
         let messages = [ChatMessage(role: "system", content: instruction), ChatMessage(role: "user", content: text)]
         guard !(model is RemoteModel) else { return .generate(try prompt(messages), settings, turn: 0) }
-        if let own = model as? LocalModel, own.chatTemplate == nil {
-            guard takesLikeliest else {
-                throw EvaluationError(
-                    model.name, field: "--judge",
-                    "has no chat template, so it is asked for no judgement in words; choose a chat model, or --likeliest"
-                )
-            }
+        if hasNoTemplate {
+            try demandWords()
             return .generate(instruction + "\n\n" + text + "\n\n[Verdict]\n", settings, turn: 0)
         }
         // Some templates know no system message.
