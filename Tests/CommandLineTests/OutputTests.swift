@@ -27,9 +27,11 @@ import TinyModels
     /// A reply of many lines would scroll the result away.
     @Test func wrongRepliesOfAnEvaluationAreALineEach() throws {
         let words = [
-            "eval", try program.model(), "--task", "arithmetic", "--limit", "20", "--tokens", "40", "--show", "20",
+            "eval", try program.model(), "--task", "arithmetic", "--limit", "20", "--tokens", "8", "--show", "20",
         ]
-        let results = try program.run(words + ["--json"]).json()
+        let answered = try program.run(words + ["--json"])
+        #expect(answered.code == 0, "\(answered)")
+        let results = try answered.json()
         let wrong = results.array?.first?["replies"]?.array?.filter { $0["right"]?.bool == false } ?? []
         let lines = try program.run(words).output.split(separator: "\n", omittingEmptySubsequences: false)
         let first = try #require(lines.firstIndex { $0.hasPrefix("  wrong: ") })

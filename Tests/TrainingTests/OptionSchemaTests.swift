@@ -32,6 +32,13 @@ import Testing
             // Groups are of more than two experts.
             if name == "active_groups" { try options.set("expert_groups", 2) }
             if name == "mtp_weight" { try options.set("mtp_depth", 1) }
+            // What no other loss, or no divergence, reads.
+            let losses = [
+                "simpo_margin": "simpo", "alphapo": "simpo", "discopop_tau": "discopop", "desirable_weight": "kto",
+                "undesirable_weight": "kto",
+            ]
+            if let loss = losses[name], command == .preferences { try options.set("loss", text: loss) }
+            if name == "reference", command == .policy { try options.set("kl_weight", text: "0.1") }
             // Of triplets alone.
             if name == "margin" || name == "distance", command == .embedding {
                 try options.set("loss", text: "triplet")
