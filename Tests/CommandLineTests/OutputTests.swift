@@ -27,8 +27,11 @@ import TinyModels
     /// A reply of many lines would scroll the result away.
     @Test func wrongRepliesOfAnEvaluationAreALineEach() throws {
         let words = [
-            "eval", try program.model(), "--task", "arithmetic", "--limit", "20", "--tokens", "8", "--show", "20",
+            "eval", try program.model(), "--questions", "asked.jsonl", "--tokens", "40", "--show", "20",
         ]
+        let question = #""category": "sums", "language": "en", "reply": "5", "expected": "5", "check": "exact""#
+        let message = #""messages": [{"role": "user", "content": "the end of the thing"}]"#
+        try program.write("asked.jsonl", String(repeating: "{\(message), \(question)}\n", count: 4))
         let answered = try program.run(words + ["--json"])
         #expect(answered.code == 0, "\(answered)")
         let results = try answered.json()
