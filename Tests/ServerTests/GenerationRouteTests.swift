@@ -107,7 +107,18 @@ import Testing
             let received = try await RawSocket.away {
                 let socket = try RawSocket(port: port, receiveBuffer: 4096)
                 try socket.send(bytes)
-                usleep(3_000_000)
+                // However late the machine is: nothing is read before the server has closed this connection, after which
+                // the one that asks is alone.
+                let deadline = ContinuousClock.now + .seconds(60)
+                var wasOpen = false
+                while ContinuousClock.now < deadline {
+                    let asking = try RawSocket(port: port)
+                    try asking.send(RunningServer.request("GET", "/metrics", [:], body: nil))
+                    let isAlone = try RawReply(asking.readToEnd()).text.contains("martlet_http_connections 1\n")
+                    if wasOpen, isAlone { break }
+                    wasOpen = wasOpen || !isAlone
+                    usleep(20_000)
+                }
                 return socket.readToEnd().count
             }
             // 16 x 480 tokens with 20 alternatives each are more than ten megabytes.
