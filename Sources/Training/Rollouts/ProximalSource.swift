@@ -177,18 +177,8 @@ extension Trainer {
         run: String, options: TrainingOptions, proximal model: StartingModel, task: any VerifiableTask,
         reward: RewardSum? = nil, memory: Int? = MachineMemory().total
     ) throws {
-        var given = options
-        if let reward {
-            try given.set("reward", .string(reward.text), from: "given")
-        } else if !given.givesReward {
-            try given.set("reward", .string(task is WorldTask ? "task" : "exact"), from: "default of the problems")
-        }
-        let resolved = try ResolvedOptions(
-            given, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration)
-        let cost = TrainingCost(model.decoder.configuration, length: 1)
-        try TrainingCost.demand(
-            resolved.memory(cost, adapter: model.files.adapter?.sizes), within: memory, for: "reinforcement learning")
-        let sum = try reward ?? resolved.rewardSum(model)
+        let rewarded = try RewardedRun(options, of: .proximal, model, task, reward: reward, memory: memory)
+        let resolved = rewarded.resolved
         // Values start at 0.
         let head = Parameter(
             name: "v_head.weight", role: .weight,
@@ -207,11 +197,10 @@ extension Trainer {
                 data.trainingRows(length: length, layout: .contiguous), rowsPerStep: resolved.proximal.textRows,
                 seed: resolved.general.randomSeed)
         }
-        try resolved.recompute(model.decoder)
         let writer = ReplyWriter(
-            task: task, model: model, encoder: try model.chatEncoder(), reward: sum, run: resolved.run)
+            task: task, model: model, encoder: try model.chatEncoder(), reward: rewarded.reward, run: resolved.run)
         try self.init(
-            run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters + [head]),
+            run, resolved, model.decoder, rewarded.cost, resolved.stepLoop(model.parameters + [head]),
             ProximalSource(writer, head: head.tensor, texts: texts))
     }
 }

@@ -197,29 +197,13 @@ extension Trainer {
         run: String, options: TrainingOptions, model: StartingModel, task: any VerifiableTask,
         reward: RewardSum? = nil, tools: [RolloutTool]? = nil, memory: Int? = MachineMemory().total
     ) throws {
-        guard options.command == .policy else {
-            throw TrainingError(
-                .configuration, "options of martlet \(options.command.name) are not those of rewards")
-        }
-        var given = options
-        if let reward {
-            try given.set("reward", .string(reward.text), from: "given")
-        } else if !given.givesReward {
-            try given.set("reward", .string(task is WorldTask ? "task" : "exact"), from: "default of the problems")
-        }
-        let resolved = try ResolvedOptions(
-            given, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration)
-        let cost = TrainingCost(model.decoder.configuration, length: 1)
-        try TrainingCost.demand(
-            resolved.memory(cost, adapter: model.files.adapter?.sizes), within: memory,
-            for: "reinforcement learning")
+        let rewarded = try RewardedRun(options, of: .policy, model, task, reward: reward, memory: memory)
+        let resolved = rewarded.resolved
         let encoder = try model.chatEncoder()
-        let sum = try reward ?? resolved.rewardSum(model)
-        try resolved.recompute(model.decoder)
         try self.init(
-            run, resolved, model.decoder, cost, resolved.stepLoop(model.parameters),
+            run, resolved, model.decoder, rewarded.cost, resolved.stepLoop(model.parameters),
             RolloutSource(
-                task, model, encoder, sum, resolved.run,
+                task, model, encoder, rewarded.reward, resolved.run,
                 tools: tools
                     ?? resolved.rollouts.tools.flatMap {
                         try ToolProgram(path: $0, seconds: resolved.rollouts.toolSeconds).tools()
