@@ -54,7 +54,9 @@ let (configuration, batch, length): (String, Int, Int) =
              "tie_word_embeddings": false}
             """, 8, 256
         )
-    default: throw TensorError(.argument, "train-step", "expected cs336, llama15m, gpt2 or mixtral, not \(name)")
+    default:
+        print("usage: train-step cs336|llama15m|gpt2|mixtral [STEPS] [profile], not \"\(name)\"")
+        exit(2)
     }
 
 let reader = ConfigurationReader(file: name, json: try JSON(parsing: Array(configuration.utf8)))

@@ -39,7 +39,9 @@ public enum ModelLocator {
                 hint: "run `./quickstart --models \(short.name)`, or `martlet pull \(name)` to fetch "
                     + short.repository)
         }
-        if name.hasPrefix("/") || name.hasPrefix(".") || (name.hasSuffix(".gguf") && !name.contains(":")) {
+        // A file of a repository, as the address of its page is copied from a browser, is not one of this machine.
+        let isFile = name.hasSuffix(".gguf") && !name.contains(":") && HubReference(name)?.selection == nil
+        if name.hasPrefix("/") || name.hasPrefix(".") || isFile {
             throw ModelNotFound(name: name, hint: "there is no such file or folder")
         }
         let names = ShortName.all.map(\.name).joined(separator: ", ")

@@ -90,9 +90,12 @@ struct QuantizeCommand: ParsableCommand {
         guard !dryRun || calibration == nil else {
             throw ValidationError("--dry-run looks at no text: leave --calibration out")
         }
-        guard bits.map(method.allowedBits.contains) ?? true, (8...65_536).contains(group ?? 128) else {
+        if let bits, !method.allowedBits.contains(bits) {
             let known = method.allowedBits.map(String.init).joined(separator: ", ")
-            throw ValidationError("--bits of \(method.rawValue) is \(known); --group is from 8 to 65536")
+            throw ValidationError("--bits of \(method.rawValue) is one of \(known), not \(bits)")
+        }
+        if let group, !(8...65_536).contains(group) {
+            throw ValidationError("--group is from 8 to 65536, not \(group)")
         }
         guard (0...1).contains(migration ?? 0.5) else { throw ValidationError("--migration is from 0 to 1") }
     }

@@ -51,8 +51,22 @@ import Glibc
         try program.expect(1, ["show", name], ["./quickstart --models \(name)", "martlet pull \(name)"])
     }
 
+    /// What is wrong is named, and nothing that is right.
+    @Test func bitsAndGroupsOfAMethodAreToldApart() throws {
+        let model = try program.file(), words = ["quantize", model, "--method", "rtn", "--out", "x"]
+        for (more, part, other) in [
+            (["--bits", "5"], "--bits of rtn is one of 2, 4, 8, not 5", "--group"),
+            (["--group", "7"], "--group is from 8 to 65536, not 7", "--bits"),
+        ] {
+            try program.expect(2, words + more, [part])
+            #expect(!(try program.run(words + more)).error.contains(other))
+        }
+    }
+
     @Test func addressesOfTheHubAreNames() throws {
-        for name in ["https://huggingface.co/org/name", "hf.co/org/name"] {
+        for name in [
+            "https://huggingface.co/org/name", "hf.co/org/name", "huggingface.co/org/name/blob/main/x.gguf",
+        ] {
             try program.expect(1, ["run", name, "hi"], [name, "martlet pull"])
             try program.expect(1, ["pull", name], ["org/name", "HF_HUB_OFFLINE"])
         }
