@@ -10,7 +10,7 @@ import TinyModels
         var request = EngineRequest.numbered(13, length: 30, maximum: 20, sampled: true)
         request.samples = 2
         let apart = try await Outcome(engine, request)
-        for delivery in [EngineRequest.Delivery.together, .every(.milliseconds(1)), .every(.seconds(60))] {
+        for delivery in [EngineRequest.Delivery.together, .every(.milliseconds(1)), .every(.seconds(3600))] {
             request.delivery = delivery
             #expect(try await Outcome(engine, request).replies == apart.replies)
         }
@@ -29,7 +29,7 @@ import TinyModels
         }
         // The last goes with the end.
         #expect(try await tokens() == [Int](repeating: 1, count: 40))
-        request.delivery = .every(.seconds(60))
+        request.delivery = .every(.seconds(3600))
         #expect(try await tokens() == [1, 39])
         request.delivery = .together
         #expect(try await tokens() == [40])
@@ -39,7 +39,7 @@ import TinyModels
         let engine = try Engine(LanguageModel.tiny())
         var request = EngineRequest.numbered(17, length: 30, maximum: 200, sampled: true)
         request.options.ignoresEndOfSequence = true
-        request.delivery = .every(.seconds(60))
+        request.delivery = .every(.seconds(3600))
         var iterator = try engine.submit(request).deliveries.makeAsyncIterator()
         var seen = 0
         while seen < 1, let events = try await iterator.next() { seen += events.count { $0.isToken } }

@@ -2,6 +2,7 @@ import Dispatch
 import MartletGrammar
 import MartletInference
 import MartletModels
+import Synchronization
 import Testing
 import TinyModels
 
@@ -201,8 +202,12 @@ extension EngineRequest {
     @Test func leavingTheLoopFreesTheBlocksWithinAStep() async throws {
         let engine = try engine { $0.keepsPrefixes = false }
         // While the loop is held, nothing of the request can have begun.
-        let held = DispatchSemaphore(value: 0)
-        async let body: Void = engine.perform { _ in held.wait() }
+        let held = DispatchSemaphore(value: 0), isHeld = Flag()
+        async let body: Void = engine.perform { _ in
+            isHeld.set()
+            held.wait()
+        }
+        while !isHeld.isSet { try await Task.sleep(for: .milliseconds(1)) }
         let request = EngineRequest.numbered(6, length: 30, maximum: 200, sampled: true)
         let reply = try engine.submit(request)
         reply.cancel()
@@ -234,6 +239,14 @@ extension EngineRequest {
             $0.maximumWaiting = 2
             $0.maximumRunning = 1
         }
+        // While the loop is held, none of them ends.
+        let held = DispatchSemaphore(value: 0), isHeld = Flag()
+        async let body: Void = engine.perform { _ in
+            isHeld.set()
+            held.wait()
+        }
+        while !isHeld.isSet { try await Task.sleep(for: .milliseconds(1)) }
+        defer { held.signal() }
         var replies: [(EngineReply, EngineRequest)] = []
         var refused = 0
         for number in 0..<40 {
@@ -244,6 +257,8 @@ extension EngineRequest {
                 refused += 1
             }
         }
+        held.signal()
+        try await body
         #expect(refused > 0 && engine.statistics().refused == refused)
         for (reply, request) in replies { #expect(try await Outcome(reply, request).replies[0].reason == .length) }
     }
@@ -363,6 +378,13 @@ extension EngineRequest {
         let size = try await engine.perform { $0.configuration.vocabularySize }
         #expect(size == engine.model.configuration.vocabularySize)
     }
+}
+
+/// Set on one thread, seen on another.
+private final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isSet: Bool { value.load(ordering: .acquiring) }
+    func set() { value.store(true, ordering: .releasing) }
 }
 
 /// Allows one token after another, then the end.
