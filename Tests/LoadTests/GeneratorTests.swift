@@ -49,20 +49,30 @@ import Testing
             #expect(record.totalSeconds >= 0.25)
             #expect(try #require(record.pieces.last) - record.sent >= 0.25 && record.pieces == record.pieces.sorted())
         }
-        let first = report.complete.compactMap(\.firstTokenSeconds).sorted()[6]
-        #expect(first < 3, "the middle one waited \(first) s for its first token")
+        // Four more pauses come after the first token. A busy machine may read all at once, but not every time.
+        #expect(report.complete.contains { ($0.firstTokenSeconds ?? .infinity) < 0.5 * $0.totalSeconds })
     }
 
     @Test func arrivalsDoNotWaitForAnswers() async throws {
-        let server = server(tokens: 1, pause: 400_000)
+        // Nobody is answered before all have asked.
+        let asked = Atomic(0)
+        let server = SocketServer { connection in
+            while connection.request() != nil {
+                asked.add(1, ordering: .relaxed)
+                guard waited(until: { asked.load(ordering: .relaxed) == 20 }) else { return }
+                let events = ["{\"choices\":[{\"text\":\"x\"}]}", "[DONE]"].map { "data: \($0)\n\n" }.joined()
+                connection.answer(events, "Content-Type: text/event-stream\r\n")
+            }
+        }
         defer { server.stop() }
         var options = LoadOptions(url: server.url, model: "m")
         options.arrivals = .open(requestsPerSecond: 50, isPoisson: false)
         options.requests = 20
         let report = try await LoadGenerator(options).run()
         #expect(report.complete.count == 20)
+        // One every fiftieth of a second; late where the machine is busy, early never.
         let sent = report.records.map(\.sent).sorted()
-        #expect(sent[19] - sent[0] >= 0.25 && report.seconds < 7.5)
+        for (number, time) in sent.enumerated() { #expect(time >= Double(number) / 50 - 0.001) }
     }
 
     @Test func failuresAreCountedByWhatWasSaid() async throws {
@@ -93,13 +103,17 @@ import Testing
     }
 
     @Test func requestsThatTakeTooLongFail() async throws {
-        let server = server(tokens: 1, pause: 2_000_000)
+        let server = SocketServer { connection in
+            _ = connection.request()
+            connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            _ = connection.request()  // until the client leaves
+        }
         defer { server.stop() }
         var options = LoadOptions(url: server.url, model: "m")
         options.requests = 1
-        options.timeoutSeconds = 0.2
+        options.timeoutSeconds = 2
         let report = try await LoadGenerator(options).run()
-        #expect(report.complete.isEmpty && report.failures.map(\.reason) == ["the answer took longer than 0.2 seconds"])
+        #expect(report.complete.isEmpty && report.failures.map(\.reason) == ["the answer took longer than 2.0 seconds"])
     }
 
     @Test func whatWasFinishedBeforeTheEndCounts() async throws {

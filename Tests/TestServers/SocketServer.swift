@@ -116,10 +116,24 @@ public final class SocketServer: @unchecked Sendable {
 }
 
 /// Waits until something holds, for as long as a busy machine may need.
-public func eventually(_ holds: () -> Bool) async throws -> Bool {
-    for _ in 0..<2000 {
-        if holds() { return true }
+public func eventually(_ holds: () async throws -> Bool) async throws -> Bool {
+    let end = ContinuousClock.now + longestWait
+    while try await !holds() {
+        guard ContinuousClock.now < end else { return false }
         try await Task.sleep(for: .milliseconds(10))
     }
-    return holds()
+    return true
 }
+
+/// The same on a thread that may block.
+@discardableResult public func waited(until holds: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + longestWait
+    while !holds() {
+        guard ContinuousClock.now < end else { return false }
+        usleep(10_000)
+    }
+    return true
+}
+
+/// Much longer than anything takes: only what never comes is waited for so long.
+private let longestWait = Duration.seconds(120)

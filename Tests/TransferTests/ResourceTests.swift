@@ -141,6 +141,20 @@ struct Resources {
         await #expect(throws: TransferError.cannotConnect(reason: reason)) {
             _ = try await text("http://hub.invalid/")
         }
+        // Without one, the host itself is looked for. Not in a test beside this one, which would find the proxy.
+        unsetenv("http_proxy")
+        var request = TransferRequest(.get, "http://no-such-host.invalid/")
+        request.connectTimeout = .seconds(3)
+        do {
+            _ = try await transfers.send(request)
+            Issue.record("an unknown host answered")
+        } catch let error as TransferError {
+            switch error {
+            // Without a network the lookup itself may be what takes too long.
+            case .cannotResolve, .timedOut: break
+            default: Issue.record("\(error)")
+            }
+        }
         await transfers.close()
         proxy.stop()
         direct.stop()
