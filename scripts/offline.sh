@@ -44,25 +44,25 @@ expect_none() {
 }
 
 # That such a trace shows it at all: a download must be seen to try (the address is one for documentation).
-HF_ENDPOINT=http://198.51.100.1 HF_HOME="$trace/hub" "${traced[@]}" "$trace/pull" timeout 5 \
+HF_ENDPOINT=http://198.51.100.1 HF_HOME="$trace/hub" "${traced[@]}" "$trace/pull" timeout 60 \
     "$program" pull nobody/nothing > "$trace/pull.out" 2>&1 && { echo "a download worked without a network" >&2; exit 1; }
 [[ -n $(strangers "$trace/pull") ]] || { echo "the trace does not show what a download tries" >&2; exit 1; }
 echo "pull: is seen to try"
 HF_HUB_OFFLINE=1 HF_ENDPOINT=http://198.51.100.1 HF_HOME="$trace/hub" "${traced[@]}" "$trace/pull, offline" \
-    timeout 5 "$program" pull nobody/nothing > "$trace/pull.out" 2>&1 && { echo "a download worked offline" >&2; exit 1; }
+    timeout 60 "$program" pull nobody/nothing > "$trace/pull.out" 2>&1 && { echo "a download worked offline" >&2; exit 1; }
 expect_none "pull, offline"
 
-"${traced[@]}" "$trace/run" timeout 60 "$program" run "$model" "Say hello." --max-tokens 8 > "$trace/run.out" 2>&1
+"${traced[@]}" "$trace/run" timeout 600 "$program" run "$model" "Say hello." --max-tokens 8 > "$trace/run.out" 2>&1
 expect_none run
 
 "${traced[@]}" "$trace/serve" "$program" serve "$model" --port 8080 > "$trace/serve.out" 2>&1 &
 server=$!
-for _ in $(seq 300); do
+for _ in $(seq 3000); do
     curl -fs http://127.0.0.1:8080/readyz > /dev/null && break
     kill -0 "$server" 2> /dev/null || { cat "$trace/serve.out" >&2; exit 1; }
     sleep 0.1
 done
-ask() { curl -fsS --max-time 60 -o "$trace/reply" "http://127.0.0.1:8080$1" "${@:2}"; }
+ask() { curl -fsS --max-time 600 -o "$trace/reply" "http://127.0.0.1:8080$1" "${@:2}"; }
 ask / && ask /playground && ask /metrics && ask /openapi.json && ask /v1/models
 ask /v1/completions -H 'Content-Type: application/json' -d '{"prompt": "Once upon a time", "max_tokens": 8}'
 ask /v1/chat/completions -H 'Content-Type: application/json' \

@@ -13,7 +13,7 @@ import Musl
     private func file() -> String { "/tmp/martlet-child-\(getpid())-\(UInt64.random(in: 0...(.max)))" }
 
     private func ended(_ process: ChildProcess) -> ChildProcess.Ending? {
-        for _ in 0..<1000 {
+        for _ in 0..<12_000 {
             if let ending = process.ending { return ending }
             usleep(10_000)
         }
@@ -50,13 +50,13 @@ import Musl
         let polite = try ChildProcess(
             "/bin/sh", ["-c", "trap 'echo saved; exit 130' TERM; echo ready; while :; do sleep 0.05; done"],
             output: output)
-        for _ in 0..<500 where text(output).isEmpty { usleep(10_000) }
+        for _ in 0..<12_000 where text(output).isEmpty { usleep(10_000) }
         #expect(polite.ending == nil)
         polite.interrupt()
         #expect(ended(polite) == .exited(130) && text(output).contains("saved"))
         // Over: no signal goes to whoever has its number now.
         polite.kill()
-        let stubborn = try ChildProcess("/bin/sh", ["-c", "trap '' TERM; sleep 30"], output: output)
+        let stubborn = try ChildProcess("/bin/sh", ["-c", "trap '' TERM; sleep 1000"], output: output)
         stubborn.kill()
         #expect(ended(stubborn) == .killed(9))
         unlink(output)
