@@ -42,7 +42,7 @@ import Glibc
         func interrupt() { process.interrupt() }
 
         /// Waits for text to be shown after what was last waited for; false after a while, or at the end.
-        func shows(_ text: String, seconds: Double = 20) -> Bool {
+        func shows(_ text: String, seconds: Double = 120) -> Bool {
             let deadline = Date(timeIntervalSinceNow: seconds)
             while true {
                 if let range = screen.range(of: text) {
@@ -61,12 +61,13 @@ import Glibc
 
         func exitCode() -> Int32 {
             // What it still shows has to be taken.
-            for _ in 0..<100 where process.isRunning { _ = shows("what is never shown", seconds: 0.05) }
-            return process.exitCode(within: 5)
+            let deadline = Date(timeIntervalSinceNow: 120)
+            while process.isRunning, Date() < deadline { _ = shows("what is never shown", seconds: 0.05) }
+            return process.exitCode(within: 0)
         }
     }
 
-    @Test(.timeLimit(.minutes(2))) func commandsAndTurns() throws {
+    @Test(.timeLimit(.minutes(20))) func commandsAndTurns() throws {
         let chat = try Conversation(program, ["run", try program.model(), "-n", "6"])
         #expect(chat.shows(">>> "))
         chat.type("/set parameter temperature 0\r")
@@ -105,7 +106,7 @@ import Glibc
         #expect(chat.exitCode() == 0)
     }
 
-    @Test(.timeLimit(.minutes(2))) func anInterruptStopsTheReplyAndKeepsTheChat() throws {
+    @Test(.timeLimit(.minutes(20))) func anInterruptStopsTheReplyAndKeepsTheChat() throws {
         let chat = try Conversation(program, ["run", try program.model { $0.contextLength = 1_000_000 }])
         #expect(chat.shows(">>> "))
         chat.type("Tell me everything.\r")
@@ -122,7 +123,7 @@ import Glibc
         #expect(chat.exitCode() == 0)
     }
 
-    @Test(.timeLimit(.minutes(2))) func aConversationLongerThanTheContextSaysWhatToDo() throws {
+    @Test(.timeLimit(.minutes(20))) func aConversationLongerThanTheContextSaysWhatToDo() throws {
         let chat = try Conversation(program, ["run", try program.model { $0.contextLength = 64 }, "-n", "2"])
         #expect(chat.shows(">>> "))
         chat.type(String(repeating: "x", count: 70) + "\r")

@@ -143,8 +143,9 @@ extension Process {
     /// The code a shell would show: 128 more than the signal that ended it.
     var exitCode: Int32 { terminationReason == .exit ? terminationStatus : 128 + terminationStatus }
 
-    /// Waits for the end, and brings it about when it does not come: a test that hangs would hold up all others.
-    func exitCode(within seconds: Double) -> Int32 {
+    /// Waits for the end, and brings it about when it does not come for longer than a busy machine may need: a test that
+    /// hangs would hold up all others.
+    func exitCode(within seconds: Double = 300) -> Int32 {
         let deadline = Date(timeIntervalSinceNow: seconds)
         while isRunning, Date() < deadline { usleep(10_000) }
         if isRunning { kill(processIdentifier, SIGKILL) }

@@ -18,7 +18,7 @@ import Musl
         process.standardError = FileHandle(forWritingAtPath: error)
         process.standardOutput = FileHandle.nullDevice
         try process.run()
-        let deadline = Date(timeIntervalSinceNow: 60)
+        let deadline = Date(timeIntervalSinceNow: 300)
         while process.isRunning, Date() < deadline {
             let text = (try? String(contentsOfFile: error, encoding: .utf8)) ?? ""
             if let place = text.range(of: "serving on http://127.0.0.1:") {
@@ -57,15 +57,15 @@ import Musl
         close(client)
         #expect(String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self).hasPrefix("HTTP/1.1 200"))
         kill(process.processIdentifier, SIGTERM)
-        #expect(process.exitCode(within: 20) == 0)
+        #expect(process.exitCode() == 0)
     }
 
     @Test func aSecondSignalEndsItAtOnce() throws {
         let program = try Program()
-        let (process, port) = try start(program, [try program.model { $0.contextLength = 4096 }])
+        let (process, port) = try start(program, [try program.model { $0.contextLength = 4096 }, "--drain", "3600"])
         let client = connect(port)
         try #require(client >= 0)
-        // Work for longer than the test waits.
+        // Work that the first signal leaves to its end.
         let body = #"{"prompt":"a","max_tokens":4000,"n":16,"temperature":1,"stream":true}"#
         let request = Array(
             "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8
@@ -74,9 +74,15 @@ import Musl
         var bytes = [UInt8](repeating: 0, count: 256)
         #expect(read(client, &bytes, bytes.count) > 0)
         kill(process.processIdentifier, SIGINT)
-        usleep(100_000)
+        // Two that are pending at the same time are one.
+        let deadline = Date(timeIntervalSinceNow: 300)
+        while process.isRunning, Date() < deadline,
+            try !String(contentsOfFile: program.error, encoding: .utf8).contains("draining")
+        {
+            usleep(10_000)
+        }
         kill(process.processIdentifier, SIGINT)
-        let code = process.exitCode(within: 10)
+        let code = process.exitCode()
         close(client)
         #expect(code == 130 || code == 0)
     }
@@ -94,7 +100,7 @@ import Musl
         process.standardError = FileHandle(forWritingAtPath: error)
         process.standardOutput = FileHandle.nullDevice
         try process.run()
-        let code = process.exitCode(within: 60)
+        let code = process.exitCode(within: 3000)
         let said = (try? String(contentsOfFile: error, encoding: .utf8)) ?? ""
         if code == 77 { try Test.cancel("\(said)") }
         #expect(code == 0, "\(said)")

@@ -149,22 +149,28 @@ import Musl
         var kills = 0
         for (attempt, event) in ["step", "saved", "validation", "late", "partial"].enumerated() {
             let out = "killed-\(event)"
-            for again in 0..<3 {
+            var again = 0
+            for _ in 0..<20 where again < 3 {
                 let process = program.process(["train", "--config", "run.yaml", "--out", out, "--resume", "auto"])
                 process.standardError = FileHandle(forWritingAtPath: program.error)
                 try process.run()
                 try wait(for: event, in: out, process, again)
                 // Somewhere within what follows the event.
                 usleep(UInt32((attempt * 7 + again * 13) % 29) * 300)
-                if process.isRunning { kills += 1 }
                 kill(process.processIdentifier, SIGKILL)
                 process.waitUntilExit()
+                if process.terminationReason == .uncaughtSignal {
+                    again += 1
+                } else {
+                    // On a busy machine it may end before this test looks again: it is begun anew.
+                    try FileManager.default.removeItem(atPath: "\(program.home)/\(out)")
+                }
             }
+            kills += again
             let last = try program.run("train", "--config", "run.yaml", "--out", out, "--resume", "auto")
             #expect(last.code == 0, "\(last.error)")
             #expect(try weights(out) == wanted, "killed at \(event)")
         }
-        // On a busy machine some end before this test looks again.
         #expect(kills >= 5, "only \(kills) processes were still running when they were to be killed")
     }
 
@@ -176,7 +182,7 @@ import Musl
             (try? String(contentsOfFile: "\(program.home)/\(out)/log.jsonl", encoding: .utf8)) ?? ""
         }
         let before = names(), length = log().utf8.count
-        let deadline = Date(timeIntervalSinceNow: 20)
+        let deadline = Date(timeIntervalSinceNow: 300)
         while process.isRunning, Date() < deadline {
             switch event {
             case "step": if log().utf8.count > length { return }
@@ -258,7 +264,7 @@ import Musl
             let error = program.error
             process.standardError = FileHandle(forWritingAtPath: error)
             try process.run()
-            #expect(process.exitCode(within: 60) == code)
+            #expect(process.exitCode() == code)
             let said = try String(contentsOfFile: error, encoding: .utf8)
             #expect(said.contains("step 10 could not be saved"), "\(said)")
             // Going on, it comes to the end, where what cannot be saved is lost.

@@ -147,7 +147,7 @@ import Musl
         }
         #expect(try program.run(arguments("whole")).code == 0)
         var kills = 0
-        for attempt in 0..<5 {
+        for attempt in 0..<20 where kills < 5 {
             let process = program.process(arguments("killed"))
             process.standardError = FileHandle(forWritingAtPath: program.error)
             try process.run()
@@ -156,12 +156,17 @@ import Musl
             func lines() -> Int {
                 (try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n").count ?? 0
             }
-            let before = attempt == 0 ? 0 : lines(), deadline = Date(timeIntervalSinceNow: 20)
+            let before = lines(), deadline = Date(timeIntervalSinceNow: 300)
             while process.isRunning, Date() < deadline, lines() < before + 6 { usleep(200) }
             usleep(UInt32(attempt * 7919 % 5000))
-            if process.isRunning { kills += 1 }
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
+            if process.terminationReason == .uncaughtSignal {
+                kills += 1
+            } else {
+                // On a busy machine it may end before this test looks again: it is begun anew.
+                try FileManager.default.removeItem(atPath: program.home + "/killed")
+            }
         }
         let last = try program.run(arguments("killed"))
         #expect(last.code == 0, "\(last.error)")

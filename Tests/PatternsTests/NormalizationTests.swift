@@ -64,9 +64,9 @@ import Testing
     func aMegabyteOfMarksIsLinear(_ form: NormalizationForm) {
         var text: [UInt8] = [0x61]
         while text.count < 1 << 20 { text += utf8([0x301, 0x323, 0x302, 0x316]) }
-        let clock = ContinuousClock()
-        let time = clock.measure { _ = form.normalize(text) }
-        #expect(time < .seconds(20))
+        let begun = processorSeconds
+        _ = form.normalize(text)
+        #expect(processorSeconds - begun < 20)
     }
 
     @Test func scalarsOfBrokenBytesAreThoseOfTheStandardLibrary() {
