@@ -86,13 +86,6 @@ import Testing
         "{% for a, b in X.items() %}{{ a == Y }}{% endfor %}", "{% for a in X recursive %}{{ loop(a) }}{% endfor %}",
     ]
 
-    /// Seconds of this thread, which other tests do not slow down.
-    private static var processorTime: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-
     @Test(arguments: values.indices) func operationsEndWithinTheBounds(_ index: Int) throws {
         let (name, setup) = Self.values[index]
         let variables = JSONObject([("d", "x")])
@@ -100,14 +93,15 @@ import Testing
         limits.seconds = 0.05
         var slowest = (0.0, "")
         for use in Self.uses.map({ "{% set r = " + $0 + " %}" }) + Self.loops {
-            let start = Self.processorTime
+            let start = processorSeconds
             do throws(JinjaError) { _ = try JinjaTemplate(setup + use, limits: limits).render(variables) } catch {
                 #expect(!error.description.isEmpty)
             }
-            let taken = Self.processorTime - start
+            let taken = processorSeconds - start
             if taken > slowest.0 { slowest = (taken, use) }
         }
-        #expect(slowest.0 < 0.5, "\(name): \(slowest.1) took \(slowest.0) s")
+        // Without the bounds many of these take minutes or all memory.
+        #expect(slowest.0 < 3, "\(name): \(slowest.1) took \(slowest.0) s")
     }
 
     @Test func cancellingTheTaskEndsTheRendering() async throws {
@@ -156,10 +150,10 @@ import Testing
                 count += 1
                 body += part.replacing("N", with: "n\(count)").replacing("aaaa", with: "a\(count)")
             }
-            let start = Self.processorTime
+            let start = processorSeconds
             _ = try? JinjaTemplate(open + body + close).render(JSONObject())
-            let taken = Self.processorTime - start
-            #expect(taken < 1, "\(part) took \(taken) s")
+            let taken = processorSeconds - start
+            #expect(taken < 5, "\(part) took \(taken) s")
         }
     }
 

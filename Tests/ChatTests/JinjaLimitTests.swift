@@ -33,11 +33,11 @@ import Testing
         "{{ '{0:{0:{0}}}'.format(1) }}",
     ])
     func boundsHold(_ source: String) throws {
-        let start = ContinuousClock.now
+        let start = processorSeconds
         let error = try #require(failure(source))
         #expect(error.kind == .limit || error.kind == .value, "\(error)")
         #expect(error.line > 0)
-        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(processorSeconds - start < 20)
     }
 
     @Test(arguments: [

@@ -106,7 +106,7 @@ import Testing
         #expect(problem(schema) == .unsatisfiable(place: place))
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(20)))
     func hostileSchemasEndInAnError() throws {
         func nested(_ depth: Int, _ open: String, _ middle: String, _ close: String) -> String {
             String(repeating: open, count: depth) + middle + String(repeating: close, count: depth)

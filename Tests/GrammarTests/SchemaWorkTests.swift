@@ -182,12 +182,6 @@ import Testing
         }
     }
 
-    private var processorSeconds: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-
     @Test func manyCharactersRepeatedAreCounted() throws {
         let letters = String(
             String.UnicodeScalarView((0..<10_000).compactMap { Unicode.Scalar(UInt32(0x4E00 + $0 * 2)) }))
