@@ -61,11 +61,11 @@ import Testing
         let tokenizer = try tokenizer(name)
         for unit in ["a", "ab", "é", "<", "\u{301}", "你好", "<|im_"] {
             let text = String(repeating: unit, count: (1 << 20) / unit.utf8.count)
-            let clock = ContinuousClock()
-            var count = 0
-            let time = try clock.measure { count = try tokenizer.encode(text).count }
+            let begun = processorSeconds
+            let count = try tokenizer.encode(text).count
+            let time = processorSeconds - begun
             #expect(count > 0)
-            #expect(time < .seconds(20), "\(name) \(unit) \(time)")
+            #expect(time < 20, "\(name) \(unit) \(time)")
         }
     }
 
