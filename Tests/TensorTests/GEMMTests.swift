@@ -219,6 +219,7 @@ import Testing
     }
 
     @Test func peakIsPositive() {
-        #expect(GEMM.multiplyAddPeak(threads: 1, seconds: 0.001) > 1e8)
+        // A busy machine may take the processor away meanwhile, but not every time.
+        #expect((0..<20).contains { _ in GEMM.multiplyAddPeak(threads: 1, seconds: 0.001) > 1e8 })
     }
 }

@@ -91,15 +91,15 @@ import Musl
     func idlePoolUsesNoProcessor(workers: Int) {
         let pool = ThreadPool(workerCount: workers)
         for _ in 0..<100 { pool.run(workers) { _ in } }
-        usleep(20_000)
-        guard let before = pool.workerSeconds,
-            let after = {
-                usleep(200_000); return pool.workerSeconds
-            }()
-        else {
-            return
+        // How long they look for more before they rest depends on what else the machine does; once they rest they rest.
+        var used: [Double] = []
+        for _ in 0..<100 where (used.last ?? 1) >= 0.001 {
+            guard let before = pool.workerSeconds else { return }
+            usleep(200_000)
+            guard let after = pool.workerSeconds else { return }
+            used.append(after - before)
         }
-        #expect(after - before < 0.001)
+        #expect(used.last ?? 1 < 0.001, "\(used)")
     }
 
     @Test func whoIsAloneTakesNoWorker() {
