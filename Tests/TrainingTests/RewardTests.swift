@@ -2,6 +2,7 @@ import MartletChat
 import MartletFormats
 import MartletJSON
 import MartletTraining
+import TestServers
 import Testing
 
 #if canImport(Darwin)
@@ -99,44 +100,55 @@ import Musl
     }
 
     @Test(arguments: [
-        ("slow", "while read -r line; do sleep 100; done", RewardError.Kind.timeout),
+        ("slow", "while read -r line; do sleep 1000; done", RewardError.Kind.timeout),
         ("gone", "read -r line; echo 1; exit 3", .exited), ("none", "exit 0", .exited),
         ("nan", "while read -r line; do echo nan; done", .number),
         ("text", "while read -r l; do echo ok; done", .number),
     ])
     func aProgramThatDoesNotAnswerIsATypedError(_ name: String, _ text: String, _ kind: RewardError.Kind) throws {
-        let sum = try RewardSum(try program(name, text), seconds: kind == .timeout ? 1 : 30)
+        let sum = try RewardSum(try program(name, text), seconds: kind == .timeout ? 1 : 600)
         let clock = ContinuousClock(), start = clock.now
         let error = #expect(throws: RewardError.self) { try sum([request("a"), request("b")]) }
         #expect(error?.kind == kind, "\(error?.description ?? "none")")
         // The reply that it was at is named.
         let at = name == "gone" ? "b" : "a"
         #expect(error?.description.contains("the reply \"\(at)\"") ?? false, "\(error?.description ?? "none")")
-        #expect(clock.now - start < .seconds(60))
+        // Much less than the program would sleep.
+        #expect(clock.now - start < .seconds(500))
     }
 
     @Test func answersThatWereNotAskedForAreNoAnswersToTheNextReply() throws {
-        let sum = try RewardSum(try program("more", "read -r l; echo 1; sleep 1; echo 2; sleep 100"), seconds: 30)
+        let path = try program(
+            "more",
+            """
+            read -r l; echo 1
+            while [ ! -e "$0.go" ]; do sleep 0.05; done
+            echo 2; : > "$0.said"; sleep 1000
+            """)
+        let sum = try RewardSum(path, seconds: 600)
         #expect(try sum([request("a")]).totals == [1])
-        sleep(4)
+        try AtomicFile.write(path + ".go", bytes: [])
+        #expect(waited { access(path + ".said", F_OK) == 0 })
         let error = #expect(throws: RewardError.self) { try sum([request("b")]) }
         #expect(error?.kind == .count)
     }
 
     @Test func aProgramIsKilledAtTheEndWithWhatItStarted() throws {
         let path = try program(
-            "stays", "trap '' TERM HUP\nsleep 1000 &\necho $$ > \"$0.pid\"\nwhile :; do sleep 1; done")
+            "stays",
+            """
+            trap '' TERM HUP
+            sleep 1000 &
+            echo $$ > "$0.pid"
+            read -r line; echo 1
+            while :; do sleep 1; done
+            """)
         do {
-            let sum = try RewardSum(path, seconds: 3)
-            #expect(throws: RewardError.self) { try sum([request("a")]) }
+            let sum = try RewardSum(path, seconds: 600)
+            #expect(try sum([request("a")]).totals == [1])
         }
         let text = String(decoding: try Folder.read(path + ".pid"), as: UTF8.self)
         let process = try #require(Int32(text.split(separator: "\n")[0]))
-        var tries = 0
-        while kill(-process, 0) == 0, tries < 100 {
-            usleep(20_000)
-            tries += 1
-        }
-        #expect(kill(-process, 0) != 0 && errno == ESRCH)
+        #expect(waited { kill(-process, 0) != 0 && errno == ESRCH })
     }
 }
