@@ -203,7 +203,7 @@ struct ServeBounds: ParsableArguments {
     @Option(help: "Open connections; beyond them idle ones are closed for new ones.") var maxConnections = 1024
     @Option(
         help:
-            "Seconds a client may take for the header of each of its requests, for a pause in its body, and to read what waits for it."
+            "Seconds a client may take for the header of each of its requests, for a pause in its body, and for a pause in reading its reply."
     )
     var clientTimeout: Double = 30
     @Option(

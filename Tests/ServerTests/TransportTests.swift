@@ -90,6 +90,37 @@ import Testing
         }
     }
 
+    /// What counts is whether a client reads, not how long all of a reply takes it.
+    @Test func aSlowReaderGetsAllOfALargeReply() async throws {
+        var settings = ServerSettings()
+        settings.limits.writeTime = .milliseconds(500)
+        settings.limits.sendBuffer = 16 << 10
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let prompt: JSON = ["prompt": .string(String(repeating: "a b 1 2 ", count: 40_000))]
+            let request = RunningServer.request("POST", "/tokenize", [:], body: prompt.bytes())
+            let isWhole = try await RawSocket.away {
+                // A client that a busy machine lets rest for half a second is left rightly, and asks again.
+                for _ in 0..<20 {
+                    let socket = try RawSocket(port: port, receiveBuffer: 4096)
+                    try socket.send(request)
+                    var all: [UInt8] = []
+                    while true {
+                        let bytes = socket.read(upTo: 4096)
+                        if bytes.isEmpty { break }
+                        all += bytes
+                        usleep(20_000)
+                    }
+                    let reply = try RawReply(all)
+                    guard let length = Int(reply.fields["content-length"] ?? ""), length > 400_000 else { return false }
+                    if reply.body.count == length { return true }
+                }
+                return false
+            }
+            #expect(isWhole)
+        }
+    }
+
     @Test func halfARequestIsNotTakenForAWhole() async throws {
         try await RunningServer.with { running in
             // Valid JSON so far, but shorter than announced.

@@ -43,6 +43,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// The deadline of the current phase; nil where there is none.
     private var deadline: Scheduled<Void>?
     private var stall: Scheduled<Void>?
+    /// Bytes of bodies given to the channel.
+    private var written = 0
 
     init(_ limits: ServerLimits, _ table: ConnectionTable) {
         self.limits = limits
@@ -235,6 +237,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             done.futureResult.assumeIsolated().whenComplete { _ in self.linger(context) }
             context.writeAndFlush(data, promise: done)
             return
+        case .body(let buffer): written += buffer.readableBytes
         case .end:
             unanswered = max(0, unanswered - 1)
             hasAnswered = false
@@ -272,13 +275,26 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         stall?.cancel()
         stall = nil
-        if !context.channel.isWritable {
-            stall = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.writeTime)) {
-                self.connection?.close()
-                context.close(promise: nil)
-            }
-        }
+        if !context.channel.isWritable { expectReading(context) }
         context.fireChannelWritabilityChanged()
+    }
+
+    /// Checks repeatedly that the client accepts some of the data that waits for it. A reply may be much larger than what a
+    /// slow network carries in `limits.writeTime`.
+    private func expectReading(_ context: ChannelHandlerContext) {
+        let before = accepted(context)
+        stall = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.writeTime)) {
+            self.stall = nil
+            guard self.accepted(context) <= before else { return self.expectReading(context) }
+            self.connection?.close()
+            context.close(promise: nil)
+        }
+    }
+
+    /// Bytes that the system has taken for the client, less the framing around them.
+    private func accepted(_ context: ChannelHandlerContext) -> Int {
+        let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        return written - (waiting ?? 0)
     }
 
     /// Sends an error in place of the handlers above, and closes.
