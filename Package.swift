@@ -327,7 +327,7 @@ if !coreOnly && !firstOnly {
         tests(
             "Server",
             [
-                "MartletServer", "MartletAPI", "MartletInference", "MartletJSON", "TinyModels",
+                "MartletServer", "MartletAPI", "MartletInference", "MartletJSON", "TestServers", "TinyModels",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),

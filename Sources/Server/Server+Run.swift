@@ -96,7 +96,7 @@ extension Server {
         guard left > 0 else { return }
         logger.warning("requests were ended by the shutdown", metadata: ["requests": "\(left)"])
         // Wait until their last event is sent.
-        let end = ContinuousClock.now + .seconds(2)
+        let end = ContinuousClock.now + settings.lastEvents
         while metrics.running > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(20)) }
         // Cancels requests that no engine ends.
         connections.cancelAll()

@@ -41,6 +41,8 @@ public final class Server: Sendable {
         }
     }
 
+    package var runningRequests: Int { metrics.running }
+    package var openConnections: Int { connections.count }
     package var isDraining: Bool { draining.load(ordering: .relaxed) }
     func startDraining() { draining.store(true, ordering: .relaxed) }
 

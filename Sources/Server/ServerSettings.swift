@@ -15,6 +15,8 @@ public struct ServerSettings: Sendable {
     public var certificate: ServerCertificate?
     /// How long running requests may continue after the first shutdown signal.
     public var drain = Duration.seconds(30)
+    /// How long replies that the shutdown ended may take to send their last event.
+    package var lastEvents = Duration.seconds(2)
     /// The folder of the training runs that the Runs page shows.
     public var runsFolder: String?
     /// Whether runs may be begun from the Tune page; they are written to `runsFolder`.

@@ -1,5 +1,6 @@
 import MartletJSON
 import MartletServer
+import TestServers
 import Testing
 
 /// The interfaces of others than OpenAI's first.
@@ -93,10 +94,7 @@ import Testing
             #expect(try await embed(["input": ""]).json()["embeddings"] == [])
             #expect(running.server.models.loaded.count == 1)
             #expect(try await embed(["keep_alive": 0]).status == 200)
-            for _ in 0..<100 where !running.server.models.loaded.isEmpty {
-                try await Task.sleep(for: .milliseconds(10))
-            }
-            #expect(running.server.models.loaded.isEmpty)
+            #expect(try await eventually { running.server.models.loaded.isEmpty })
             #expect(try await embed(["keep_alive": "1h"]).status == 200)
             running.server.models.unloadIdle(now: .now + .seconds(3000))
             #expect(running.server.models.loaded.count == 1)

@@ -73,6 +73,7 @@ import Testing
     @Test func whatTakesLongerThanTheDrainEndsWithAnError() async throws {
         var settings = ServerSettings()
         settings.drain = .zero
+        settings.lastEvents = .seconds(600)
         try await RunningServer.with(settings: settings) { running in
             let slowed = try await running.slowedEngine()
             let body: JSON = ["prompt": "hello", "max_tokens": 500, "n": 16, "stream": true, "temperature": 1]

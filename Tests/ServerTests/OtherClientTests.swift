@@ -18,6 +18,9 @@ import Testing
     private static func run(_ program: String, _ arguments: [String], output: String = "/dev/null") -> Int32 {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
+        // Whatever proxy is set, by the machine or by a test beside this one, the server is on this machine.
+        process.environment = ProcessInfo.processInfo.environment
+            .merging(["NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"]) { $1 }
         process.arguments = arguments
         let file = FileHandle(forWritingAtPath: output)
         process.standardOutput = file

@@ -42,6 +42,7 @@ final class RunningServer: Sendable {
         folder = try Self.write(models.filter { paths[$0] == nil })
         var settings = settings
         settings.port = 0
+        settings.limits.beUnhurried()
         var loading = loading
         if paths.isEmpty { loading.cacheBytes = min(loading.cacheBytes, 8 << 20) }
         let folder = folder
@@ -113,7 +114,7 @@ final class RunningServer: Sendable {
     }
 
     /// Sends bytes and reads until the server closes.
-    func exchange(_ bytes: [UInt8], halfClose: Bool = false, within seconds: Int = 30) async throws -> RawReply {
+    func exchange(_ bytes: [UInt8], halfClose: Bool = false, within seconds: Int = 300) async throws -> RawReply {
         let port = port
         return try await RawSocket.away {
             let socket = try RawSocket(port: port, timeout: seconds)
@@ -124,12 +125,24 @@ final class RunningServer: Sendable {
     }
 }
 
+extension ServerLimits {
+    /// The clients here are threads of a test, which a busy machine may let rest for long: what a test does not set itself
+    /// leaves them all the time.
+    fileprivate mutating func beUnhurried() {
+        let usual = ServerLimits()
+        if headerTime == usual.headerTime { headerTime = .seconds(300) }
+        if bodyTime == usual.bodyTime { bodyTime = .seconds(300) }
+        if idleTime == usual.idleTime { idleTime = .seconds(600) }
+        if writeTime == usual.writeTime { writeTime = .seconds(300) }
+    }
+}
+
 /// A plain TCP connection, whose calls block.
 final class RawSocket {
     let descriptor: Int32
 
     /// - Parameter receiveBuffer: bytes that the system takes without being read.
-    init(port: Int, timeout: Int = 30, receiveBuffer: Int32? = nil) throws {
+    init(port: Int, timeout: Int = 300, receiveBuffer: Int32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         if var size = receiveBuffer {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
@@ -150,6 +163,12 @@ final class RawSocket {
     }
 
     deinit { close(descriptor) }
+
+    /// From now on, reading ends without bytes after this time.
+    func waitsToRead(milliseconds: Int) {
+        var time = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+    }
 
     /// Runs blocking calls on a thread that serves nobody else.
     static func away<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {

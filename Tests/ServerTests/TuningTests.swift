@@ -3,6 +3,7 @@ import Martlet
 import MartletAPI
 import MartletJSON
 import MartletServer
+import TestServers
 import Testing
 
 /// Runs of training begun over the wire: what the program is started with, how it is watched and stopped, and what is refused.
@@ -111,16 +112,15 @@ import Testing
         var settings = ServerSettings()
         settings.runsFolder = place.runs
         settings.tuning = place.settings
-        settings.drain = .seconds(10)
+        settings.drain = .seconds(600)
         return settings
     }
 
     private static func state(_ name: String, _ running: RunningServer, until wanted: String) async throws -> JSON {
         var found = JSON.null
-        for _ in 0..<500 {
+        _ = try await eventually {
             found = try await running.get("/api/tune/\(name)").json()
-            if found["state"]?.string == wanted { break }
-            try await Task.sleep(for: .milliseconds(20))
+            return found["state"]?.string == wanted
         }
         return found
     }
@@ -143,9 +143,9 @@ import Testing
             let beginning = try begun.json()["state"]?.string
             #expect(begun.status == 200 && beginning == "running", "\(begun.text)")
             var output: [String] = []
-            for _ in 0..<500 where !output.contains("ready") {
+            _ = try await eventually {
                 output = try await running.get("/api/tune/first").json()["output"]?.array?.compactMap(\.string) ?? []
-                try await Task.sleep(for: .milliseconds(20))
+                return output.contains("ready")
             }
             #expect(output.first == "sft" && output.contains("steps=3"))
             #expect(output.contains { $0.hasSuffix("/.tuning/rows/rows-first.jsonl") })
@@ -167,9 +167,7 @@ import Testing
             #expect(again.status == 200, "\(again.text)")
             _ = try await Self.state("first", running, until: "running")
             #expect(try await running.get("/api/tune").json()["runs"]?.array?.count == 1)
-            for _ in 0..<500 where try !String(contentsOfFile: log, encoding: .utf8).hasSuffix("ready\n") {
-                try await Task.sleep(for: .milliseconds(20))
-            }
+            #expect(try await eventually { try String(contentsOfFile: log, encoding: .utf8).hasSuffix("ready\n") })
             await running.server.drain()
         }
         // The server has asked it to save before it ended.

@@ -83,9 +83,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         expectNothing()
         stall?.cancel()
         question?.cancel()
-        table.remove(context.channel)
+        // Whoever sees it gone from the table finds its work cancelled.
         connection?.close()
         connection = nil
+        table.remove(context.channel)
     }
 
     /// Starts with the connection, or with the first byte of a later request: before that, the client may be idle.
