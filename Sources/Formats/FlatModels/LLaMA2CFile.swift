@@ -140,12 +140,30 @@ public final class LLaMA2CFile: FlatModelFile {
     public func entry(_ name: String) -> TensorEntry? { index[name] }
     public func checkUnchanged() throws(FormatError) { try file.recheck() }
 
-    public func tensor(_ name: String) throws(FormatError) -> Tensor {
+    public func tensor(_ name: String) throws(FormatError) -> Tensor { try tensor(name, isExact: false) }
+
+    /// The same tensors with the scales of version 2 as they are stored, in float32: what another file is written from.
+    package var exactly: any TensorSource { ExactTensors(file: self) }
+
+    private struct ExactTensors: TensorSource {
+        let file: LLaMA2CFile
+        var names: [String] { file.names }
+        func entry(_ name: String) -> TensorEntry? {
+            guard let own = file.entry(name) else { return nil }
+            return TensorEntry(
+                name: name, dtype: .float32, typeName: DType.float32.name, shape: own.shape, byteCount: own.byteCount,
+                fileOffset: own.fileOffset, path: own.path)
+        }
+        func tensor(_ name: String) throws(FormatError) -> Tensor { try file.tensor(name, isExact: true) }
+        func checkUnchanged() throws(FormatError) { try file.checkUnchanged() }
+    }
+
+    private func tensor(_ name: String, isExact: Bool) throws(FormatError) -> Tensor {
         let (entry, _) = try index.require(name, path: path)
         let tensor: Tensor
         if let groupSize, entry.shape.rank == 2 {
             try file.recheck()
-            tensor = try quantized(entry, groupSize)
+            tensor = try quantized(entry, groupSize, isExact: isExact)
         } else {
             tensor = try entry.tensor(in: file)
         }
@@ -154,7 +172,7 @@ public final class LLaMA2CFile: FlatModelFile {
     }
 
     /// int8 codes, then a float32 scale for each group of them.
-    private func quantized(_ entry: TensorEntry, _ group: Int) throws(FormatError) -> Tensor {
+    private func quantized(_ entry: TensorEntry, _ group: Int, isExact: Bool) throws(FormatError) -> Tensor {
         let count = entry.shape.elementCount, bytes = file.bytes, start = entry.fileOffset
         func scale(_ index: Int) -> Float {
             Float(
@@ -165,7 +183,7 @@ public final class LLaMA2CFile: FlatModelFile {
             throw FormatError(
                 .malformed, path: path, field: "tensor \(entry.name)", "scale \(index) is \(scale(index))")
         }
-        guard entry.dtype == .q8_0 else {
+        guard entry.dtype == .q8_0, !isExact else {
             return Tensor(filling: entry.shape, dtype: .float32) { target in
                 let values = target.bindMemory(to: Float.self)
                 for index in 0..<count {

@@ -44,7 +44,7 @@ extension Checkpoint {
         let isPaired = gguf != nil && reading.configuration.attention.rotary?.layout == .interleaved
         let head = attention.headDimension
         let tensors = try written(
-            reading, places: { .tensor($0.name) },
+            reading, from: (flat as? LLaMA2CFile)?.exactly, places: { .tensor($0.name) },
             rearranged: { parameter, tensor in
                 guard HeadRows.areRotated(parameter.name), !isPaired else { return tensor }
                 return tensor.reordered(HeadRows.interleaved(tensor.shape[0], head: head))

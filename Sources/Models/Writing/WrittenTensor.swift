@@ -47,10 +47,12 @@ final class AskedParameters: ParameterSource {
 extension Checkpoint {
     /// The decoder's parameters in the places of another form's files, in the order the model asks for them.
     /// - Parameters:
+    ///   - source: where they are read, if not from the checkpoint's tensors.
     ///   - places: where the other form keeps a parameter, the first place counts.
     ///   - rearranged: what the other form stores differently.
     func written(
-        _ reading: DecoderReading, places target: (AskedParameter) -> WeightPlace?,
+        _ reading: DecoderReading, from source: (any TensorSource)? = nil,
+        places target: (AskedParameter) -> WeightPlace?,
         rearranged: @escaping @Sendable (AskedParameter, Tensor) throws -> Tensor
     ) throws -> [WrittenTensor] {
         let list = AskedParameters()
@@ -61,7 +63,7 @@ extension Checkpoint {
             if groups[place.storedName] == nil { order.append(place.storedName) }
             groups[place.storedName, default: []].append((place, parameter))
         }
-        let places = places(reading), tensors = tensors, file = path
+        let places = places(reading), tensors = source ?? tensors, file = path
         let packed = try PackedFormats.reader(configuration)
         @Sendable func value(_ parameter: AskedParameter) throws -> Tensor {
             let source = CheckpointParameters(tensors, file: file, places: places, packed: packed)

@@ -10,7 +10,8 @@ import MartletTensor
 /// magnitude of a group being 127.
 public struct LLaMA2CExport: Sendable {
     public let version: Int
-    /// Of version 2: halved until it divides the width, as export.py does.
+    /// Of version 2: halved until it divides the width, as export.py does, and the width of the feed-forward layers too,
+    /// whose rows runq.c takes group by group.
     public let groupSize: Int?
     private let contents: LLaMA2CContents
     private let tokenizer: [UInt8]?
@@ -23,14 +24,15 @@ public struct LLaMA2CExport: Sendable {
         guard (0...2).contains(version) else { throw QuantizationError.unknownVersion("llama2.c", version, [0, 1, 2]) }
         self.version = version
         contents = try files.checkpoint.llama2cContents()
-        var group = max(groupSize, 1)
-        while contents.sizes.width % group != 0 { group /= 2 }
+        let rows = [contents.sizes.width, contents.sizes.feedForward]
+        var group = max(groupSize, 1), reason: String?
+        while let undivided = rows.first(where: { $0 % group != 0 }) {
+            group /= 2
+            reason = reason ?? "\(groupSize) does not divide rows of \(undivided)"
+        }
         self.groupSize = version == 2 ? group : nil
         var notes = try files.checkpoint.warnings()
-        if version == 2, group != groupSize {
-            notes.append(
-                "groups of \(group) weights share a scale: \(groupSize) does not divide \(contents.sizes.width)")
-        }
+        if version == 2, let reason { notes.append("groups of \(group) weights share a scale: \(reason)") }
         let metadata = try? files.ggufTokenizer(vocabularySize: contents.sizes.vocabulary)
         if let found = metadata?.llama2cTokens(), found.tokens.count == contents.sizes.vocabulary {
             tokenizer = FlatVocabulary(tokens: found.tokens, scores: found.scores).llama2cBytes
@@ -43,7 +45,7 @@ public struct LLaMA2CExport: Sendable {
             tokenizer = nil
             notes.append("no tokenizer.bin is written: llama2.c has no form for this model's tokenizer")
         }
-        if version != 2, contents.tensors.values.contains(where: { $0.stored?.isQuantized == true }) {
+        if version != 2, files.checkpoint.tensors.entries.contains(where: { $0.dtype?.isQuantized == true }) {
             notes.append("quantised tensors are written with the numbers that their blocks stand for")
         }
         self.notes = notes
