@@ -44,6 +44,16 @@ enum FlatTokenizer {
         self = .folder(folder)
     }
 
+    /// The tokenizer in a file of its own, without a model; nil for a file of another format.
+    init?(alone path: String) throws {
+        guard let vocabulary = try FlatVocabulary.open(path) else { return nil }
+        if let end = vocabulary.endOfText {
+            self = .metadata(try GGUFTokenizerMetadata(llmc: vocabulary.tokens, endOfText: end, file: path))
+        } else {
+            self = .metadata(GGUFTokenizerMetadata(llama2c: vocabulary.tokens, scores: vocabulary.scores))
+        }
+    }
+
     func tokenizer() throws -> Tokenizer {
         switch self {
         case .metadata(let metadata): try Tokenizer(gguf: metadata)

@@ -69,11 +69,12 @@ public struct ModelFiles: Sendable {
     }
 
     /// The tokenizer at a path, whether or not a model is there: a folder that holds a tokenizer's files, one of those
-    /// files, or a GGUF file, which may hold a vocabulary only.
+    /// files, the `tokenizer.bin` of llama2.c or llm.c, or a GGUF file, which may hold a vocabulary only.
     public static func tokenizer(path: String) throws -> Tokenizer {
         if path.hasSuffix(CreatedModel.suffix) { return try tokenizer(path: CreatedModel(file: path).path) }
         let isTokenizerFile = [".json", ".model", ".txt", ".tiktoken"].contains { path.hasSuffix($0) }
         guard !Folder.isFolder(path), !isTokenizerFile else { return try Tokenizer(folder: path) }
+        if let alone = try FlatTokenizer(alone: path) { return try alone.tokenizer() }
         if let flat = try FlatModel.open(path) { return try FlatTokenizer(of: flat).tokenizer() }
         return try Tokenizer(gguf: GGUFFile(path: path).tokenizerMetadata())
     }

@@ -60,8 +60,8 @@ struct TokenizeCommand: ParsableCommand {
         abstract: "Show how a model's tokenizer cuts text.",
         discussion: """
             Without a text, standard input is read. --decode turns ids back into text. A tokenizer is enough: a folder \
-            without config.json or weights, a tokenizer.json, tokenizer.model, vocab.txt or .tiktoken file, or a GGUF \
-            file that holds a vocabulary only.
+            without config.json or weights, a tokenizer.json, tokenizer.model, vocab.txt or .tiktoken file, the \
+            tokenizer.bin of llama2.c or llm.c, or a GGUF file that holds a vocabulary only.
 
             Examples:
               martlet tokenize smollm2 "Hello, world"

@@ -141,6 +141,26 @@ import TinyModels
         #expect(try LLaMA2CExport(ModelFiles(path: Self.path("v0.bin")), version: 2, groupSize: 16).groupSize == 16)
     }
 
+    @Test func aTokenizerOfEitherProgramIsEnough() throws {
+        let expected = try Self.expected
+        for (file, key) in [("tokenizer.bin", "llama2c_ids"), ("gpt2_tokenizer.bin", "llmc_ids")] {
+            let tokenizer = try ModelFiles.tokenizer(path: Self.path(file))
+            let items = expected[key]?.array ?? []
+            #expect(!items.isEmpty)
+            for item in items {
+                let text = try #require(item.array?[0].string)
+                #expect(try tokenizer.encode(text) == numbers(item.array?[1]), "\(file): \(text)")
+            }
+        }
+        let scratch = try Scratch()
+        for (place, value) in [(11, UInt8(0xFF)), (8, 1)] {
+            var bytes = try Folder.read(Self.path("gpt2_tokenizer.bin"))
+            bytes[place] = value
+            try AtomicFile.write(scratch.file("t.bin"), bytes: bytes)
+            #expect(throws: (any Error).self) { _ = try ModelFiles.tokenizer(path: scratch.file("t.bin")) }
+        }
+    }
+
     @Test func aFolderBecomesAFileOfLlama2cAndBack() throws {
         let scratch = try Scratch()
         try Folder.make(scratch.file("tiny"))
@@ -243,6 +263,7 @@ import TinyModels
         #expect(try message("gpt2.bin") { $0 += [0] }.contains("GPT-2 of llm.c"))
         #expect(try message("gpt2_debug_state.bin") { _ in }.contains("debug state"))
         #expect(try message("gpt2_tokenizer.bin") { _ in }.contains("tokenizer of llm.c"))
+        #expect(try message("tokenizer.bin") { _ in }.contains("tokenizer of llama2.c"))
         // No tokenizer, and one that is cut off.
         try AtomicFile.write(scratch.file("m.bin"), bytes: Folder.read(Self.path("v0.bin")))
         #expect(throws: TokenizerError.self) { _ = try ModelFiles(path: scratch.file("m.bin")).tokenizer() }

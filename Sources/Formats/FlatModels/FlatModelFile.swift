@@ -43,7 +43,14 @@ public enum FlatModel {
             throw FormatError(
                 .unsupported, path: file.path, "is a tokenizer of llm.c, and no model; name the model's file beside it")
         case LLaMA2CFile.magic: return try LLaMA2CFile(file)
-        default: return try LLaMA2CFile.withoutMagic(file)
+        default:
+            if let model = try LLaMA2CFile.withoutMagic(file) { return model }
+            guard FlatVocabulary.llama2cAlone(file) == nil else {
+                throw FormatError(
+                    .unsupported, path: file.path,
+                    "is a tokenizer of llama2.c, and no model; name the model's file beside it")
+            }
+            return nil
         }
     }
 }

@@ -18,6 +18,22 @@ package struct FlatVocabulary: Sendable {
         self.endOfText = endOfText
     }
 
+    /// The vocabulary in a file of either program, whatever model it belongs to; nil for another format.
+    package static func open(_ path: String) throws(FormatError) -> FlatVocabulary? {
+        let file = try MappedFile.open(path, copying: false)
+        guard file.bytes.count >= 12, file.number(0) == llmcMagic else { return llama2cAlone(file) }
+        return try FlatVocabulary(llmc: file, vocabularySize: file.number(2))
+    }
+
+    /// llama2.c's has no magic number: it is known by its name, and by the length of its longest token, which comes first.
+    static func llama2cAlone(_ file: MappedFile) -> FlatVocabulary? {
+        guard file.path.hasSuffix(".bin"), file.bytes.count >= 12,
+            let found = try? FlatVocabulary(llama2c: file, vocabularySize: 1),
+            found.tokens.map(\.count).max() == file.number(0)
+        else { return nil }
+        return found
+    }
+
     /// llama2.c's: the length of the longest token, then a score, a length and bytes of each. The file does not say how many
     /// there are.
     package init(llama2c path: String, vocabularySize: Int) throws(FormatError) {
@@ -63,6 +79,9 @@ package struct FlatVocabulary: Sendable {
         let version = file.number(1), count = file.number(2)
         guard version == 1 || version == 2 else {
             throw FormatError(.unsupported, path: file.path, field: "version", "is \(version), expected 1 or 2")
+        }
+        guard count > 0 else {
+            throw FormatError(.malformed, path: file.path, field: "vocab_size", "is \(count)")
         }
         guard count == vocabularySize else {
             throw FormatError(
