@@ -36,6 +36,7 @@ import TinyModels
         let scratch = try Scratch(), folder = try Checkpoint(path: "\(Self.goldens)/\(family)")
         try write(folder, to: scratch.file("m.gguf"))
         let file = try Checkpoint(path: scratch.file("m.gguf"))
+        #expect(try file.warnings() == [])
         let tokens: [Int32] = [1, 5, 9, 2, 30, 7, 7, 11]
         let expected = try folder.decoder()(tokens), found = try file.decoder()(tokens)
         let miss = try (expected - found).abs().max(axes: []).item(as: Float.self)

@@ -10,6 +10,11 @@ extension Family {
                 ("n_embd", "hidden_size"), ("n_layer", "num_hidden_layers"), ("n_head", "num_attention_heads"),
                 ("n_inner", "intermediate_size"),
             ] { reading.config[own] = reading.config[key] }
+            // Every head has keys and values of its own, and an even share of the width: files that say so say nothing new.
+            let heads = reading.config["n_head"]?.integer ?? 0, width = reading.config["n_embd"]?.integer ?? 0
+            for (key, value) in [("num_key_value_heads", heads), ("head_dim", width / max(heads, 1))] {
+                if reading.config[key]?.integer == value { reading.config[key] = nil }
+            }
         }, naming: gpt2Naming,
         defaults: [
             "vocab_size": 50_257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12,
