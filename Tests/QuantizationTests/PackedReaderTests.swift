@@ -264,6 +264,54 @@ import Testing
         #expect(message { _ = try matrix(gptq, "m", zero) }.contains("scale is zero"))
     }
 
+    /// A scale that is no number, and one that is 0 while the weights of its group are not, lose what the file holds.
+    @Test(arguments: [
+        ("nf4", "weight.absmax"), ("nf4nested", "weight.nested_absmax"), ("fp4nested", "weight.nested_absmax"),
+        ("fp8block", "weight_scale_inv"), ("fp8channel", "weight_scale"), ("fp8tensor", "weight_scale"),
+    ])
+    func scalesThatLoseWeightsAreRefused(_ name: String, _ part: String) throws {
+        let files = try Self.files, item = try #require(Self.cases.first { $0.name == name })
+        let key = "\(name).\(part)", whole = try #require(files.tensors[key])
+        func message(_ value: Float) throws -> String {
+            var damaged = files, values = try whole.to(.float32).toArray(as: Float.self)
+            values[0] = value
+            damaged.tensors[key] = try Tensor(values, shape: whole.shape)
+            do {
+                return "no error, but \(try matrix(item, damaged).storedType)"
+            } catch { return "\(error)" }
+        }
+        #expect(try message(.nan).contains("no finite number"))
+        // A nested scale of 0 leaves the offset.
+        if !part.contains("nested") { #expect(try message(0).contains("a scale is zero where weights are not")) }
+    }
+
+    @Test func aGroupOfZerosMayHaveTheScaleZero() throws {
+        let codes = Tensor(filling: [2, 32], dtype: .uint8) { bytes in
+            for index in 0..<64 { bytes[index] = index < 32 ? 0x80 : 0x41 }
+        }
+        let matrix = try Float8Matrix(codes, .e4m3, scales: Tensor([Float(0), 1], shape: [2, 1]))
+        #expect(try matrix.float32Matrix().toArray(as: Float.self)[..<32].allSatisfy { $0 == 0 })
+        var levels = [Float](repeating: 1, count: 16)
+        levels[7] = 0
+        let runs = Tensor(filling: [32], dtype: .uint8) { bytes in
+            for index in 0..<32 { bytes[index] = index < 16 ? 0x77 : 0x31 }
+        }
+        for (scales, isLost) in [([Float(0), 1], false), ([1, 0], true)] {
+            let matrix = try CodebookMatrix(
+                runs, shape: [2, 32], storedType: "NF4", levels: levels, scales: scales, runLength: 32, parameters: [])
+            #expect(matrix.losesNumbers == isLost)
+        }
+    }
+
+    @Test func nestedScalesWithoutTheirTableAreRefused() throws {
+        var files = try Self.files
+        let item = try #require(Self.cases.first { $0.name == "nf4nested" })
+        files.tensors["nf4nested.weight.nested_absmax"] = nil
+        #expect {
+            _ = try matrix(item, files)
+        } throws: { "\($0)".contains("weight.nested_absmax: is missing") }
+    }
+
     private struct Memory: TensorSource {
         var tensors: [String: Tensor]
         var types: [String: String] = [:]

@@ -76,11 +76,20 @@ package struct BitsAndBytesReader: PackedReader {
             scales = indices.enumerated().map { table[Int($0.element)] * outer[$0.offset / nestedLength] + offset }
             parameters += [nested, map]
         } else {
+            guard absmax.dtype.isFloatingPoint else {
+                throw module.refuse(
+                    "weight.nested_absmax", "is missing: weight.absmax has numbers of its levels, not scales")
+            }
             scales = try absmax.to(.float32).toArray(as: Float.self)
         }
-        return try CodebookMatrix(
+        let matrix = try CodebookMatrix(
             codes, shape: module.shape, storedType: state.hasSuffix("nf4") ? "NF4" : "FP4",
             levels: levels.to(.float32).toArray(as: Float.self), scales: scales, runLength: length,
             parameters: parameters)
+        // A scale that is itself quantised may come to 0.
+        guard module.has("weight.nested_absmax") || !matrix.losesNumbers else {
+            throw module.refuse("weight.absmax", "a scale is zero where weights are not")
+        }
+        return matrix
     }
 }

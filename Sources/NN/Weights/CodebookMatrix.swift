@@ -15,7 +15,7 @@ public struct CodebookMatrix: DecodedMatrix {
     /// - Parameters:
     ///   - levels: 16 numbers.
     ///   - scales: one for each run of `runLength` weights.
-    /// - Throws: `TensorError` for lists of other lengths.
+    /// - Throws: `TensorError` for lists of other lengths, and for levels and scales that are no numbers.
     public init(
         _ codes: Tensor, shape: Shape, storedType: String, levels: [Float], scales: [Float], runLength: Int,
         parameters: [Tensor]
@@ -29,6 +29,9 @@ public struct CodebookMatrix: DecodedMatrix {
                 "\(codes.dtype.name) \(codes.shape), \(levels.count) levels and \(scales.count) scales do not make a matrix "
                     + "\(shape) in runs of \(runLength)")
         }
+        guard levels.allSatisfy(\.isFinite), scales.allSatisfy(\.isFinite) else {
+            throw TensorError(.argument, "codebook", "a level or a scale is no finite number")
+        }
         self.shape = shape
         self.storedType = storedType
         self.codes = codes
@@ -38,12 +41,24 @@ public struct CodebookMatrix: DecodedMatrix {
         self.parameters = parameters
     }
 
+    /// Whether some run has the scale 0 and weights that are none: its numbers are lost.
+    package var losesNumbers: Bool {
+        var isLost = false
+        codes.forEachHostRun { bytes in
+            for run in scales.indices where scales[run] == 0 {
+                let weights = run * runLength..<min((run + 1) * runLength, shape.elementCount)
+                isLost = isLost || weights.contains { levels[Int(bytes[$0 / 2] >> ($0 % 2 == 0 ? 4 : 0) & 15)] != 0 }
+            }
+        }
+        return isLost
+    }
+
     public var storedTensors: [Tensor] { [codes] + parameters }
 
     public func packed(exact: Bool) throws(TensorError) -> PackedMatrix {
         // A row is cut into runs that lie in one run of the flattened matrix.
         let inputs = shape[1], run = Self.largestDivisor(of: inputs, and: runLength)
-        guard !exact, run % 32 == 0, levels.allSatisfy(\.isFinite) else {
+        guard !exact, run % 32 == 0 else {
             return try PackedMatrix(float32Matrix(), exact: true)
         }
         var packed: PackedMatrix?

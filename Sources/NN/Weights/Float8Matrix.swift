@@ -47,7 +47,8 @@ public struct Float8Matrix: DecodedMatrix {
     ///   - codes: uint8 `[out, in]`.
     ///   - scales: one; `[out]` or `[out, 1]`; or `[⌈out / block⌉, ⌈in / block⌉]`.
     ///   - block: how many outputs and inputs share a scale of the last form.
-    /// - Throws: `TensorError` for shapes that do not fit, for scales that are no numbers, and codes that are none.
+    /// - Throws: `TensorError` for shapes that do not fit, for scales that are no numbers or zero where weights are not, and
+    ///   codes that are no numbers.
     public init(
         _ codes: Tensor, _ format: Format, scales: Tensor, block: (outputs: Int, inputs: Int)? = nil
     ) throws(TensorError) {
@@ -81,6 +82,17 @@ public struct Float8Matrix: DecodedMatrix {
         let known = values
         codes.forEachHostRun { bytes in isNumber = bytes.allSatisfy { known[Int($0)].isFinite } }
         guard isNumber else { throw TensorError(.argument, "float8", "a weight is no finite number") }
+        if self.scales.contains(0) {
+            let (block, scaleShape, scales) = (self.block, scaleShape, self.scales)
+            var isLost = false
+            codes.forEachHostRun { bytes in
+                isLost = bytes.indices.contains { index in
+                    let line = index / inputs / block.outputs * scaleShape.inputs
+                    return bytes[index] & 127 != 0 && scales[line + index % inputs / block.inputs] == 0
+                }
+            }
+            guard !isLost else { throw TensorError(.argument, "float8", "a scale is zero where weights are not") }
+        }
         shape = codes.shape
         self.format = format
         self.codes = codes
