@@ -51,6 +51,26 @@ import Testing
         #expect(message.contains("model-00001-of-00003") && message.contains("model-00003-of-00003"))
     }
 
+    @Test func shardsWithoutAnIndexAreFoundByTheirNumbers() throws {
+        let scratch = try Scratch()
+        let tensors = try Self.sharded(scratch)
+        try FileManager.default.removeItem(atPath: scratch.file(SafetensorsFolder.indexName))
+        let folder = try SafetensorsFolder(path: scratch.path)
+        #expect(folder.files.count == 3)
+        #expect(Set(folder.names) == Set(tensors.map(\.0)))
+        for (name, tensor) in tensors { #expect(same(try folder.tensor(name), tensor)) }
+
+        let second = try scratch.read("model-00002-of-00003.safetensors")
+        try FileManager.default.removeItem(atPath: scratch.file("model-00002-of-00003.safetensors"))
+        #expect(refusal(scratch.path).contains("1 of 3 shards are missing: \"model-00002-of-00003.safetensors\""))
+        let first = try scratch.read("model-00001-of-00003.safetensors")
+        _ = try scratch.write("model-00002-of-00003.safetensors", [UInt8](first))
+        #expect(refusal(scratch.path).contains("in a shard before it"))
+        _ = try scratch.write("model-00002-of-00003.safetensors", [UInt8](second))
+        _ = try scratch.write("other.safetensors", [UInt8](second))
+        #expect(refusal(scratch.path).contains("several .safetensors files"))
+    }
+
     @Test(arguments: [
         "../model-00001-of-00003.safetensors", "/etc/x.safetensors", #"a\\b.safetensors"#, #"a\u0000.safetensors"#,
         "..", "", "sub/x.safetensors", "C:x.safetensors",

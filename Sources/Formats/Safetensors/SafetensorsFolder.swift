@@ -1,7 +1,8 @@
 import MartletJSON
 import MartletTensor
 
-/// The weights in a model folder: `model.safetensors`, or shards listed in `model.safetensors.index.json`.
+/// The weights in a model folder: `model.safetensors`, shards listed in `model.safetensors.index.json`, or shards without
+/// an index whose names count them.
 ///
 /// The index's `weight_map` is checked in both directions: every listed tensor must be in its shard, and every tensor
 /// of a shard must be listed.
@@ -49,6 +50,12 @@ public final class SafetensorsFolder: TensorSource {
                 throw pickleRefusal(path: "\(path)/\(pickle)", "is a PyTorch checkpoint by its name: a Python pickle")
             }
             let others = found.filter { $0.hasSuffix(".safetensors") }
+            if let shards = try NumberedShards(folder: path, files: others, copying: copying) {
+                files = shards.files
+                names = shards.names
+                fileOfTensor = shards.shardOfTensor
+                return
+            }
             guard others.count == 1 else {
                 throw FormatError(
                     .missing, path: path,
