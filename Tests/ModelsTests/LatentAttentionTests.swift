@@ -165,12 +165,18 @@ import TinyModels
         }
     }
 
-    /// One layer less in the configuration: what is behind it is a module that predicts further tokens.
-    @Test func modulesOfMultiTokenPredictionAreLeftOutAndSaid() throws {
-        try FamilyGolden("deepseek_v3").withFolder(change: { $0["num_hidden_layers"] = 2 }) { path in
+    /// One layer less in the configuration: what is behind it is a module that predicts further tokens if it joins states
+    /// and embeddings, else a layer of a larger model.
+    @Test(arguments: [true, false]) func layersBehindTheLastAreTold(_ predicts: Bool) throws {
+        let join = (name: "model.layers.2.eh_proj.weight", base: Float(0), shape: [32, 64])
+        try FamilyGolden("deepseek_v3").withFolder(
+            change: { $0["num_hidden_layers"] = 2 }, more: predicts ? [join] : []
+        ) { path in
             let checkpoint = try Checkpoint(path: path)
             let warnings = try checkpoint.warnings()
-            #expect(warnings.count == 1 && warnings[0].contains("multi-token prediction"), "\(warnings)")
+            #expect(
+                warnings.count == 1 && warnings[0].contains(predicts ? "multi-token prediction" : "not read"),
+                "\(warnings)")
             _ = try checkpoint.decoder()
         }
     }

@@ -43,11 +43,12 @@ extension Checkpoint {
                     || ["k", "v", "k_norm"].contains { name.hasPrefix("blk.\(layer).attn_\($0).") }
             }
         }
-        let extra = unread.filter { isOfPrediction($0, layerCount: layerCount) }
+        let predicting = predictionLayers(from: layerCount)
+        let extra = unread.filter { isOfPrediction($0, predicting) }
         // What is used has the table and the head a second time.
         if usesPredictions {
             unread.removeAll {
-                isOfPrediction($0, layerCount: layerCount)
+                isOfPrediction($0, predicting)
                     && [".embed_tokens.weight", ".shared_head.head.weight", ".shared_head_head.weight"]
                         .contains(where: $0.hasSuffix)
             }
@@ -111,15 +112,22 @@ extension Checkpoint {
         return first == "model" && parts.count > 2 ? "model.\(parts[1])" : String(first)
     }
 
-    /// Whether it belongs to a module that predicts tokens beyond the next: a layer behind the last, or one of its own
-    /// name.
-    private func isOfPrediction(_ name: String, layerCount: Int) -> Bool {
-        if name.hasPrefix("mtp.") || name.contains(".mtp.") { return true }
-        for prefix in [names.body + "layers.", "blk."] where name.hasPrefix(prefix) {
-            let number = name.dropFirst(prefix.count).prefix { $0 != "." }
-            return Int(number).map { $0 >= layerCount } ?? false
+    /// Whether it belongs to a module that predicts tokens beyond the next: one of those layers, or one of its own name.
+    private func isOfPrediction(_ name: String, _ layers: Set<Int>) -> Bool {
+        name.hasPrefix("mtp.") || name.contains(".mtp.") || layer(of: name).map(layers.contains) ?? false
+    }
+
+    /// Layers behind the last that join the next token's embedding with a state, as only modules for multi-token prediction
+    /// do. Others belong to a model of more layers than the configuration says.
+    private func predictionLayers(from layerCount: Int) -> Set<Int> {
+        Set(
+            tensors.names.filter { $0.contains(".eh_proj.") }.compactMap { layer(of: $0) }.filter { $0 >= layerCount })
+    }
+
+    private func layer(of name: String) -> Int? {
+        [names.body + "layers.", "blk."].first(where: name.hasPrefix).flatMap {
+            Int(name.dropFirst($0.count).prefix { $0 != "." })
         }
-        return false
     }
 
     /// Tensors that are not weights (tables and masks that programs compute themselves), that are read with the
