@@ -49,7 +49,7 @@ extension Family {
                 where name.hasSuffix("self_attn.\(module).weight") {
                     name = name.dropLast("self_attn.\(module).weight".count) + "attn.Wqkv.\(part)"
                     let stored = "encoder." + name.dropFirst("model.".count).dropLast(2) + ".weight"
-                    return [stored, "bert." + stored].map { .rows($0, sizes: [1, 1, 1], part: part) }
+                    return withPrefixes(stored).map { .rows($0, sizes: [1, 1, 1], part: part) }
                 }
                 let stored = renamed(
                     name,
@@ -62,8 +62,11 @@ extension Family {
                         "mlp.up_proj": "mlp.fc11", "mlp.gate_proj": "mlp.fc12", "mlp.down_proj": "mlp.fc2",
                         "feedforward_output_norm": "norm2",
                     ])
-                return [.tensor(stored), .tensor("bert." + stored)]
-            }, ggufPlaces: { [.tensor($0)] }),
+                return withPrefixes(stored).map { .tensor($0) }
+            }, ggufPlaces: { [.tensor($0)] },
+            head: EncoderHeadForm(
+                masked: MaskedHeadForm(
+                    norm: ["cls.predictions.transform.layer_norm", "cls.predictions.transform.LayerNorm"]))),
         "nomic_bert",
         defaults: [
             "vocab_size": 30_528, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
@@ -76,4 +79,7 @@ extension Family {
             "max_trained_positions",
             "pooler_pooling_type",
         ])
+
+    /// Nomic's own code puts `bert.` before the encoder's names where there is a head, transformers `nomic_bert.`.
+    private static func withPrefixes(_ stored: String) -> [String] { ["", "bert.", "nomic_bert."].map { $0 + stored } }
 }
