@@ -10,6 +10,14 @@ protocol SelfAttention: AnyObject {
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor
 }
 
+/// A norm of queries or keys: `[tokens, heads * headDimension]` -> same.
+protocol QueryKeyNormalizing {
+    func callAsFunction(_ x: Tensor) throws -> Tensor
+}
+
+extension Norm: QueryKeyNormalizing {}
+extension HeadNorms: QueryKeyNormalizing {}
+
 /// Multi-head attention with grouped key/value heads: self-attention, or cross-attention to the states of an encoder.
 /// `[tokens, hidden]` -> same. Source: Vaswani et al. 2017; Ainslie et al. 2023 (GQA); Su et al. 2021 (RoPE).
 ///
@@ -18,7 +26,8 @@ final class Attention: SelfAttention {
     let qProj, oProj: Linear
     /// Nil where another layer's keys and values are used, or values are keys.
     let kProj, vProj: Linear?
-    let qNorm, kNorm, vNorm: Norm?
+    let qNorm, kNorm: (any QueryKeyNormalizing)?
+    let vNorm: Norm?
     let sinks: Sinks?
     let gProj: Linear?
     /// What self-attention multiplies its input by, in order.
@@ -40,13 +49,18 @@ final class Attention: SelfAttention {
             ? Linear(source, name + ".v_proj", from: hidden, to: spec.valueWidth, bias: spec.inputBias) : nil
         oProj = Linear(
             source, name + ".o_proj", from: spec.mixedWidth, to: hidden, bias: spec.outputBias, role: .residualWeight)
-        func headNorm(_ part: String, of width: Int) -> Norm? {
-            let size = spec.queryKeyNorm == .eachHead ? spec.headDimension : width
-            return spec.queryKeyNorm == .none
-                ? nil
-                : Norm(
-                    source, "\(name).\(part)", size: size, epsilon: norm.epsilon, weightOffset: norm.weightOffset,
-                    hasWeight: spec.queryKeyNormHasWeight)
+        func headNorm(_ part: String, of width: Int) -> (any QueryKeyNormalizing)? {
+            let path = "\(name).\(part)"
+            switch spec.queryKeyNorm {
+            case .none: return nil
+            case .ownWeights:
+                let heads = width / spec.headDimension
+                return HeadNorms(source, path, heads: heads, size: spec.headDimension, epsilon: norm.epsilon)
+            case .eachHead, .allHeads:
+                return Norm(
+                    source, path, size: spec.queryKeyNorm == .eachHead ? spec.headDimension : width,
+                    epsilon: norm.epsilon, weightOffset: norm.weightOffset, hasWeight: spec.queryKeyNormHasWeight)
+            }
         }
         qNorm = headNorm("q_norm", of: spec.queryWidth)
         kNorm = isOwn ? headNorm("k_norm", of: spec.keyWidth) : nil

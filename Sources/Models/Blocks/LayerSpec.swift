@@ -218,6 +218,8 @@ public enum QueryKeyNorm: Sendable {
     case eachHead
     /// All heads together: OLMo 2.
     case allHeads
+    /// Each head separately by a LayerNorm with weights of its own: Cohere's Command R+, StableLM 2 12B.
+    case ownWeights
 }
 
 /// q ← q · (1 + beta · ln(1 + ⌊(position + offset) / originalContext⌋)).

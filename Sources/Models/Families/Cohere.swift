@@ -7,10 +7,22 @@ extension Family {
         "num_attention_heads": 64, "max_position_embeddings": 8192, "tie_word_embeddings": true, "logit_scale": 0.0625,
     ]
 
-    /// Command R (2024): one LayerNorm without bias for attention and feed-forward side by side, neighbouring pairs
-    /// rotated, scaled logits.
-    static let cohere = Family("cohere", defaults: cohereDefaults) { (spec, config) throws(ModelError) in
+    /// Command R and R+ (2024): one LayerNorm without bias for attention and feed-forward side by side, neighbouring pairs
+    /// rotated, scaled logits; in R+ a norm for each head of queries and keys.
+    static let cohere = Family("cohere", naming: cohereNaming, defaults: cohereDefaults) {
+        (spec, config) throws(ModelError) in
         try spec.setCohere(config)
+        guard try config.flag("use_qk_norm", default: false) else { return }
+        try spec.eachLayer { $0.attention.queryKeyNorm = .ownWeights }
+    }
+
+    /// The weights of the norms of all heads lie in one matrix.
+    private static let cohereNaming = Naming { name, _ in
+        let parts = name.split(separator: ".").map(String.init)
+        guard parts.count == 7, ["q_norm", "k_norm"].contains(parts[4]), let head = Int(parts[5]) else {
+            return [.tensor(name)]
+        }
+        return [.expertPart((parts[..<5] + parts[6...]).joined(separator: "."), index: head, ExpertPart())]
     }
 
     /// Command R7B and A: three layers of four have a window and are rotated; the fourth sees everything and is not.
