@@ -28,6 +28,31 @@ import TinyModels
         }
     }
 
+    /// Qwen 3.5 is published with stacks of experts, and transformers writes experts one by one.
+    @Test func stacksOfExpertsAreReadToo() throws {
+        let golden = try FamilyGolden("qwen3_5_moe_text")
+        try golden.withFolder { path in
+            let folder = try SafetensorsFolder(path: path, copying: true)
+            var tensors = try folder.names.filter { !$0.contains(".experts.") }.map { ($0, try folder.tensor($0)) }
+            for layer in 0..<4 {
+                let experts = "model.layers.\(layer).mlp.experts"
+                func each(_ part: String) throws -> [Tensor] {
+                    try (0..<4).map { try folder.tensor("\(experts).\($0).\(part).weight") }
+                }
+                let halves = try zip(each("gate_proj"), each("up_proj")).map { try Tensor.concatenate([$0, $1]) }
+                tensors.append((experts + ".gate_up_proj", try Tensor.stack(halves)))
+                tensors.append((experts + ".down_proj", try Tensor.stack(each("down_proj"))))
+            }
+            try SafetensorsWriter.write(tensors, to: path + "/model.safetensors")
+            let checkpoint = try Checkpoint(path: path)
+            #expect(try checkpoint.warnings() == [])
+            let decoder = try checkpoint.decoder()
+            try decoder.prepare(.exact)
+            let logits = try FamilyTests.floats(decoder(golden.tokens))
+            #expect(FamilyTests.relativeError(logits, golden.expected) < 1e-4)
+        }
+    }
+
     @Test(arguments: decoders) func promptAtOnceEqualsTokenByToken(_ name: String) throws {
         let golden = try FamilyGolden(name)
         try golden.withFolder { path in

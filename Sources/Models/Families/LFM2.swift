@@ -37,19 +37,45 @@ extension Family {
         base: Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader, kinds: ["conv"]) },
         newModel: .lfm2
     ) { (spec, config) throws(ModelError) in
-        spec.setNorm(NormSpec(epsilon: Float(try config.number("norm_eps", default: 1e-5))))
-        spec.tiedEmbeddings = try config.flag("tie_embedding", default: spec.tiedEmbeddings)
         let size = try lfm2FeedForwardSize(config, spec.feedForward.size)
-        let bias = try config.flag("conv_bias", default: false)
-        let width = try config.integer("conv_L_cache", in: 1...64, default: 3)
-        let convolution = RecurrentSpec.shortConvolution(
-            ShortConvolutionSpec(
-                convolution: ConvolutionSpec(channels: spec.hiddenSize, width: width, hasBias: bias), hasBias: bias))
-        let isRecurrent = try lfm2RecurrentLayers(config, spec.layerCount)
-        for layer in spec.layers.indices {
+        try spec.setLFM2(config, recurrent: lfm2RecurrentLayers(config, spec.layerCount))
+        try spec.eachLayer { $0.feedForward.size = size }
+    }
+
+    /// LFM2 8B-A1B: an LFM2 whose layers behind the first ones are mixtures, balanced by a bias of each expert.
+    static let lfm2MoE = Family(
+        "lfm2_moe", published: Published(modelType: "lfm2_moe", architecture: "Lfm2MoeForCausalLM"),
+        naming: Naming { name, configuration in
+            let bias = ".mlp.gate.e_score_correction_bias"
+            if name.hasSuffix(bias) { return [.tensor(name.dropLast(bias.count) + ".feed_forward.expert_bias")] }
+            guard name.contains(".mlp.experts.") || name.contains(".mlp.gate.") else {
+                return lfm2Naming.places(name, configuration)
+            }
+            var stored = name.replacing(".mlp.", with: ".feed_forward.")
+            for (own, given) in [("gate_proj", "w1"), ("up_proj", "w3"), ("down_proj", "w2")] {
+                stored = stored.replacing(".\(own).", with: ".\(given).")
+            }
+            return [.tensor(stored)]
+        },
+        defaults: [
+            "vocab_size": 65_536, "hidden_size": 2048, "intermediate_size": 7168, "num_hidden_layers": 32,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 128_000,
+            "rope_theta": 1_000_000.0, "tie_word_embeddings": true, "norm_eps": 1e-5, "moe_intermediate_size": 1792,
+            "num_dense_layers": 2, "num_experts": 32, "num_experts_per_tok": 4, "use_expert_bias": true,
+            "routed_scaling_factor": 1.0, "norm_topk_prob": true,
+        ], neutral: ["use_pos_enc", "full_attn_idxs"],
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader, kinds: ["conv"]) }
+    ) { (spec, config) throws(ModelError) in
+        try spec.setLFM2(config, recurrent: lfm2RecurrentLayers(config, spec.layerCount))
+        var router = try RouterSpec(qwen: config)
+        router.scoring = .sigmoid
+        router.hasSelectionBias = try config.flag("use_expert_bias", default: true)
+        router.scale = Float(try config.number("routed_scaling_factor", default: 1))
+        let size = try config.integer("moe_intermediate_size")
+        let dense = try config.integer("num_dense_layers", in: 0...10_000, default: 2)
+        for layer in spec.layers.indices.dropFirst(dense) {
+            spec.layers[layer].feedForward.experts = router
             spec.layers[layer].feedForward.size = size
-            spec.layers[layer].attention.queryKeyNorm = .eachHead
-            if isRecurrent[layer] { spec.layers[layer].recurrent = convolution }
         }
     }
 
@@ -118,5 +144,22 @@ extension Family {
             return [.rows("\(prefix)in_proj.\(kind)", sizes: [1, 1, 1], part: index)]
         }
         return [.tensor(prefix + part)]
+    }
+}
+
+extension DecoderConfiguration {
+    /// Norms, convolutions and attention of both kinds of LFM2.
+    fileprivate mutating func setLFM2(_ config: ConfigurationReader, recurrent: [Bool]) throws(ModelError) {
+        setNorm(NormSpec(epsilon: Float(try config.number("norm_eps", default: 1e-5))))
+        tiedEmbeddings = try config.flag("tie_embedding", default: tiedEmbeddings)
+        let bias = try config.flag("conv_bias", default: false)
+        let width = try config.integer("conv_L_cache", in: 1...64, default: 3)
+        let convolution = RecurrentSpec.shortConvolution(
+            ShortConvolutionSpec(
+                convolution: ConvolutionSpec(channels: hiddenSize, width: width, hasBias: bias), hasBias: bias))
+        for layer in layers.indices {
+            layers[layer].attention.queryKeyNorm = .eachHead
+            if recurrent[layer] { layers[layer].recurrent = convolution }
+        }
     }
 }

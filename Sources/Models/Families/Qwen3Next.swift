@@ -34,18 +34,37 @@ extension Family {
         defaults: qwen3NextDefaults.merging([
             "vocab_size": 248_320, "hidden_size": 4096, "intermediate_size": 12_288, "num_hidden_layers": 32,
             "num_attention_heads": 16, "num_key_value_heads": 4,
-        ]),
-        neutral: [
-            "full_attention_interval", "rope_parameters.mrope_section", "rope_parameters.mrope_interleaved",
-            "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype",
-        ], rotatesPart: true, base: qwen3NextBase, newModel: .qwen35
+        ]), neutral: qwen35Neutral, rotatesPart: true, base: qwen3NextBase, newModel: .qwen35
     ) { (spec, config) throws(ModelError) in
-        guard try config.flag("attn_output_gate", default: true) else {
-            throw .wrongValue(
-                file: config.file, key: "attn_output_gate", found: "false", expected: "true: attention with gates")
-        }
-        try spec.setGatedDelta(config)
+        try spec.setQwen35(config)
     }
+
+    /// Qwen 3.5's text part with experts: every layer is a mixture with a shared expert.
+    static let qwen35MoE = Family(
+        "qwen3_5_moe_text",
+        published: Published(modelType: "qwen3_5_moe_text", architecture: "Qwen3_5MoeForCausalLM"),
+        wrappers: ["qwen3_5_moe": "qwen3_5_moe_text"], naming: qwen35MoENaming,
+        defaults: qwen3NextDefaults.merging([
+            "vocab_size": 248_320, "hidden_size": 2048, "intermediate_size": 512, "num_hidden_layers": 40,
+            "num_attention_heads": 16, "num_key_value_heads": 2, "moe_intermediate_size": 512,
+            "shared_expert_intermediate_size": 512, "num_experts": 256, "num_experts_per_tok": 8,
+            "norm_topk_prob": true,
+        ]), neutral: qwen35Neutral, rotatesPart: true, base: qwen3NextBase
+    ) { (spec, config) throws(ModelError) in
+        try spec.setQwen35(config)
+        var router = try RouterSpec(qwen: config)
+        guard router.normalizesWeights else {
+            throw .wrongValue(
+                file: config.file, key: "norm_topk_prob", found: "false", expected: "true, as transformers computes it")
+        }
+        router.shared = SharedExpert(size: try config.integer("shared_expert_intermediate_size"), isGated: true)
+        try spec.setQwenExperts(config, router)
+    }
+
+    private static let qwen35Neutral: Set<String> = [
+        "full_attention_interval", "rope_parameters.mrope_section", "rope_parameters.mrope_interleaved",
+        "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype",
+    ]
 
     private static let qwen3NextBase = Base { (reader) throws(ModelError) in
         try DecoderConfiguration(llama: reader, kinds: ["linear_attention"])
@@ -85,6 +104,22 @@ extension Family {
         case "z_proj.weight", "b_proj.weight", "a_proj.weight":
             return [.tensor("\(prefix)in_proj_\(part.prefix(1)).weight")]
         default: return [keysAndValues(part, prefix + "in_proj_qkv.weight", configuration.layers[layer], prefix)]
+        }
+    }
+
+    /// Experts lie one by one, as transformers writes them, or in stacks, as Qwen publishes them.
+    private static let qwen35MoENaming = Naming { name, configuration in
+        let parts = name.split(separator: ".").map(String.init)
+        guard parts.count == 8, parts[4] == "experts", let expert = Int(parts[5]) else {
+            let places = qwen35Naming.places(name, configuration)
+            return places == [.tensor(name)] ? qwenMixtureNaming.places(name, configuration) : places
+        }
+        let stacks = parts[..<5].joined(separator: ".")
+        switch parts[6] {
+        case "down_proj": return [.tensor(name), .expertPart(stacks + ".down_proj", index: expert, ExpertPart())]
+        default:
+            let half = ExpertPart(.half(parts[6] == "gate_proj" ? 0 : 1))
+            return [.tensor(name), .expertPart(stacks + ".gate_up_proj", index: expert, half)]
         }
     }
 
@@ -136,6 +171,14 @@ extension Family {
 }
 
 extension DecoderConfiguration {
+    fileprivate mutating func setQwen35(_ config: ConfigurationReader) throws(ModelError) {
+        guard try config.flag("attn_output_gate", default: true) else {
+            throw .wrongValue(
+                file: config.file, key: "attn_output_gate", found: "false", expected: "true: attention with gates")
+        }
+        try setGatedDelta(config)
+    }
+
     /// The layers of Qwen3-Next and Qwen 3.5, without their feed-forward parts.
     fileprivate mutating func setGatedDelta(_ config: ConfigurationReader) throws(ModelError) {
         setNorm(

@@ -147,6 +147,11 @@ cases = {
                                             mlp_only_layers=[1], attention_bias=True, linear_num_key_heads=4,
                                             layer_types=["full_attention", "linear_attention"])),
     "qwen3_5_text": ("Qwen3_5Text", dict(NEXT)),
+    "qwen3_5_moe_text": ("Qwen3_5MoeText", dict(NEXT, moe_intermediate_size=16, shared_expert_intermediate_size=24,
+                                                num_experts=4, num_experts_per_tok=2)),
+    "lfm2_moe": ("Lfm2Moe", dict(S4, intermediate_size=60, moe_intermediate_size=16, num_experts=4,
+                                 num_experts_per_tok=2, num_dense_layers=1, routed_scaling_factor=1.5,
+                                 layer_types=["conv", "full_attention", "conv", "full_attention"], **rope())),
     "ernie4_5_moe": ("Ernie4_5_Moe", dict(S, head_dim=8, moe_intermediate_size=16, moe_num_experts=4, moe_k=2,
                                           moe_num_shared_experts=1, num_hidden_layers=3, moe_layer_start_index=1)),
     "llama4": ("Llama4Text", dict(S4, head_dim=8, intermediate_size=16, intermediate_size_mlp=40, num_local_experts=4,
@@ -298,7 +303,8 @@ renamed = {
 for name, (kind, arguments, _, _) in renamed.items(): cases[name] = (kind, arguments)
 # Models of one kind of text, by the name of their configuration.
 texts = {"Llama4Text": "Llama4ForCausalLM", "MllamaText": "MllamaForCausalLM", "Gemma3nText": "Gemma3nForCausalLM",
-         "Gemma4Text": "Gemma4ForCausalLM", "Qwen3_5Text": "Qwen3_5ForCausalLM"}
+         "Gemma4Text": "Gemma4ForCausalLM", "Qwen3_5Text": "Qwen3_5ForCausalLM",
+         "Qwen3_5MoeText": "Qwen3_5MoeForCausalLM"}
 
 
 class NormHead(torch.nn.Linear):
