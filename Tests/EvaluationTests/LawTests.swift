@@ -166,6 +166,21 @@ import TinyModels
         #expect(throws: EvaluationError.self) { try series(options).run() }
     }
 
+    /// Trainings noted before there were several of a size lie in another file, and errors name it.
+    @Test(arguments: ["runs.jsonl", "trials.jsonl"])
+    func otherOptionsNameTheFileTheyWereReadFrom(_ name: String) throws {
+        let scratch = try Scratch()
+        let line = #"{"name": "1x16", "configuration": {}, "data": "d", "loss": 2, "seconds": 1}"#
+        _ = try scratch.write(name, line + "\n")
+        let ledger = try TrialLedger(path: scratch.file("trials.jsonl"), before: scratch.file("runs.jsonl"))
+        #expect(try ledger.trial("1x16", configuration: [:], data: "d")?.loss == 2)
+        #expect {
+            try ledger.trial("1x16", configuration: ["a": 1], data: "d")
+        } throws: {
+            "\($0)".contains("/\(name): 1x16")
+        }
+    }
+
     /// Takes the losses of some lines away, as they stand there after trainings that failed.
     private static func failures(in path: String, of names: Set<String>) throws {
         let lines = try Folder.read(path).split(separator: 0x0A).map { line -> [UInt8] in

@@ -22,6 +22,8 @@ package struct Trial: Sendable {
 /// and says why in `failed`, so that it is not trained again and never counts as the best.
 package struct TrialLedger {
     private let path: String
+    /// Where what is known was read.
+    private let source: String
     private var known: [String: JSON] = [:]
     private var lines: [UInt8] = []
 
@@ -30,7 +32,8 @@ package struct TrialLedger {
     package init(path: String, before: String? = nil) throws {
         self.path = path
         let isThere = Folder.isFile(path)
-        guard let source = isThere ? path : before, Folder.isFile(source) else { return }
+        source = isThere ? path : before ?? path
+        guard Folder.isFile(source) else { return }
         for (index, line) in try Folder.read(source).split(separator: 0x0A).enumerated() {
             guard let json = try? JSON(parsing: Array(line)), let name = json["name"]?.string else {
                 throw EvaluationError(source, place: "line \(index + 1)", "is no result of a training; delete the line")
@@ -47,12 +50,12 @@ package struct TrialLedger {
     package func trial(_ name: String, configuration: JSON, data: JSON) throws(EvaluationError) -> Trial? {
         guard let json = known[name] else { return nil }
         guard json["configuration"] == configuration, json["data"] == data else {
-            throw EvaluationError(path, place: name, "was trained with other options or data; choose another --out")
+            throw EvaluationError(source, place: name, "was trained with other options or data; choose another --out")
         }
         let seconds = json["seconds"]?.double ?? 0
         if let loss = json["loss"]?.double { return Trial(loss: loss, seconds: seconds) }
         guard let failure = json["failed"]?.string else {
-            throw EvaluationError(path, place: name, "has neither a loss nor why there is none; delete the line")
+            throw EvaluationError(source, place: name, "has neither a loss nor why there is none; delete the line")
         }
         return Trial(failure: failure, seconds: seconds)
     }
