@@ -42,6 +42,17 @@ import TinyModels
         #expect(refusal { $0["test_split"] = nil }.contains("test_split"))
     }
 
+    /// As a file without a line, or with comments alone, is read.
+    @Test(arguments: ["{}", "null"])
+    func emptyFilesAreToldAsEmpty(_ text: String) throws {
+        let scratch = try Scratch(), path = try scratch.write("t.json", text)
+        #expect {
+            try library.tasks([path])
+        } throws: {
+            "\($0)".contains("t.json: is empty") && "\($0)".contains("dataset_path")
+        }
+    }
+
     @Test func missingDataAndRowsAreNamed() throws {
         let scratch = try Scratch()
         var options = HarnessOptions()

@@ -85,7 +85,14 @@ public struct TaskLibrary {
         guard depth < 16 else {
             throw EvaluationError(path, field: "include", "files include each other without an end")
         }
-        guard let object = try read(path).object else { throw EvaluationError(path, "expected keys and values") }
+        let value = try read(path)
+        guard !value.isNull, value.object?.isEmpty != true else {
+            throw EvaluationError(
+                path,
+                "is empty: a task's file has keys and values, as task, dataset_path, test_split, doc_to_text and doc_to_target"
+            )
+        }
+        guard let object = value.object else { throw EvaluationError(path, "expected keys and values") }
         guard let include = object["include"], !include.isNull else { return object }
         var merged = JSONObject()
         for entry in include.array ?? [include] {
