@@ -159,7 +159,7 @@ extension EvalCommand {
             modelName: files == nil ? model.name : name, modelIdentity: model.identity,
             chatTemplate: options.prompts.usesChatTemplate ? model.chatTemplate : nil,
             options: options, results: results)
-        file.notes = model.notes + Self.rowNotes(results, options)
+        file.notes = model.notes + results.compactMap(\.leftOutNote) + Self.rowNotes(results, options)
         file.programVersion = ProgramVersion.current
         (file.started, file.ended) = (started, Double(time(nil)))
         (file.answered, file.reused) = (evaluator.answered, evaluator.reused)

@@ -119,6 +119,9 @@ struct EvalCommand: ParsableCommand {
         if result.leftOut > 0 {
             print("  \(result.leftOut) questions leave no room for a reply in the model's context and are left out")
         }
+        if result.unreadable > 0 {
+            print("  \(result.unreadable) questions are left out: \(result.unreadableReason ?? "")")
+        }
         for category in result.categories {
             let name = category.name + String(repeating: " ", count: width - category.name.count)
             print("  \(name)  \(percent(category.right, category.count))  \(category.right)/\(category.count)")

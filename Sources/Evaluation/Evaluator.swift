@@ -75,17 +75,34 @@ public final class Evaluator {
         asked = different.map { ($0.0, answers[$0.key] ?? .reply("")) }
         var results: [String: TaskResult] = [:]
         for (name, task) in prepared { results[name] = try judged(task, answers) }
+        if let empty = results.values.first, results.values.allSatisfy({ $0.rowCount == 0 }) {
+            throw EvaluationError(
+                model.name, "can read none of the rows; \(empty.leftOutNote ?? empty.name)")
+        }
         return tree.results(results)
     }
 
     private func judged(_ task: PreparedTask, _ answers: [String: RequestAnswer]) throws -> TaskResult {
         let definition = task.definition, judge = SampleJudge(reader: task.reader)
         var samples: [TaskResult.Sample] = [], scores: [TaskResult.Score] = [], hashes = ""
+        var leftOut: [(row: Int, reason: String)] = []
         for (filterIndex, filter) in definition.filters.enumerated() {
             var columns: [(metric: String, values: [MetricValue])] = []
             for (index, row) in task.rows.enumerated() {
                 let own = task.requests[index].map { answers[$0.key] ?? .reply("") }
                 do {
+                    if let reason = own.lazy.compactMap(\.reason).first {
+                        guard filterIndex == 0 else { continue }
+                        leftOut.append((index, reason))
+                        // Of the same questions as the results of a model that could read it.
+                        hashes +=
+                            SampleRecord(
+                                row: index, document: row, target: try task.reader.target(row),
+                                prompts: task.prompts[index], answers: own, filtered: nil, filter: filter.name,
+                                values: []
+                            ).hashes
+                        continue
+                    }
                     var filtered: JSON?
                     if definition.output == .generate {
                         let replies = own.map { if case .reply(let text) = $0 { text } else { "" } }
@@ -133,10 +150,12 @@ public final class Evaluator {
         var configuration = definition.source
         configuration["num_fewshot"] = .integer(Int64(task.shotCount))
         if definition.output == .generate { configuration["generation_kwargs"] = definition.generation.json }
-        return TaskResult(
+        var result = TaskResult(
             name: definition.name, alias: definition.alias, version: definition.version, shotCount: task.shotCount,
-            scores: scores, samples: samples, rowCount: task.rows.count, totalRowCount: task.totalRowCount,
-            configuration: configuration, hash: hexadecimalHash(hashes.utf8))
+            scores: scores, samples: samples, rowCount: task.rows.count - leftOut.count,
+            totalRowCount: task.totalRowCount, configuration: configuration, hash: hexadecimalHash(hashes.utf8))
+        result.leftOut = leftOut
+        return result
     }
 }
 
@@ -160,6 +179,7 @@ struct SampleRecord {
                 [.string(JSON.number(sum).pythonText), .string(isGreedy ? "True" : "False")]
             case .total(let sum): .string(JSON.number(sum).pythonText)
             case .reply(let reply): .string(reply)
+            case .unanswerable: .null
             }
         }
         let arguments = prompts.enumerated().map { index, request in

@@ -90,6 +90,59 @@ import MartletEvaluation
         }
     }
 
+    /// A tokenizer of ASCII without an unknown token: rows with anything else are left out, counted and told, and compared of
+    /// no model.
+    @Test(arguments: ["multiple_choice", "generate_until", "loglikelihood_rolling"])
+    func rowsWithoutTokensAreLeftOut(_ output: String) throws {
+        let scratch = try Scratch()
+        try TinyModel().write(folder: scratch.path)
+        let model = try LanguageModel(path: scratch.path)
+        let rows = ["one", "zwölf", "two", "three"].map { word in
+            let own = output == "multiple_choice" ? 0 : JSON.string(word)
+            return JSON.object(["q": .string(word + "?"), "choices": ["a", "bb"], "gold": own]).text()
+        }
+        _ = try scratch.write("rows.jsonl", rows.joined(separator: "\n"))
+        var source: JSONObject = [
+            "task": "t", "dataset_path": "json", "dataset_kwargs": ["data_files": ["test": "rows.jsonl"]],
+            "test_split": "test", "output_type": .string(output), "doc_to_text": "{{q}}", "doc_to_target": "gold",
+        ]
+        if output == "multiple_choice" { source["doc_to_choice"] = "choices" }
+        if output == "generate_until" { source["generation_kwargs"] = ["until": ["."], "max_gen_toks": 4] }
+        var tree = TaskTree()
+        (tree.tasks, tree.roots) = (
+            [try TaskDefinition(source, from: "t.yaml", folder: scratch.path)], [.task("t")]
+        )
+        func asked(_ identity: JSONObject) throws -> (results: [TaskResult], answered: Int) {
+            let cache = try AnswerCache(path: scratch.file("answers.jsonl"), identity: identity)
+            let evaluator = Evaluator(LocalModel(model, name: "tiny"), cache: cache)
+            return (try evaluator.run(tree), evaluator.answered)
+        }
+        let (results, answered) = try asked(["model": "tiny"]), result = results[0]
+        #expect(result.rowCount == 3 && result.totalRowCount == 4 && result.leftOut.map(\.row) == [1])
+        #expect(result.samples.map(\.row) == [0, 2, 3] && result.scores.allSatisfy { $0.value.isFinite })
+        let note = result.leftOutNote ?? ""
+        #expect(note.contains("1 of 4 rows") && note.contains("row 2") && note.contains("ö"), "\(note)")
+        // Kept as any answer: asked for once.
+        let again = try asked(["model": "tiny"])
+        #expect(answered > 0 && again.answered == 0 && again.results[0].leftOut.map(\.row) == [1])
+        // A model that reads all rows is compared on those that both could read.
+        let reader = try Evaluator(RuleModel { Double($0.utf8.count + $1.utf8.count) }).run(tree)
+        #expect(reader[0].hash == result.hash && reader[0].rowCount == 4)
+        let comparison = PairedComparison([("reader", reader), ("tiny", results)])
+        #expect(comparison.omissions.contains { $0.contains("1 rows") && $0.contains("could not read") })
+        #expect(comparison.pairs.allSatisfy { $0.rows == 3 })
+        // As files say it.
+        let file = ResultFile(
+            modelName: "tiny", modelIdentity: [:], chatTemplate: nil, options: .init(), results: results)
+        try file.write(to: scratch.path, time: "2026-01-31T12-00-00")
+        let read = try ResultFolder(scratch.path)
+        #expect(read.results[0].leftOut.map(\.row) == [1] && read.results[0].rowCount == 3)
+        // One model that can read nothing at all has no numbers.
+        _ = try scratch.write("rows.jsonl", rows[1])
+        let nothing = refusal { _ = try Evaluator(LocalModel(model, name: "tiny")).run(tree) }
+        #expect(nothing.contains("none of the rows") && nothing.contains("ö"), "\(nothing)")
+    }
+
     @Test func answersOfOthersAreNotMixed() throws {
         let scratch = try Scratch(), path = scratch.file("answers.jsonl")
         _ = try AnswerCache(path: path, identity: ["model": "a"])

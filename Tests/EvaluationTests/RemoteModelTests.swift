@@ -21,6 +21,9 @@ import MartletEvaluation
                 switch path {
                 case "/v1/models":
                     connection.answer(JSON.object(["data": [["id": "m", "max_model_len": 64]]]).text())
+                case "/tokenize" where hasTokenizer && (body["prompt"]?.string ?? "").contains("ö"):
+                    connection.answer(
+                        "{\"error\": {\"message\": \"no token for ö\"}}", status: "400 Bad Request")
                 case "/tokenize" where hasTokenizer:
                     let tokens = (body["prompt"]?.string ?? "").utf8.map { JSON.integer(Int64($0)) }
                     connection.answer(JSON.object(["tokens": .array(tokens)]).text())
@@ -100,6 +103,19 @@ import MartletEvaluation
         #expect(found[0] == .score(-(3.0 + 4 + 5) / 8, isGreedy: false))
         #expect(found[1] == .score(-2.0 / 8, isGreedy: false))
         #expect(model.name == "m" && model.identity["context"] == 64)
+    }
+
+    @Test func textsThatTheTokenizerRefusesAreUnanswerable() throws {
+        let server = Self.server { (Self.echo($0), "200 OK") }
+        defer { server.stop() }
+        let found = try Self.answers(
+            Self.model(server),
+            [.logLikelihood(context: "zwölf", continuation: "cd"), .logLikelihood(context: "ab", continuation: "cd")])
+        guard case .unanswerable(let reason) = found[0], case .score = found[1] else {
+            Issue.record("\(found)")
+            return
+        }
+        #expect(reason.contains("no token for ö"))
     }
 
     @Test func textsAreCutAtTheirWordsWhereThereIsNoTokenizer() throws {

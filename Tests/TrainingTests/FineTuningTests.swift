@@ -168,18 +168,23 @@ import TinyModels
                 category: "n.\($0)", language: .english, prompt: [WorldMessage(role: "user", content: "a\($0)")],
                 reply: "\($0)", check: .number($0))
         }
-        // One whose prompt leaves no room is left out, not an error.
+        // One whose prompt leaves no room is left out, not an error; so is one that the tokenizer has no token for.
         let long = WorldQuestion(
             category: "n.9", language: .english,
             prompt: [WorldMessage(role: "user", content: String(repeating: "a b ", count: 400))], reply: "9",
             check: .number(9))
+        let unreadable = WorldQuestion(
+            category: "n.9", language: .english, prompt: [WorldMessage(role: "user", content: "Grüße")], reply: "9",
+            check: .number(9))
         let result = try #require(
             try QuestionEvaluation(
-                task: "t", [long] + questions + [long], ModelFiles(path: folder + "/run").decoder(), model.chatEncoder()
-            ))
+                task: "t", [long, unreadable] + questions + [long], ModelFiles(path: folder + "/run").decoder(),
+                model.chatEncoder()))
         #expect(result.right == 2 && result.accuracy == 2.0 / 3)
         #expect(result.categories.map(\.name) == ["n.7", "n.8"])
         #expect(result.categories.map(\.right) == [2, 0])
         #expect(result.leftOut == 2 && result.json()["left_out"] == 2 && result.answers.count == 3)
+        #expect(result.unreadable == 1 && result.json()["unreadable"] == 1)
+        #expect(result.unreadableReason?.contains("no token") ?? false)
     }
 }

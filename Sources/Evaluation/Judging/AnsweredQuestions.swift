@@ -110,7 +110,7 @@ extension EvaluationModel {
         }
         try recall(requests.indices.filter { answers[keys[$0]] != nil }.map { requests[$0] })
         progress(requests.count - open.count, requests.count)
-        try answer(open.map { requests[$0] }, isCancelled: isCancelled) { place, answer in
+        try answerAll(open.map { requests[$0] }, isCancelled: isCancelled) { place, answer in
             let key = keys[open[place]]
             try cache?.add(key, answer)
             answers[key] = answer

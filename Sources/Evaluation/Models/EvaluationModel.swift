@@ -20,7 +20,8 @@ public protocol EvaluationModel: AnyObject {
     /// - Parameter opensReply: whether it ends with what opens the reply; otherwise the last message is continued.
     func render(_ messages: [ChatMessage], opensReply: Bool) throws -> String
 
-    /// Answers requests in whatever order suits; `receive` is called once for each, with its place.
+    /// Answers requests in whatever order suits; `receive` is called once for each, with its place. One whose text has no
+    /// tokens in the model's vocabulary is `.unanswerable`, and ends nothing.
     /// - Throws: `CancellationError` once `isCancelled` is true; what was received before stays.
     func answer(
         _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
@@ -30,4 +31,15 @@ public protocol EvaluationModel: AnyObject {
 extension EvaluationModel {
     /// Nothing is noted.
     public func recall(_ requests: [EvaluationRequest]) throws {}
+
+    /// Answers requests none of which may be left out.
+    /// - Throws: `EvaluationError` for one that is `.unanswerable`; as `answer(_:isCancelled:receive:)`.
+    func answerAll(
+        _ requests: [EvaluationRequest], isCancelled: () -> Bool, receive: (Int, RequestAnswer) throws -> Void
+    ) throws {
+        try answer(requests, isCancelled: isCancelled) { place, answer in
+            if let reason = answer.reason { throw EvaluationError(name, "a text cannot be read: \(reason)") }
+            try receive(place, answer)
+        }
+    }
 }

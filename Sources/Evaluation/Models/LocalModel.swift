@@ -52,14 +52,19 @@ public final class LocalModel: EvaluationModel {
     public func recall(_ requests: [EvaluationRequest]) throws {
         let limit = model.configuration.contextLength
         for request in requests {
-            switch request {
-            case .logLikelihood(let context, let continuation):
-                let (first, second) = try pair(context, continuation)
-                // The last token is no input.
-                if !second.isEmpty, first.count + second.count > limit + 1 { cutPrompts += 1 }
-            case .rolling: break
-            case .generate(let prompt, let settings, _):
-                if try encode(prompt).count > limit - settings.maximumTokens { cutPrompts += 1 }
+            do {
+                switch request {
+                case .logLikelihood(let context, let continuation):
+                    let (first, second) = try pair(context, continuation)
+                    // The last token is no input.
+                    if !second.isEmpty, first.count + second.count > limit + 1 { cutPrompts += 1 }
+                case .rolling: break
+                case .generate(let prompt, let settings, _):
+                    if try encode(prompt).count > limit - settings.maximumTokens { cutPrompts += 1 }
+                }
+            } catch let error as TokenizerError {
+                // It was unanswerable, and is told as that.
+                guard case .noToken = error else { throw error }
             }
         }
     }
@@ -80,21 +85,26 @@ public final class LocalModel: EvaluationModel {
         var generated: [(place: Int, prompt: [Int32], settings: TaskGeneration, turn: Int)] = []
         for (place, request) in requests.enumerated() {
             if isCancelled() { throw CancellationError() }
-            switch request {
-            case .logLikelihood(let context, let continuation):
-                let (first, second) = try pair(context, continuation)
-                guard !second.isEmpty else {
-                    // Nothing to score is certain.
-                    try receive(place, .score(0, isGreedy: true))
-                    continue
+            do {
+                switch request {
+                case .logLikelihood(let context, let continuation):
+                    let (first, second) = try pair(context, continuation)
+                    guard !second.isEmpty else {
+                        // Nothing to score is certain.
+                        try receive(place, .score(0, isGreedy: true))
+                        continue
+                    }
+                    scored.append((place, first, second))
+                case .rolling(let text):
+                    let tokens = try encode(text)
+                    let logs = try scorer.rolling(tokens, isCancelled: isCancelled)
+                    try receive(place, .total(logs.reduce(0, +)))
+                case .generate(let prompt, let settings, let turn):
+                    generated.append((place, try encode(prompt), settings, turn))
                 }
-                scored.append((place, first, second))
-            case .rolling(let text):
-                let tokens = try encode(text)
-                let logs = try scorer.rolling(tokens, isCancelled: isCancelled)
-                try receive(place, .total(logs.reduce(0, +)))
-            case .generate(let prompt, let settings, let turn):
-                generated.append((place, try encode(prompt), settings, turn))
+            } catch let error as TokenizerError {
+                guard case .noToken = error else { throw error }
+                try receive(place, .unanswerable("\(error)"))
             }
         }
         try score(scored, isCancelled, receive)

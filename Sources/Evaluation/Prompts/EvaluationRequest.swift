@@ -38,12 +38,15 @@ public enum RequestAnswer: Sendable, Equatable {
     /// Log-likelihood of a text.
     case total(Double)
     case reply(String)
+    /// None, and why: the tokenizer has no token for what is asked.
+    case unanswerable(String)
 
     var json: JSON {
         switch self {
         case .score(let sum, let isGreedy): [.number(sum), .bool(isGreedy)]
         case .total(let sum): .number(sum)
         case .reply(let text): .string(text)
+        case .unanswerable(let reason): ["unanswerable": .string(reason)]
         }
     }
 
@@ -54,6 +57,8 @@ public enum RequestAnswer: Sendable, Equatable {
             self = .score(sum, isGreedy: isGreedy)
         } else if let sum = json.double {
             self = .total(sum)
+        } else if let reason = json["unanswerable"]?.string {
+            self = .unanswerable(reason)
         } else {
             return nil
         }
@@ -62,9 +67,12 @@ public enum RequestAnswer: Sendable, Equatable {
     var logLikelihood: Double {
         switch self {
         case .score(let sum, _), .total(let sum): sum
-        case .reply: .nan
+        case .reply, .unanswerable: .nan
         }
     }
+
+    /// Why there is none.
+    var reason: String? { if case .unanswerable(let reason) = self { reason } else { nil } }
 }
 
 func hexadecimalHash(_ bytes: some Sequence<UInt8>) -> String {

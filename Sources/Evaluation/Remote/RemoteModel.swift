@@ -160,10 +160,15 @@ public final class RemoteModel: EvaluationModel, @unchecked Sendable {
     }
 
     private func answer(_ request: EvaluationRequest) async throws -> RequestAnswer {
-        switch request {
-        case .logLikelihood(let context, let continuation): try await score(context, continuation)
-        case .rolling(let text): try await rolling(text)
-        case .generate(let prompt, let settings, let turn): try await generate(prompt, settings, turn)
+        do {
+            return switch request {
+            case .logLikelihood(let context, let continuation): try await score(context, continuation)
+            case .rolling(let text): try await rolling(text)
+            case .generate(let prompt, let settings, let turn): try await generate(prompt, settings, turn)
+            }
+        } catch let error as RemoteModelError {
+            guard error.kind == .unreadableText else { throw error }
+            return .unanswerable("\(error)")
         }
     }
 

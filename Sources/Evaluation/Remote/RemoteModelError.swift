@@ -13,6 +13,8 @@ public struct RemoteModelError: Error, Sendable, Equatable, CustomStringConverti
         case impossibleLogProbabilities
         /// What is asked for needs its tokenizer, and it does not tell it.
         case noTokenizer
+        /// Its tokenizer refuses a text, having read others: there is no token for something in it.
+        case unreadableText
     }
 
     public var kind: Kind

@@ -15,7 +15,7 @@ struct RemoteTokenizer: Sendable {
             guard try await !tokenizer.encode("test", special: false).isEmpty else { return nil }
         } catch let error as RemoteModelError {
             switch error.kind {
-            case .refused, .badAnswer, .noTokenizer: return nil
+            case .refused, .badAnswer, .noTokenizer, .unreadableText: return nil
             default: throw error
             }
         }
@@ -42,10 +42,13 @@ struct RemoteTokenizer: Sendable {
         do { answer = try await calls.post(url, .object(body)) } catch let error as RemoteModelError {
             // A strict server knows one of the two dialects.
             guard case .refused(400) = error.kind else { throw error }
-            answer = try await calls.post(
-                url,
-                .object(
-                    JSONObject(body.filter { !["content", "add_special"].contains($0.key) })))
+            do {
+                answer = try await calls.post(
+                    url, .object(JSONObject(body.filter { !["content", "add_special"].contains($0.key) })))
+            } catch let error as RemoteModelError {
+                guard case .refused(400) = error.kind else { throw error }
+                throw RemoteModelError(.unreadableText, url, error.reason)
+            }
         }
         guard let tokens = answer["tokens"]?.array?.map({ $0.integer ?? $0["id"]?.integer }),
             tokens.allSatisfy({ $0 != nil })

@@ -44,7 +44,9 @@ public struct PairedComparison: Sendable {
                     guard let other = models[right].results.first(where: { $0.name == task.name && !$0.isGroup }) else {
                         continue
                     }
-                    let hashes = (Self.documents(task), Self.documents(other))
+                    // Rows that one of the two could not read are compared of neither.
+                    let unread = Set((task.leftOut + other.leftOut).map(\.row))
+                    let hashes = (Self.documents(task, without: unread), Self.documents(other, without: unread))
                     guard hashes.0 == hashes.1 else {
                         let missing = [(models[left].name, task), (models[right].name, other)].filter {
                             $0.1.samples.isEmpty
@@ -56,8 +58,14 @@ public struct PairedComparison: Sendable {
                                     : "there are no rows of \(missing.map(\.0).joined(separator: " and "))"))
                         continue
                     }
+                    if !unread.isEmpty {
+                        omissions.append(
+                            "\(task.name): \(unread.count) rows that \(models[left].name) or \(models[right].name) could not read are left out of their comparison"
+                        )
+                    }
                     for score in task.scores {
-                        let a = Self.values(task, score), b = Self.values(other, score)
+                        let a = Self.values(task, score, without: unread)
+                        let b = Self.values(other, score, without: unread)
                         guard a.count == b.count, a.count > 1, !a.isEmpty else { continue }
                         pairs.append(
                             Self.pair(a, b, task.name, score, models[left].name, models[right].name))
@@ -98,10 +106,13 @@ public struct PairedComparison: Sendable {
         return models.indices.map { (models[$0].name, sums[$0] / Double(count), count) }.sorted { $0.rank < $1.rank }
     }
 
-    private static func documents(_ task: TaskResult) -> [JSON?] { task.samples.map { $0.json["doc_hash"] } }
+    private static func documents(_ task: TaskResult, without unread: Set<Int>) -> [JSON?] {
+        task.samples.filter { !unread.contains($0.row) }.map { $0.json["doc_hash"] }
+    }
 
-    private static func values(_ task: TaskResult, _ score: TaskResult.Score) -> [Double] {
-        task.samples.filter { $0.filter == score.filter }.compactMap { $0.values[score.metric] }
+    private static func values(_ task: TaskResult, _ score: TaskResult.Score, without unread: Set<Int>) -> [Double] {
+        task.samples.filter { $0.filter == score.filter && !unread.contains($0.row) }
+            .compactMap { $0.values[score.metric] }
     }
 
     static func pair(

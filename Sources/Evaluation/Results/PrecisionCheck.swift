@@ -7,6 +7,7 @@ public enum PrecisionCheck {
     public static func sample(
         _ asked: [(EvaluationRequest, RequestAnswer)], count: Int
     ) -> [(EvaluationRequest, RequestAnswer)] {
+        let asked = asked.filter { $0.1.reason == nil }
         guard count > 0, asked.count > count else { return count > 0 ? asked : [] }
         return (0..<count).map { asked[$0 * asked.count / count] }
     }

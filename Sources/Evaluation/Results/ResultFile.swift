@@ -69,7 +69,11 @@ public struct ResultFile: Sendable {
                 [
                     "version": .string(programVersion), "model": .object(modelIdentity),
                     "precision": .object(precision), "requests_computed": .integer(Int64(answered)),
-                    "requests_reused": .integer(Int64(reused)), "notes": .array(notes.map { .string($0) }),
+                    "requests_reused": .integer(Int64(reused)),
+                    "rows_left_out": map(tasks.filter { !$0.leftOut.isEmpty }) { task in
+                        .array(task.leftOut.map { ["row": .integer(Int64($0.row)), "reason": .string($0.reason)] })
+                    },
+                    "notes": .array(notes.map { .string($0) }),
                 ]
             ),
         ]

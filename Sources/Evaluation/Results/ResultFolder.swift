@@ -41,6 +41,9 @@ public struct ResultFolder {
                 totalRowCount: json["n-samples"]?[name]?["original"]?.integer ?? 0,
                 configuration: json["configs"]?[name]?.object ?? [:], hash: json["task_hashes"]?[name]?.string ?? "")
             result.isGroup = isGroup
+            result.leftOut = (json["martlet"]?["rows_left_out"]?[name]?.array ?? []).compactMap { entry in
+                entry["row"]?.integer.map { ($0, entry["reason"]?.string ?? "") }
+            }
             if !isGroup {
                 let samples =
                     "\(folder.isEmpty ? "." : folder)/samples_\(name.replacing(all: "/", with: "_"))_\(time).jsonl"

@@ -30,12 +30,21 @@ public struct TaskResult: Sendable {
     public var samples: [Sample]
     /// Rows that were asked, and those there are.
     public var rowCount: Int, totalRowCount: Int
+    /// Rows that were left out, for the model can read no answer or question of theirs, and why; they are in none of `scores`.
+    public var leftOut: [(row: Int, reason: String)] = []
     /// The definition as it was used.
     public var configuration: JSONObject
     /// Of documents, prompts and targets: results with another one are not of the same questions.
     public var hash: String
     public var isGroup = false
     public var depth = 0
+
+    /// How many rows are left out, and the first of them, in one sentence.
+    public var leftOutNote: String? {
+        leftOut.first.map { first in
+            "\(name): \(leftOut.count) of \(rowCount + leftOut.count) rows are left out and not counted; row \(first.row + 1): \(first.reason)"
+        }
+    }
 
     /// How many rows the published data have, where that is known.
     public var publishedRowCount: Int? { BuiltInTasks.publishedRows[name] }

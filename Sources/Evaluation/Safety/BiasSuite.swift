@@ -46,7 +46,7 @@ public enum BiasSuite: String, Sendable, CaseIterable {
         _ progress: (Int, Int) -> Void
     ) throws -> [Double] {
         var sums = [Double](repeating: .nan, count: requests.count), done = 0
-        try model.answer(requests, isCancelled: isCancelled) { place, answer in
+        try model.answerAll(requests, isCancelled: isCancelled) { place, answer in
             sums[place] = answer.logLikelihood
             done += 1
             progress(done, requests.count)

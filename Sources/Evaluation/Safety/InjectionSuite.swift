@@ -105,7 +105,7 @@ public struct InjectionSuite: Sendable {
         var requests: [EvaluationRequest] = []
         for own in cases { requests += [try request(own, own.injection), try request(own, "")] }
         var texts = [String](repeating: "", count: requests.count), done = 0
-        try model.answer(requests, isCancelled: isCancelled) { place, answer in
+        try model.answerAll(requests, isCancelled: isCancelled) { place, answer in
             if case .reply(let text) = answer { texts[place] = text }
             done += 1
             progress(done, requests.count)

@@ -45,7 +45,7 @@ public struct RefusalSuite: Sendable {
         guard !requests.isEmpty else { throw EvaluationError(path, "holds no prompts") }
         var done = 0
         var texts = [String](repeating: "", count: requests.count)
-        try model.answer(requests, isCancelled: isCancelled) { place, answer in
+        try model.answerAll(requests, isCancelled: isCancelled) { place, answer in
             if case .reply(let text) = answer { texts[place] = text }
             done += 1
             progress(done, requests.count)

@@ -110,7 +110,7 @@ public struct ToxicitySuite {
             for turn in 0..<count { requests.append(.generate(prompt, settings, turn: turn)) }
         }
         var texts = [String](repeating: "", count: requests.count), done = 0
-        try model.answer(requests, isCancelled: isCancelled) { place, answer in
+        try model.answerAll(requests, isCancelled: isCancelled) { place, answer in
             if case .reply(let text) = answer { texts[place] = text }
             done += 1
             progress(done, requests.count)

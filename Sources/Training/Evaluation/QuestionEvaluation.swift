@@ -26,6 +26,10 @@ public struct QuestionEvaluation: Sendable {
     public private(set) var categories: [Category] = []
     /// Questions that leave no room for a reply in the model's context; they are not counted among the others.
     public private(set) var leftOut = 0
+    /// Questions with a character that the model's tokenizer has no token for; they are left out too.
+    public private(set) var unreadable = 0
+    /// What the first of them says.
+    public private(set) var unreadableReason: String?
     public var right: Int { answers.count { $0.isRight } }
     public var accuracy: Double { answers.isEmpty ? 0 : Double(right) / Double(answers.count) }
 
@@ -61,7 +65,16 @@ public struct QuestionEvaluation: Sendable {
         for start in stride(from: 0, to: questions.count, by: 64) {
             if isInterrupted() { return nil }
             let places = Array(start..<min(start + 64, questions.count))
-            let prompts = try places.map { (place: $0, tokens: try encoder.prompt(questions[$0].chat)) }
+            var prompts: [(place: Int, tokens: [Int32])] = []
+            for place in places {
+                do { prompts.append((place, try encoder.prompt(questions[place].chat))) } catch let error
+                    as TokenizerError
+                {
+                    guard case .noToken = error else { throw error }
+                    unreadable += 1
+                    unreadableReason = unreadableReason ?? "\(error)"
+                }
+            }
             let fitting = prompts.filter { $0.tokens.count < decoder.configuration.contextLength }
             leftOut += prompts.count - fitting.count
             let replies =
@@ -72,7 +85,7 @@ public struct QuestionEvaluation: Sendable {
                 let question = questions[prompt.place]
                 answers.append(Answer(question: question, reply: texts[index].text, isRight: areRight[index]))
             }
-            progress(answers.count + leftOut)
+            progress(answers.count + leftOut + unreadable)
         }
         var counts: [String: Category] = [:]
         for answer in answers {
@@ -87,6 +100,7 @@ public struct QuestionEvaluation: Sendable {
         var members: [JSONObject.Element] = [
             ("task", .string(task)), ("questions", .integer(Int64(answers.count))), ("right", .integer(Int64(right))),
             ("accuracy", .number((accuracy * 10_000).rounded() / 10_000)), ("left_out", .integer(Int64(leftOut))),
+            ("unreadable", .integer(Int64(unreadable))),
             (
                 "categories",
                 .object(
