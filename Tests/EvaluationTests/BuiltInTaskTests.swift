@@ -122,6 +122,20 @@ import MartletEvaluation
         #expect(throws: EvaluationError.self) { try InstructionCheck("keywords:existance", [:], prompt: "") }
     }
 
+    @Test func rowsOfPublishedDataAreKnown() throws {
+        let scratch = try Scratch()
+        try FileManager.default.createDirectory(atPath: scratch.file("mmlu"), withIntermediateDirectories: true)
+        let tree = try TaskLibrary { _ in .null }.tasks(["mmlu"])
+        for task in tree.tasks {
+            _ = try scratch.write("mmlu/\(task.name.dropFirst(5))_test.csv", "One and one?,1,2,3,4,B\n")
+        }
+        var options = HarnessOptions()
+        (options.dataFolder, options.bootstrapSamples) = (scratch.path, 0)
+        let results = try Evaluator(Speaker([""]), options).run(tree).filter { !$0.isGroup }
+        #expect(results.count == 57 && results.allSatisfy { $0.totalRowCount == 1 })
+        #expect(results.reduce(0) { $0 + ($1.publishedRowCount ?? 0) } == 14_042)
+    }
+
     @Test func chineseExamsAndPlainTextsAreRead() throws {
         let head = "id,question,A,B,C,D,answer\n"
         let results = try Self.run(
