@@ -109,7 +109,7 @@ public final class Evaluator {
                         filtered = try filter.apply(replies, row: row, task: definition.name)
                     }
                     let values = try judge.judge(
-                        row, own, filtered: filtered, hasSeveralInputs: task.hasSeveralInputs,
+                        row, own, filtered: filter.judged(filtered), hasSeveralInputs: task.hasSeveralInputs,
                         hasSeveralTargets: task.hasSeveralTargets)
                     for (metric, value) in values {
                         if let place = columns.firstIndex(where: { $0.metric == metric }) {

@@ -39,6 +39,12 @@ package struct FilterPipeline: Sendable {
         return pipelines
     }
 
+    /// What is judged of a filtered row: a reply that is a list itself, as Python writes it.
+    func judged(_ filtered: JSON?) -> JSON? {
+        guard case .takeFirst? = steps.last, let list = filtered, list.array != nil else { return filtered }
+        return .string(list.pythonText)
+    }
+
     /// The replies to one row after all steps: one value after `take_first`, else a list.
     package func apply(_ replies: [String], row: JSONObject, task: String) throws -> JSON {
         var values = replies.map { JSON.string($0) }
@@ -57,13 +63,15 @@ enum ReplyFilter: Sendable {
     case majority
     case lowercase, uppercase, trim
     case spans
+    /// The tags of a reply that writes `('word', 'TAG')`.
+    case partsOfSpeech(fallback: JSON)
     case regex(PythonPattern, group: Int, fallback: String)
     case choiceRegex(PythonPattern, group: Int, fallback: String, ignoring: ChoiceComparison)
     case map([(from: String, to: JSON)], otherwise: JSON)
 
     private static let names = [
         "take_first", "take_first_k", "majority_vote", "lowercase", "uppercase", "remove_whitespace", "regex",
-        "multi_choice_regex", "map", "format_span",
+        "multi_choice_regex", "regex_pos", "map", "format_span",
     ]
 
     init(_ name: String, _ object: JSONObject, fail: (String) -> EvaluationError) throws(EvaluationError) {
@@ -91,6 +99,10 @@ enum ReplyFilter: Sendable {
         case "remove_whitespace": self = .trim
         case "format_span": self = .spans
         case "regex": self = .regex(try pattern(), group: value("group_select")?.integer ?? 0, fallback: fallback())
+        case "regex_pos":
+            // Its expression and group change nothing in lm-evaluation-harness either.
+            _ = (value("regex_pattern"), value("group_select"))
+            self = .partsOfSpeech(fallback: value("fallback") ?? ["invalid"])
         case "multi_choice_regex":
             var comparison = ChoiceComparison()
             comparison.ignoresCase = value("ignore_case")?.bool ?? false
@@ -146,6 +158,12 @@ enum ReplyFilter: Sendable {
         case .uppercase: return texts { $0.uppercased() }
         case .trim: return texts(\.spaceTrimmed)
         case .spans: return try texts(NamedSpans.formatted)
+        case .partsOfSpeech(let fallback):
+            let pattern = try PythonRegex(#"\('([^']*)', '([^']*)'\)"#)
+            return values.map { value in
+                let tags = pattern.findAll(value.string ?? "").map { JSON.string($0[1]) }
+                return tags.isEmpty ? fallback : .array(tags)
+            }
         case .regex(let pattern, let group, let fallback):
             return try texts { try pattern.selected(from: $0, group, task: task) ?? fallback }
         case .choiceRegex(let pattern, let group, let fallback, let comparison):

@@ -109,6 +109,9 @@ def filters():
     for steps in lists:
         for reply in replies:
             cases.append([[reply], row, steps, filtered([reply], row, steps)])
+    for reply in ["[('The', 'DET'), ('cat', 'NOUN')]", "('it''s', 'X') (\"a\", 'Y')", "nothing"]:
+        for steps in ([["regex_pos", None], ["take_first", None]], [["regex_pos", {"fallback": ["none"]}]]):
+            cases.append([[reply], row, steps, filtered([reply], row, steps)])
     votes = [["a", "b", "b", "a", "c"], ["x", "y"], ["1", "1", "2"], ["#### 3", "#### 4", "#### 3", "#### 4"]]
     for replies in votes:
         for steps in ([["majority_vote", None], ["take_first", None]], [["take_first_k", {"k": 2}], ["majority_vote", None]],
