@@ -1,4 +1,5 @@
 import MartletChat
+import MartletFormats
 import MartletJSON
 import MartletSystem
 
@@ -13,6 +14,8 @@ public struct HarnessOptions: Sendable {
     public var bootstrapSamples = 100_000
     /// Where published data sets lie.
     public var dataFolder: String?
+    /// The cache of the hub, where data sets that were downloaded once are looked for.
+    public var hub = HubCache()
 
     public init() {}
 }
@@ -43,7 +46,7 @@ package struct PreparedTask {
             throw EvaluationError(definition.name, field: "test_split", "is missing")
         }
         func processed(_ split: String) throws -> [JSONObject] {
-            let rows = try data.rows(split, dataFolder: options.dataFolder)
+            let rows = try data.rows(split, dataFolder: options.dataFolder, hub: options.hub)
             guard let process = definition.process else { return rows }
             return try rows.enumerated().map { index, row in
                 do { return try process.row(row) } catch {

@@ -84,6 +84,17 @@ public struct HubCache: Sendable {
         "\(root)/models--" + name.split(separator: "/").joined(separator: "--")
     }
 
+    /// The snapshot of a data set (`datasets--ORG--NAME`) that `main` names, or its only one; nil where it is not cached.
+    public func dataset(_ name: String) -> String? {
+        guard Self.isName(name) else { return nil }
+        let folder = "\(root)/datasets--" + name.split(separator: "/").joined(separator: "--")
+        let commits = Folder.contents("\(folder)/snapshots").filter { Folder.isFolder("\(folder)/snapshots/\($0)") }
+        if let main = Self.commit("\(folder)/refs/main"), commits.contains(main) {
+            return "\(folder)/snapshots/\(main)"
+        }
+        return commits.count == 1 ? "\(folder)/snapshots/\(commits[0])" : nil
+    }
+
     /// Whether this is a valid repository name: one or two parts of letters, digits, ".", "_" and "-", none of which
     /// starts or ends with "." or "-", without "--" and "..".
     public static func isName(_ name: String) -> Bool {

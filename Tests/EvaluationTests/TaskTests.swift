@@ -1,5 +1,6 @@
 import Foundation
 import MartletEvaluation
+import MartletFormats
 import MartletJSON
 import Testing
 import TinyModels
@@ -50,6 +51,25 @@ import TinyModels
             try library.tasks([path])
         } throws: {
             "\($0)".contains("t.json: is empty") && "\($0)".contains("dataset_path")
+        }
+    }
+
+    @Test func dataSetsOfTheHubsCacheAreFound() throws {
+        let scratch = try Scratch(), commit = String(repeating: "a", count: 40)
+        let folder = "datasets--openai--gsm8k/snapshots/\(commit)/main"
+        try FileManager.default.createDirectory(atPath: scratch.file(folder), withIntermediateDirectories: true)
+        let row = "{\"question\": \"1 + 1?\", \"answer\": \"#### 2\"}\n"
+        _ = try scratch.write("\(folder)/test-00000-of-00002.jsonl", row)
+        _ = try scratch.write("\(folder)/test-00001-of-00002.jsonl", row + row)
+        var options = HarnessOptions()
+        (options.hub, options.shotCount) = (HubCache(root: scratch.path), 0)
+        let task = try library.tasks(["gsm8k"]).tasks[0]
+        #expect(try PreparedTask(task, options, render: nil).rows.count == 3)
+        options.hub = HubCache(root: scratch.file("none"))
+        #expect {
+            try PreparedTask(task, options, render: nil)
+        } throws: {
+            "\($0)".contains("gsm8k_test.jsonl") && "\($0)".contains("cache")
         }
     }
 

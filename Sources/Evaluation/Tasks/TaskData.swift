@@ -49,19 +49,19 @@ public struct TaskData: Sendable {
     private static let readers: Set<String> = ["json", "csv", "parquet", "arrow", "text"]
 
     /// The rows of a split.
-    func rows(_ split: String, dataFolder: String?) throws -> [JSONObject] {
+    func rows(_ split: String, dataFolder: String?, hub: HubCache = HubCache()) throws -> [JSONObject] {
         if path == LongContext.dataset { return try LongContext.rows(name ?? "") }
-        if path == PlainText.dataset { return try PlainText.rows(try paths(split, dataFolder)) }
+        if path == PlainText.dataset { return try PlainText.rows(try paths(split, dataFolder, hub)) }
         var rows: [JSONObject] = []
-        for file in try paths(split, dataFolder) {
+        for file in try paths(split, dataFolder, hub) {
             rows += try PublishedShape.rows(file, dataset: path, columns: columns)
         }
         guard !rows.isEmpty else { throw EvaluationError(task, place: split, "the files hold no rows") }
         return rows
     }
 
-    /// The files of a split: those named, or those that lie where a published data set is put.
-    func paths(_ split: String, _ dataFolder: String?) throws -> [String] {
+    /// The files of a split: those named, or those that lie where a published data set is put, or where the hub's cache has it.
+    func paths(_ split: String, _ dataFolder: String?, _ hub: HubCache = HubCache()) throws -> [String] {
         if path == LongContext.dataset { return [] }
         if Self.readers.contains(path) || !files.isEmpty {
             guard let named = files.first(where: { $0.split == split })?.paths, !named.isEmpty else {
@@ -84,21 +84,29 @@ public struct TaskData: Sendable {
         let roots = [dataFolder, folder].compactMap { $0 }
         for root in roots {
             for place in places where Folder.isFile("\(root)/\(place)") { return ["\(root)/\(place)"] }
-            // Shards as the hub stores them.
             for base in [path, String(path.split(separator: "/").last ?? "")] {
-                let inner = "\(root)/\(base)" + (name.map { "/\($0)" } ?? "")
-                for candidate in [inner, "\(root)/\(base)", inner + "/data"] {
-                    let shards = Folder.files(candidate).filter { file in
-                        (file.hasPrefix(split + "-") || file.hasPrefix(split + ".")) && CorpusFile(path: file) != nil
-                    }
-                    if !shards.isEmpty { return shards.map { "\(candidate)/\($0)" } }
-                }
+                if let found = shards(split, in: "\(root)/\(base)") { return found }
             }
         }
+        if let snapshot = hub.dataset(path), let found = shards(split, in: snapshot) { return found }
         let root = dataFolder ?? "DIR"
         throw EvaluationError(
             task, place: split,
             "the data of \(path.quoted()) are not here; put \(places.prefix(2).map { "\(root)/\($0)" }.joined(separator: " or "))"
-                + (dataFolder == nil ? " there and pass --data-dir DIR" : " there"))
+                + (dataFolder == nil ? " there and pass --data-dir DIR" : " there")
+                + "; the hub's cache \(hub.root) has no files of it either")
+    }
+
+    /// The files of a split as a repository of the hub stores them: `SPLIT-00000-of-00001.parquet`, in a folder of the
+    /// configuration's name, in `data`, or beside each other.
+    private func shards(_ split: String, in repository: String) -> [String]? {
+        let inner = repository + (name.map { "/\($0)" } ?? "")
+        for folder in [inner, repository, inner + "/data", repository + "/data"] {
+            let found = Folder.files(folder).filter { file in
+                (file.hasPrefix(split + "-") || file.hasPrefix(split + ".")) && CorpusFile(path: file) != nil
+            }
+            if !found.isEmpty { return found.map { "\(folder)/\($0)" } }
+        }
+        return nil
     }
 }
