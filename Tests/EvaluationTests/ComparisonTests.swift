@@ -56,6 +56,15 @@ import MartletEvaluation
         #expect(comparison.ranking.map(\.rank) == [1.5, 1.5, 3] && comparison.ranking.last?.name == "short")
         let page = comparison.html
         #expect(page.contains("Leaderboard") && page.contains("Intervals of 95 %") && page.contains("browse-filter"))
+        // A metric under several filters has a line for each, told apart.
+        var filtered = models
+        for index in filtered.indices {
+            var score = filtered[index].results[0].scores[0]
+            score.filter = "strict"
+            filtered[index].results[0].scores.append(score)
+        }
+        let lines = PairedComparison(filtered).html
+        #expect(lines.contains(">t acc short</text>") && lines.contains(">t acc,strict short</text>"))
         // What was written is read again, and compares alike.
         let folders = try models.map { model in
             let folder = try Scratch()

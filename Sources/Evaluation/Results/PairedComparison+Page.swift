@@ -87,7 +87,8 @@ extension PairedComparison {
             for (index, score) in found {
                 func x(_ value: Double) -> Double { 300 + 400 * min(max(value, 0), 1) }
                 let reach = 1.96 * (score.standardError ?? 0), color = colours[index]
-                let name = "\(row.task) \(row.metric) \(models[index].name)"
+                let metric = row.filter == "none" ? row.metric : "\(row.metric),\(row.filter)"
+                let name = "\(row.task) \(metric) \(models[index].name)"
                 lines +=
                     "<g><title>\(escaped(name)): \(ResultTable.fixed(score.value)) ± \(ResultTable.fixed(reach))</title>"
                 lines += "<text x=\"292\" y=\"\(y + 4)\" text-anchor=\"end\">\(escaped(name.shown(limit: 44)))</text>"
