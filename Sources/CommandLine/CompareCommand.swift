@@ -11,6 +11,9 @@ struct CompareCommand: ParsableCommand {
             the distributions over the vocabulary, and whether both find the same token most probable. The page has also \
             the error of every tensor, the divergence by position, the ten worst tokens, and size against loss.
 
+            With --tasks all of them, the reference too, are asked tasks as `martlet eval --tasks` has them: the numbers of \
+            each, and how far it is from the reference on the same rows.
+
             A model that cannot be opened or compared is named, the others are compared, and the exit status is 1.
 
             With --kv-cache the same model on both sides shows what a smaller cache costs, with --int8-inputs what inputs \
@@ -21,11 +24,16 @@ struct CompareCommand: ParsableCommand {
               martlet compare ./int8 ./int8 --text wiki.txt --int8-inputs
               martlet compare model-bf16.gguf model-q4_k_m.gguf --text wiki.txt
               martlet compare ./folder a.gguf b.gguf c.gguf --text wiki.txt --chunks 32 --page quality.html
+              martlet compare ./folder a.gguf --text wiki.txt --tasks gsm8k,arc_easy --limit 100 --data-dir data
             """)
     @Argument(help: "The reference, then one or more models.") var models: [String]
     @Option(help: "A text file.") var text: String
     @Option(help: "Tokens of a window, of which the second half is scored.") var context = 512
     @Option(help: "Windows at most.") var chunks = 32
+    @Option(help: "Tasks that every model is asked too, as `martlet eval --tasks` has them.")
+    var tasks: String?
+    @Option(help: "Rows of each of --tasks at most; below 1 a share of them.") var limit: Double?
+    @Option(help: "The folder where published data of --tasks lie.") var dataDir: String?
     @Option(help: "Write the page to this file.") var page: String?
     @Option(help: "Keys and values of the models (not the reference) in a cache of f16, q8 or q4.")
     var kvCache = KVCacheType.f16
@@ -37,26 +45,43 @@ struct CompareCommand: ParsableCommand {
     func validate() throws {
         guard models.count >= 2 else { throw ValidationError("name a reference and at least one model") }
         guard context >= 4, chunks > 0 else { throw ValidationError("--context is at least 4, --chunks at least 1") }
+        guard tasks != nil || (limit == nil && dataDir == nil) else {
+            throw ValidationError("--limit and --data-dir belong to --tasks")
+        }
+        guard limit.map({ $0 > 0 && $0 < 1e9 && ($0 < 1 || $0 == $0.rounded()) }) ?? true else {
+            throw ValidationError("--limit is a whole number of rows, or a share below 1")
+        }
     }
 
     func run() throws {
         let path = try ModelLocator.locate(models[0]) { Terminal.note($0) }
+        let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
+        let asked = try tasks.map { try ComparedTasks($0, limit: limit, dataFolder: dataDir) }
+        // Before the reference is opened for its predictions, so that it is not twice in memory.
+        let base = try asked?.answers(
+            path, name: models[0], precision: exact ? .exactSums : .fast, isInterrupted: { stop.isRequested })
         let reference = try ComparedModel(path: path, precision: exact ? .exactSums : .fast)
         let windows = try TextWindows(
             try TextFile.read(text), name: text, tokenizer: ModelFiles(path: path).tokenizer(),
             method: .chunks(length: context), limit: chunks)
-        let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         var found: [ModelComparison] = [], failures: [ComparisonPage.Failure] = []
+        var scores: [[ComparisonPage.TaskScore]] = []
         for model in models.dropFirst() {
             var line = StatusLine()
             do {
-                found.append(
-                    // One after the other, so that at most two models are in memory.
-                    try comparison(of: model, with: reference, windows) { done, count in
-                        if stop.isRequested { throw ExitCode(130) }
-                        line.show("\(model): window \(done) of \(count)", after: (clock.now - started).inSeconds)
-                    })
+                // One after the other, so that at most two models are in memory.
+                let compared = try comparison(of: model, with: reference, windows) { done, count in
+                    if stop.isRequested { throw ExitCode(130) }
+                    line.show("\(model): window \(done) of \(count)", after: (clock.now - started).inSeconds)
+                }
                 line.clear()
+                if let asked, let base {
+                    let answers = try asked.answers(
+                        compared.path, name: model, precision: precision, cache: kvCache,
+                        isInterrupted: { stop.isRequested })
+                    scores.append(ComparedTasks.scores(answers, against: base))
+                }
+                found.append(compared)
             } catch {
                 line.clear()
                 // What fails among several leaves the others their result.
@@ -66,9 +91,10 @@ struct CompareCommand: ParsableCommand {
             }
         }
         let result = ComparisonPage(
-            reference: path, text: text, method: windows.method.name, found, failures: failures)
+            reference: path, text: text, method: windows.method.name, found, failures: failures,
+            tasks: base.map { ComparedTasks.scores($0) } ?? [], taskScores: scores)
         if let page { try AtomicFile.write(page, bytes: Array(result.html.utf8)) }
-        if json { print(result.json.text(indent: 2)) } else { show(found) }
+        if json { print(result.json.text(indent: 2)) } else { show(result) }
         if let page { Terminal.note("the page: \(page)") }
         guard failures.isEmpty else {
             Terminal.note("\(failures.count) of \(models.count - 1) models could not be compared")
@@ -76,23 +102,26 @@ struct CompareCommand: ParsableCommand {
         }
     }
 
+    /// Of the models, not of the reference.
+    private var precision: Precision { int8Inputs ? .int8Inputs : .fast }
+
     private func comparison(
         of model: String, with reference: ComparedModel, _ windows: TextWindows,
         progress: (Int, Int) throws -> Void
     ) throws -> ModelComparison {
         let candidate = try ComparedModel(
-            path: ModelLocator.locate(model) { Terminal.note($0) }, precision: int8Inputs ? .int8Inputs : .fast,
-            cache: kvCache)
+            path: ModelLocator.locate(model) { Terminal.note($0) }, precision: precision, cache: kvCache)
         return try ModelComparison(reference: reference, candidate: candidate, windows: windows, progress: progress)
     }
 
-    private func show(_ found: [ModelComparison]) {
-        if let base = found.first?.referencePerplexity {
+    private func show(_ page: ComparisonPage) {
+        if let base = page.comparisons.first?.referencePerplexity {
             print(
                 "reference: perplexity \(Terminal.fixed(base.value, 4)) ± \(Terminal.fixed(base.standardError, 4)), "
                     + "\(base.tokens) tokens")
         }
-        for model in found {
+        for score in page.tasks { print("reference: \(score.task) \(score.metric) \(score.text)") }
+        for (index, model) in page.comparisons.enumerated() {
             print("")
             print(model.path)
             let rows = [
@@ -114,6 +143,9 @@ struct CompareCommand: ParsableCommand {
                 ("speed", "\(Terminal.fixed(model.tokensPerSecond, 1)) tokens/s"),
             ]
             for (name, value) in rows { print("  " + name.padding(14) + value) }
+            for score in page.taskScores.indices.contains(index) ? page.taskScores[index] : [] {
+                print("  " + score.task.padding(14) + "\(score.metric) \(score.text)")
+            }
         }
     }
 }

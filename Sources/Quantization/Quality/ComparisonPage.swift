@@ -8,6 +8,30 @@ public struct ComparisonPage {
     public let comparisons: [ModelComparison]
     /// Models that could not be compared.
     public let failures: [Failure]
+    /// What the reference reaches in each task.
+    public let tasks: [TaskScore]
+    /// What each of `comparisons` reaches in them.
+    public let taskScores: [[TaskScore]]
+
+    /// A number that a model reaches in a task.
+    public struct TaskScore: Sendable {
+        public let task: String
+        public let metric: String
+        public let value: Double
+        /// Nil where there is none.
+        public let standardError: Double?
+        /// The mean over the rows of this model's number less the reference's, its standard error, and the two-sided p;
+        /// nil of the reference itself, and where rows have no numbers of their own.
+        public let difference: (mean: Double, standardError: Double, p: Double)?
+
+        public init(
+            task: String, metric: String, value: Double, standardError: Double?,
+            difference: (mean: Double, standardError: Double, p: Double)? = nil
+        ) {
+            (self.task, self.metric, self.value) = (task, metric, value)
+            (self.standardError, self.difference) = (standardError, difference)
+        }
+    }
 
     /// A model that could not be compared, and why.
     public struct Failure: Sendable {
@@ -18,17 +42,20 @@ public struct ComparisonPage {
     }
 
     public init(
-        reference: String, text: String, method: String, _ comparisons: [ModelComparison], failures: [Failure] = []
+        reference: String, text: String, method: String, _ comparisons: [ModelComparison], failures: [Failure] = [],
+        tasks: [TaskScore] = [], taskScores: [[TaskScore]] = []
     ) {
         self.reference = reference
         self.text = text
         self.method = method
         self.comparisons = comparisons
         self.failures = failures
+        self.tasks = tasks
+        self.taskScores = taskScores
     }
 
     public var json: JSON {
-        let models = comparisons.map { found -> JSON in
+        let models = comparisons.enumerated().map { index, found -> JSON in
             [
                 "model": .string(found.path), "bytes": .integer(Int64(found.byteCount)),
                 "memory_bytes": .integer(Int64(found.memoryByteCount)), "pareto": .bool(isBest(found)),
@@ -51,6 +78,7 @@ public struct ComparisonPage {
                     found.tensors.map {
                         ["name": .string($0.name), "type": .string($0.type), "relative_error": .number($0.error)]
                     }),
+                "tasks": .array(taskScores.indices.contains(index) ? taskScores[index].map(\.json) : []),
             ]
         }
         let base = comparisons.first?.referencePerplexity
@@ -58,6 +86,7 @@ public struct ComparisonPage {
             "reference": .string(reference), "text": .string(text), "method": .string(method),
             "reference_perplexity": .number(base?.value ?? 0),
             "reference_perplexity_error": .number(base?.standardError ?? 0), "models": .array(models),
+            "reference_tasks": .array(tasks.map(\.json)),
             "failed": .array(failures.map { ["model": .string($0.model), "reason": .string($0.reason)] }),
         ]
     }
@@ -119,8 +148,27 @@ public struct ComparisonPage {
                     front: comparisons.filter(isBest).map(point).sorted { $0.x < $1.x }
                 ).svg
         }
+        if !tasks.isEmpty { body += taskTable }
         for found in comparisons { body += section(found) }
         return head + body + "</html>\n"
+    }
+
+    private var taskTable: String {
+        var body = "<h2>Tasks</h2><p>Behind each number the mean difference from the reference over the same rows.</p>"
+        body += "<div class=wide><table><tr><th>task<th>reference"
+        for found in comparisons {
+            body += "<th>\(escaped(found.path.split(separator: "/").last.map(String.init) ?? found.path))"
+        }
+        body += "</tr>"
+        for score in tasks {
+            body += "<tr><td>\(escaped(score.task)) \(escaped(score.metric))<td>\(escaped(score.text))"
+            for scores in taskScores {
+                let own = scores.first { ($0.task, $0.metric) == (score.task, score.metric) }
+                body += "<td>\(escaped(own?.text ?? ""))"
+            }
+            body += "</tr>"
+        }
+        return body + "</table></div>"
     }
 
     private func section(_ found: ModelComparison) -> String {
@@ -146,6 +194,28 @@ public struct ComparisonPage {
     }
 
     private func megabytes(_ count: Int) -> String { number(Double(count) / 1e6, 1) + " MB" }
+}
+
+extension ComparisonPage.TaskScore {
+    /// The number with its error, and what it differs from the reference.
+    public var text: String {
+        var text = number(value, 4)
+        if let standardError { text += " ± \(number(standardError, 4))" }
+        guard let difference else { return text }
+        let sign = difference.mean < 0 ? "−" : "+"
+        return text + " (\(sign)\(number(abs(difference.mean), 4)) ± \(number(difference.standardError, 4)), p = "
+            + number(difference.p, 3) + ")"
+    }
+
+    fileprivate var json: JSON {
+        [
+            "task": .string(task), "metric": .string(metric), "value": .number(value),
+            "stderr": standardError.map { .number($0) } ?? .null,
+            "difference": difference.map { .number($0.mean) } ?? .null,
+            "difference_stderr": difference.map { .number($0.standardError) } ?? .null,
+            "p": difference.map { .number($0.p) } ?? .null,
+        ]
+    }
 }
 
 /// Text as a page shows it.

@@ -1,0 +1,74 @@
+import Foundation
+import MartletJSON
+import Testing
+import TinyModels
+
+/// `martlet compare` as a program.
+@Suite struct ComparisonTests {
+    let program: Program
+    init() throws {
+        program = try Program()
+        try program.write("text.txt", String(repeating: "The quick brown fox jumps over 13 lazy dogs. ", count: 12))
+        try program.write(
+            "task.yaml",
+            """
+            task: animals
+            dataset_path: json
+            dataset_kwargs: {data_files: {test: rows.jsonl}}
+            output_type: multiple_choice
+            test_split: test
+            doc_to_text: "{{question}}"
+            doc_to_choice: choices
+            doc_to_target: right
+            metric_list: [{metric: acc}, {metric: acc_norm}]
+
+            """)
+        let rows = (0..<12).map {
+            #"{"question": "What is \#($0)?", "choices": [" a fox", " a dog", " Anna"], "right": \#($0 % 3)}"# + "\n"
+        }
+        try program.write("rows.jsonl", rows.joined())
+    }
+
+    /// What tasks give stands beside the divergences, and is what `martlet eval` says of the same models.
+    @Test func tasksAreAskedOfTheReferenceAndOfEveryModel() throws {
+        let model = try program.model()
+        for type in ["q8_0", "q4_0"] {
+            #expect(try program.run("quantize", model, "--to", type, "--out", "\(type).gguf").code == 0)
+        }
+        let result = try program.run(
+            "compare", model, "q8_0.gguf", "q4_0.gguf", "--text", "text.txt", "--context", "32", "--tasks", "task.yaml",
+            "--limit", "9", "--page", "page.html", "--json")
+        #expect(result.code == 0, "\(result.error)")
+        let found = try result.json()
+        #expect(found["models"]?.array?.count == 2)
+        let lists = [found["reference_tasks"]] + (found["models"]?.array ?? []).map { $0["tasks"] }
+        for (name, list) in zip([model, "q8_0.gguf", "q4_0.gguf"], lists) {
+            let own = try program.run(
+                "eval", name, "--tasks", "task.yaml", "--limit", "9", "--precision-check", "0", "--json")
+            let scores = try #require(own.json()["results"]?["animals"], "\(own)")
+            for metric in ["acc", "acc_norm"] {
+                let score = try #require(list?.array?.first { $0["metric"]?.string == metric }, "\(found)")
+                #expect(score["value"]?.double == scores["\(metric),none"]?.double, "\(name) \(metric)")
+                #expect(score["stderr"]?.double == scores["\(metric)_stderr,none"]?.double, "\(name) \(metric)")
+                // A difference of two means over the same rows is the mean of the differences.
+                let base = lists[0]?.array?.first { $0["metric"]?.string == metric }?["value"]?.double
+                let difference = try #require(score["value"]?.double) - (base ?? .nan)
+                let told = score["difference"]?.double
+                #expect(name == model ? told == nil : abs((told ?? .nan) - difference) < 1e-9, "\(score)")
+            }
+        }
+        let page = try String(contentsOfFile: program.home + "/page.html", encoding: .utf8)
+        #expect(page.contains("<h2>Tasks</h2>") && page.contains("animals acc_norm"))
+        #expect(page.contains("<th>q8_0.gguf<th>q4_0.gguf"))
+        let plain = try program.run("compare", model, "q8_0.gguf", "--text", "text.txt", "--context", "32")
+        #expect(plain.code == 0 && !plain.output.contains("animals"))
+    }
+
+    @Test func mistakesAreNamed() throws {
+        let model = try program.model(), usual = ["compare", model, model, "--text", "text.txt", "--context", "32"]
+        try program.expect(2, usual + ["--limit", "3"], ["--tasks"])
+        try program.expect(2, usual + ["--tasks", "task.yaml", "--limit", "1.5"], ["--limit"])
+        // Before anything is computed.
+        try program.expect(1, usual + ["--tasks", "none.yaml"], ["none.yaml"])
+    }
+}
