@@ -7,6 +7,38 @@ import { join } from "node:path";
 export const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
   .find((path) => path && existsSync(path));
 
+/**
+ * Texts that are hard to read: whose colour stands out from what is behind them by less than 4.5 to 1 (WCAG 2, AA), as an
+ * expression for `evaluate`. What is switched off is left out.
+ */
+export const faintTexts = `(() => {
+  const parse = (text) => {
+    const plain = /^rgba?\\(([^)]+)\\)/.exec(text), wide = /^color\\(srgb ([^)]+)\\)/.exec(text);
+    const values = (plain ?? wide)?.[1].split(/[ ,\\/]+/).map(Number) ?? [0, 0, 0, 0];
+    return [...values.slice(0, 3).map((value) => (wide ? value * 255 : value)), values[3] ?? 1];
+  };
+  const luminance = (colour) => colour.slice(0, 3).map((value) => value / 255)
+    .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const over = (top, under) => [0, 1, 2].map((at) => top[at] * top[3] + under[at] * (1 - top[3]));
+  const parents = (element) => (element ? [element, ...parents(element.parentElement)] : []);
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim())
+      || (element.matches("input, textarea, select") && (element.placeholder || element.value));
+    if (!hasText || !element.getClientRects().length || element.closest(".skip, :disabled, noscript")) continue;
+    const around = parents(element), style = getComputedStyle(element);
+    const opacity = around.reduce((product, one) => product * Number(getComputedStyle(one).opacity), 1);
+    if (opacity === 0 || style.visibility === "hidden") continue;
+    const back = around.map((one) => parse(getComputedStyle(one).backgroundColor)).reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
+    const colour = parse(element.closest("svg") ? style.fill : style.color);
+    const [dark, light] = [luminance(over([...colour.slice(0, 3), colour[3] * opacity], back)), luminance(back)].sort((a, b) => a - b);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    if (ratio < 4.5) found.push(ratio.toFixed(2) + " " + element.outerHTML.slice(0, 90));
+  }
+  return found.slice(0, 5);
+})()`;
+
 export class Browser {
   #process; #profile; #rest = ""; #next = 1; #waiting = new Map(); #pages = new Map();
 

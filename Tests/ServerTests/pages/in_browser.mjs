@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Browser } from "./browser.mjs";
+import { Browser, faintTexts } from "./browser.mjs";
 
 const [address, ...given] = process.argv.slice(2);
 const option = (name) => (given.includes(name) ? given[given.indexOf(name) + 1] : undefined);
@@ -402,9 +402,47 @@ for (const [name, settings] of [["dark", { dark: true }], ["phone", { phone: tru
         assert.match(words, /对话/);
       }
       await page.until(`document.querySelector(".models select, #prompt, .head canvas, .run, .notice.calm, .numbers, .command") !== null`, 60);
+      await page.until("!document.querySelector('.message.pending, [aria-busy=true]')");
+      assert.deepEqual(await page.evaluate(faintTexts), []);
       await shot(page, `${path.slice(1) || "chat"}-${name.replaceAll(" ", "-")}`);
     });
   }
 }
+await check("a table on a phone scrolls, with its words whole", { phone: true }, async (page) => {
+  await page.go(address + "/");
+  const [lines, wide, within] = await page.evaluate(`(async () => {
+    const { renderMarkdown } = await import("/ui/js/markdown/render.js");
+    const target = document.createElement("div");
+    target.className = "markdown";
+    document.querySelector(".chat").classList.remove("empty");
+    document.querySelector(".messages").replaceChildren(target);
+    renderMarkdown(target, "| Drink | Caffeine | Origin | Temperature | Opinions |\\n|---|---|---|---|---|\\n| Coffee | 95 | Ethiopia | 93 | awake |");
+    const cells = [...target.querySelectorAll("th, td")], table = target.querySelector("table"), place = table.parentElement;
+    const line = parseFloat(getComputedStyle(table).fontSize) * 1.6;
+    return [cells.map((cell) => Math.round((cell.clientHeight - 2 * parseFloat(getComputedStyle(cell).paddingTop)) / line)),
+      table.offsetWidth > place.clientWidth && getComputedStyle(place).overflowX === "auto", document.documentElement.scrollWidth <= innerWidth];
+  })()`);
+  assert.ok(lines.every((count) => count === 1), `${lines}`);
+  assert.deepEqual([wide, within], [true, true]);
+});
+
+await check("on a phone a press of a button of the page Inspect shows what it brought", { phone: true }, async (page) => {
+  await page.go(address + "/inspect");
+  await page.until("document.querySelectorAll('.head canvas').length", 60);
+  const isSeen = (selector) => page.until(`(() => { const box = document.querySelector("${selector}").getBoundingClientRect();
+    return box.top >= 0 && box.top < innerHeight / 2; })()`, 10);
+  await page.evaluate("document.querySelector('.head:last-child').click()");
+  await isSeen(".large");
+  for (const [field, text, result] of [["#patch-corrupted", wanted ? "The capital of Italy is" : "the king", ".patched"], ["#steer-prompt", "I", ".steered"]]) {
+    if (field === "#patch-corrupted") await page.write("#patch-clean", wanted ? "The capital of France is" : "the ring");
+    await page.write(field, text);
+    // As when the button is the last thing to be seen.
+    await page.evaluate(`document.querySelector("${field}").form.querySelector("button.primary").scrollIntoView({ block: "end" })`);
+    await page.evaluate(`document.querySelector("${field}").form.requestSubmit()`);
+    await page.until(`document.querySelector("${result}").childElementCount`, 90);
+    await isSeen(result);
+  }
+});
+
 await browser.close();
 console.log(`${count} checks passed`);

@@ -8,11 +8,11 @@
 // compare and inspect write them; in English alone. --only: these pages alone. --few: light English and dark Chinese alone.
 // --whole: of pages that scroll, all of them. A run of two steps is begun from the Tune page where it has data.
 // Ends with 1 where a page is wider than its window, an element of it reaches out of what it stands in, a result is not to be
-// seen without scrolling on a phone, or a Chinese page has a sentence in English.
+// seen without scrolling on a phone, a text is hard to read before what is behind it, or a Chinese page has a sentence in English.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Browser } from "./browser.mjs";
+import { Browser, faintTexts } from "./browser.mjs";
 
 const [address, folder, ...given] = process.argv.slice(2);
 if (!folder) { console.error("usage: screens.mjs ADDRESS FOLDER [--only NAMES] [--few] [--whole]"); process.exit(2); }
@@ -140,6 +140,8 @@ async function look(page, title, all = "main *, .bar *, .side *, .drawer *, dial
   const wide = await page.evaluate(`document.documentElement.scrollWidth - ${width}`);
   const out = await page.evaluate(overhanging(all, width));
   if (takes) await page.screenshot(join(folder, title + ".png"));
+  const faint = await page.evaluate(faintTexts);
+  if (faint.length) { wrong++; console.log(`not ok ${title}: hard to read: ${faint.join(" | ")}`); }
   if (wide > 0 || out.length) { wrong++; console.log(`not ok ${title}: ${wide} px too wide; ${out.join(" | ")}`); }
 }
 
