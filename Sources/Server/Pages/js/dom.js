@@ -70,6 +70,13 @@ export function toast(text) {
   setTimeout(() => note.remove(), 3200);
 }
 
+/** On a phone the keyboard and the fields fill the screen: what a press of a button brought is moved up, below the bar. */
+export function bringIntoView(element) {
+  if (!matchMedia("(max-width: 800px)").matches) return;
+  document.activeElement?.blur();
+  element.scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
 /** Hands a file to the person. */
 export function download(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));

@@ -1,5 +1,5 @@
 /** Attention of a layer: a small map a head, and one of them large with its tokens. */
-import { el, replace } from "../dom.js";
+import { bringIntoView, el, replace } from "../dom.js";
 import { percent, t } from "../i18n.js";
 import { visible } from "../playground/tokens.js";
 import { attentionOf } from "./data.js";
@@ -48,7 +48,7 @@ export function attentionCard(state, toggle) {
       const canvas = el("canvas");
       paint(canvas, (row, column) => weights(index, row, column), count, 72);
       return el("button.head", { type: "button", "aria-pressed": String(index === head), title: t("one.head", { layer: layer + 1, head: index + 1 }),
-        class: off.has(`${layer},${index}`) ? "off" : "", onclick: () => { head = index; draw(); } }, canvas, el("span", {}, index + 1));
+        class: off.has(`${layer},${index}`) ? "off" : "", onclick: () => { head = index; draw(); bringIntoView(large); } }, canvas, el("span", {}, index + 1));
     }));
     drawLarge(answer, off, (row, column) => weights(head, row, column));
   }

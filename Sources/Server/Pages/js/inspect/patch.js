@@ -1,6 +1,6 @@
 /** Activation patching: activations of the first text put into the second, and what of its answer comes back. */
 import { explain, postJSON } from "../api.js";
-import { el, replace } from "../dom.js";
+import { bringIntoView, el, replace } from "../dom.js";
 import { number, percent, t } from "../i18n.js";
 import { visible } from "../playground/tokens.js";
 
@@ -34,7 +34,7 @@ export function patchCard(model) {
     asked = question();
     try {
       const answer = await postJSON("/inspect/patch", { ...asked, heads: heads.checked });
-      if (asked.model === model()) { show(answer); replace(note); }
+      if (asked.model === model()) { show(answer); replace(note); bringIntoView(result); }
     } catch (error) {
       replace(result);
       replace(note, el("p.notice", { role: "alert" }, explain(error)));

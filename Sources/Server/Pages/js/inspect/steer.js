@@ -1,6 +1,6 @@
 /** Steering: a direction between two kinds of texts, added while the model writes. */
 import { explain, postJSON } from "../api.js";
-import { el, replace } from "../dom.js";
+import { bringIntoView, el, replace } from "../dom.js";
 import { number, percent, t } from "../i18n.js";
 import { visible } from "../playground/tokens.js";
 
@@ -15,7 +15,7 @@ export function steerCard(model) {
   const strength = slider(t("steer.strength"), t("steer.strength.hint"), -4, 4, 0.25, 1, String);
   const go = el("button.primary", { type: "submit" }, t("steer.go"));
   const note = el("div", { "aria-live": "polite" }), result = el("div.steered", { "aria-live": "polite" });
-  const form = el("form", { onsubmit: (event) => { event.preventDefault(); run(); } },
+  const form = el("form", { onsubmit: (event) => { event.preventDefault(); run({ isPressed: true }); } },
     el("label.field", {}, el("span", {}, t("steer.prompt")), prompt),
     el("div.two", {}, el("label.field", {}, el("span", {}, t("steer.towards")), towards),
       el("label.field", {}, el("span", {}, t("steer.away")), away)),
@@ -38,7 +38,8 @@ export function steerCard(model) {
     waiting = setTimeout(() => { if (running) again = true; else run(); }, 250);
   }
 
-  async function run() {
+  /** A press brings the replies up; a slider that moves stays where it is. */
+  async function run({ isPressed = false } = {}) {
     running = true;
     go.disabled = true;
     const body = { model: model(), prompt: prompt.value, towards: lines(towards.value), away: lines(away.value),
@@ -47,7 +48,7 @@ export function steerCard(model) {
     try {
       const answer = await postJSON("/inspect/steer", body);
       // Another model may have been chosen meanwhile.
-      if (body.model === model()) { show(answer); replace(note); }
+      if (body.model === model()) { show(answer); replace(note); if (isPressed) bringIntoView(result); }
     } catch (error) {
       replace(note, el("p.notice", { role: "alert" }, explain(error)));
     }

@@ -1,6 +1,6 @@
 /** A text, what a model makes of it, and how sure it was of every token. */
 import { explain, stream } from "../api.js";
-import { el, replace } from "../dom.js";
+import { bringIntoView, el, replace } from "../dom.js";
 import { number, percent, t } from "../i18n.js";
 import { modelSelect } from "../shell.js";
 import { perplexity, tokensOf, visible } from "./tokens.js";
@@ -44,26 +44,27 @@ export function completionCard(models) {
       }, { signal: abort.signal, onEvent: (event) => {
         const scores = event.choices[0]?.logprobs;
         if (scores) add(tokensOf(scores));
-        bringIntoView();
+        bringUp();
       } });
       // Something to look at, unless somebody looks already.
       const likely = output.querySelector(".token:nth-last-child(2)");
       if (likely && !output.querySelector(".token.seen")) likely.dispatchEvent(new Event("mouseenter"));
     } catch (error) {
-      if (!abort.signal.aborted) output.append(el("p.notice", { role: "alert" }, explain(error)));
+      if (!abort.signal.aborted) {
+        output.append(el("p.notice", { role: "alert" }, explain(error)));
+        bringUp();
+      }
     }
     abort = null;
     output.setAttribute("aria-busy", "false");
     go.textContent = t("continue");
   }
 
-  /** On a phone the keyboard and the fields fill the screen: the result is brought up once, as soon as it begins. */
+  /** The result is brought up once, as soon as it begins. */
   let isShown = false;
-  function bringIntoView() {
-    if (isShown || !matchMedia("(max-width: 800px)").matches) return;
+  function bringUp() {
+    if (!isShown) bringIntoView(output);
     isShown = true;
-    document.activeElement?.blur();
-    output.scrollIntoView({ block: "start", behavior: "smooth" });
   }
 
   function begin(given, isEchoed) {
