@@ -190,6 +190,12 @@ test("the server's errors are told in the page's language, and a refused key is 
   for (const [code, text] of Object.entries(serverMessages.zh)) assert.ok(/^[a-z_]+$/.test(code) && text.trim(), code);
 });
 
+test("the page of documentation knows what there is in Chinese", async () => {
+  const { inChinese } = await load("docs/links.js");
+  const there = readdirSync(join(folder, "../../../docs/zh")).filter((name) => name.endsWith(".md")).map((name) => name.slice(0, -3));
+  assert.deepEqual([...inChinese].sort(), there.sort());
+});
+
 test("links of the documentation lead to its pages", async () => {
   const { headingId, withLinks } = await load("docs/links.js");
   assert.equal(withLinks("[a](install.md) [b](docs/library.md#tools) [c](#x)\n```\n[d](e.md)\n```", "http://h"),

@@ -49,7 +49,7 @@ export function sidebar(chat) {
 
   function row(conversation) {
     const isOpen = conversation.id === chat.conversation.id;
-    const button = el("button.plain.title", { type: "button", "aria-current": isOpen ? "true" : null,
+    const button = el("button.plain.title", { type: "button", title: titleOf(conversation), "aria-current": isOpen ? "true" : null,
       onclick: () => chat.open(conversation), ondblclick: () => rename(line, conversation) }, titleOf(conversation) || t("untitled"));
     const line = el("div.entry", {}, button,
       iconButton("edit", t("rename"), () => rename(line, conversation)),

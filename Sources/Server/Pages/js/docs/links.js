@@ -9,6 +9,10 @@ export function withLinks(source, origin) {
       .replace(/\]\(#([^)\s]+)\)/g, (all, place) => `](${origin}/docs#${place})`))).join("");
 }
 
+/** Pages that are there in Chinese too; the others are shown in English, and say so. */
+export const inChinese = new Set(["can-you", "change-one-thing", "first-ten-minutes", "install", "library", "options", "train-your-own",
+  "troubleshooting", "tuning"]);
+
 /** What a link to a heading names it by. */
 export const headingId = (text) =>
   text.trim().toLowerCase().replace(/[^\p{L}\p{N}\s-]/gu, "").replace(/\s+/g, "-");

@@ -4,7 +4,7 @@ import { el, replace } from "../dom.js";
 import { language, t } from "../i18n.js";
 import { renderMarkdown } from "../markdown/render.js";
 import { shell } from "../shell.js";
-import { headingId, withLinks } from "./links.js";
+import { headingId, inChinese, withLinks } from "./links.js";
 
 /** In the order a newcomer reads. */
 const names = ["install", "first-ten-minutes", "train-your-own", "library", "change-one-thing", "troubleshooting", "can-you",
@@ -12,9 +12,9 @@ const names = ["install", "first-ten-minutes", "train-your-own", "library", "cha
   "how-to-add"];
 
 shell("/docs");
-const body = el("article.markdown");
+const body = el("article.markdown"), note = el("p.notice.calm", {}, t("docs.english"));
 const list = el("nav.contents", { "aria-label": t("docs.list") });
-document.body.append(el("main.page", { id: "main" }, el("div.sheet.docs", {}, list, body)));
+document.body.append(el("main.page", { id: "main" }, el("div.sheet.docs", {}, list, el("div", {}, body))));
 
 const asked = new URLSearchParams(location.search);
 const wanted = asked.get("page"), isInEnglish = asked.get("in") === "en";
@@ -22,12 +22,10 @@ const current = names.includes(wanted) ? wanted : names[0];
 
 /** In the reader's language where there is one, else in English. */
 async function text(name, inEnglish = false) {
-  for (const path of language === "zh" && !inEnglish ? [`zh/${name}`, name] : [name]) {
-    const response = await fetch(`/ui/docs/${path}.md`);
-    if (response.ok) return response.text();
-    if (response.status !== 404) throw new ServerError(response.status, `HTTP ${response.status}`);
-  }
-  throw new ServerError(404, name);
+  const path = language === "zh" && inChinese.has(name) && !inEnglish ? `zh/${name}` : name;
+  const response = await fetch(`/ui/docs/${path}.md`);
+  if (!response.ok) throw new ServerError(response.status, response.status === 404 ? name : `HTTP ${response.status}`);
+  return response.text();
 }
 
 const title = (source, name) => /^#\s+(.+)$/m.exec(source)?.[1].replaceAll("`", "") ?? name;
@@ -35,6 +33,10 @@ const title = (source, name) => /^#\s+(.+)$/m.exec(source)?.[1].replaceAll("`", 
 async function start() {
   const source = await text(current, isInEnglish);
   renderMarkdown(body, withLinks(source, location.origin));
+  if (language === "zh" && (isInEnglish || !inChinese.has(current))) {
+    body.lang = "en";
+    body.before(note);
+  }
   for (const link of body.querySelectorAll("a")) if (link.origin === location.origin) link.removeAttribute("target");
   for (const heading of body.querySelectorAll("h1, h2, h3")) heading.id = headingId(heading.textContent);
   document.title = title(source, current) + " · Martlet";

@@ -91,7 +91,7 @@ export const sentences = {
   "How the learning rate goes.": "学习率怎样变化。",
   "Steps until the highest learning rate, as a share of all.": "升到最高学习率的步数，占全部步数的比例。",
   "Steps until the highest learning rate.": "升到最高学习率的步数。",
-  "Steps of the last part of a wsd schedule.": "wsd 计划最后下降部分的步数。",
+  "Steps of the last part of a wsd schedule.": "wsd 调度最后下降部分的步数。",
   "Of initial weights, the order of data, and what is drawn.": "随机种子：初始权重、数据顺序和采样。",
   "Share of the numbers added to the residual stream that is dropped.": "加入残差流的数中随机丢弃的比例。",
   "Share of attention's probabilities that is dropped.": "注意力概率中随机丢弃的比例。",
@@ -242,7 +242,7 @@ export const sentences = {
   "Width of the latent vector of keys and values: what the cache keeps.": "键和值的潜在向量的宽度：缓存里存的就是它。",
 
   "Times in an epoch": "每一轮的次数", "Feedback": "反馈数据", "Preferences": "偏好", "Data": "数据", "Policy gradient": "策略梯度",
-  "Reward model": "奖励模型", "Schedule": "计划", "Evaluation": "评估", "Held-out rows": "留出的行", "Problems and rewards": "题目和奖励",
+  "Reward model": "奖励模型", "Schedule": "学习率调度", "Evaluation": "评估", "Held-out rows": "留出的行", "Problems and rewards": "题目和奖励",
   "Conversations": "对话", "Quantisation": "量化", "Dropout": "随机丢弃", "Noise": "噪声", "Replies": "回答",
   "Held-out problems": "留出的题目", "Optimiser": "优化器", "Steps": "步数", "Distillation": "蒸馏", "Proximal policy": "近端策略（PPO）",
   "Randomness": "随机性", "Model": "模型", "Checkpoints and log": "检查点和日志", "Adapter": "适配器", "Base": "基座", "Loss": "损失",

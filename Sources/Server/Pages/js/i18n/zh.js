@@ -39,7 +39,7 @@ export const zh = {
   "hint.min_p": "只保留概率不低于最佳词元这一比例的词元",
 
   "playground.title": "试验场", "playground.more":
-    "让模型续写一段文字。颜色表示它对每个词元有多大把握；指向一个词元，可以看到它还考虑过什么。",
+    "让模型续写一段文字。颜色越浓，这个词元的概率越低；指向一个词元，可以看到其他可能。",
   "prompt": "要续写的文字", "prompt.example": "The swallow is a small bird that", "continue": "续写",
   "result": "结果", "alternatives": "其他可能", "prompt.too": "也显示原文的概率",
   "mean.probability": "{tokens} 个词元的困惑度为 {n}",
@@ -48,13 +48,14 @@ export const zh = {
   "second": "对比", "counts": "{tokens} 个词元，{bytes} 字节，每个词元 {ratio} 字节", "show.ids": "编号",
   "show.bytes": "字节", "special.add": "添加特殊词元", "less.tokens": "比 {other} 少 {n} %",
 
-  "inspect.title": "模型内部", "inspect.more": "模型读一段短文时发生的事：每个注意力头在看哪里，每一层接下来想说什么。",
+  "inspect.title": "模型内部", "inspect.more": "模型读一段短文时发生的事：每个注意力头在注意什么，每一层会预测什么。",
   "inspect.text": "文字", "inspect.example": "When Mary and John went to the store, John gave a drink to", "look": "看看内部",
   "attention": "注意力", "layer": "层", "head": "头",
-  "attention.hint": "行是正在看的词元，列是被看的词元。选一个头放大。",
+  "attention.hint": "每行是一个查询词元，每列是它所注意的键词元。选一个头放大。",
   "head.off": "关闭这个头", "head.on": "重新打开", "heads.off": "已关闭", "all.on": "全部打开",
-  "one.head": "第 {layer} 层，第 {head} 头", "looks.at": "{from} 看 {to}：{share}",
+  "one.head": "第 {layer} 层，第 {head} 头", "looks.at": "{from} 注意 {to}：{share}",
   "as.text": "文字形式", "lens": "逐层预测", "lens.hint": "如果模型在这一层停下，它会在每个位置之后预测的词元。颜色越浓越确定。",
+  "lens.at": "第 {layer} 层，{token}",
   "norms": "残差长度", "norms.hint": "每个位置携带的向量逐层的长度。",
   "embedding": "嵌入", "next": "下一个词元", "next.hint": "最后一个词元之后会是什么，正如采样器所见。",
   "kept": "保留 {n} 个词元", "changed.from": "所有头都打开时：{token} {share}",
@@ -65,7 +66,7 @@ export const zh = {
   "patch.clean": "第一段文字", "patch.corrupted": "第二段文字", "patch.example.clean": "The capital of France is",
   "patch.example.corrupted": "The capital of Italy is", "patch.part": "放入的内容", "patch.residual": "这一层之后的残差流",
   "patch.attention": "注意力加入的部分", "patch.feedforward": "前馈层加入的部分", "patch.heads": "也逐个修补注意力头",
-  "patch.go": "修补", "patch.wait": "每一格都要计算一遍……", "patch.click": "点一格，看看模型这时会说什么。",
+  "patch.go": "修补", "patch.wait": "每一格都要做一次前向计算……", "patch.click": "点一格，看看模型这时会说什么。",
   "patch.at": "第 {layer} 层，{token}：恢复 {share}", "patch.by.head": "单个头，所有词元",
   "patch.says": "{answer} 对 {wrong}：对数几率之差在第一段文字中为 {clean}，在第二段中为 {corrupted}",
   "steer": "引导", "steer.hint": "两类文字的平均差是残差流中的一个方向；模型写作时把它加进去。请移动滑块。",
@@ -75,7 +76,7 @@ export const zh = {
   "steer.example.away": "I hate this, it is terrible\nWhat an awful and sad day\nThis is the worst I ever had",
   "steer.layer": "在此层之后", "steer.layer.hint": "在哪一层之后加入这个方向",
   "steer.strength": "强度", "steer.strength.hint": "把这个方向加多少倍；小于 0 则减去",
-  "steer.go": "引导", "steer.plain": "原样", "steer.with": "强度 {n}",
+  "steer.go": "引导", "steer.plain": "不引导", "steer.with": "强度 {n}",
   "steer.length": "这个方向的长度为 {length}，那里的残差流为 {stream}。",
 
   "runs.title": "训练", "runs.more": "这台服务器上的训练目录，边写边看。",
@@ -126,5 +127,5 @@ export const zh = {
   "metrics.more": "更多指标（{n}）", "column.label": "标签", "column.labels": "标签", "completions": "回答与偏好对", "completions.at": "第 {n} 步：共 {of} 条，显示 {shown} 条", "advantage": "优势",
   "column.prompt": "提示", "column.completion": "回答", "column.chosen": "较好", "column.rejected": "较差",
   "run.talk": "和它对话", "server.other": "服务器说：{why}",
-  "docs.list": "目录",
+  "docs.list": "目录", "docs.english": "这一页只有英文。",
 };

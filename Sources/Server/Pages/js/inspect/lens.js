@@ -4,6 +4,8 @@ import { el, replace } from "../dom.js";
 import { percent, t } from "../i18n.js";
 import { visible } from "../playground/tokens.js";
 
+const where = (layer, token) => (layer === 0 ? `${t("embedding")}, ${token}` : t("lens.at", { layer, token }));
+
 export function lensCard() {
   const table = el("div.wide.lens", { tabIndex: 0 });
   const reading = el("p.small.reading", { "aria-live": "polite" });
@@ -23,7 +25,7 @@ export function lensCard() {
     const show = () => {
       table.querySelector(".seen")?.classList.remove("seen");
       box.classList.add("seen");
-      replace(reading, el("b", {}, `${layer === 0 ? t("embedding") : `${t("layer")} ${layer}`}, ${visible(tokens[at].text)} → `), all);
+      replace(reading, el("b", {}, where(layer, visible(tokens[at].text)) + " → "), all);
     };
     const box = el("td", { title: all, onmouseenter: show, onclick: show }, visible(best[0].text));
     box.style.setProperty("--sure", best[0].probability.toFixed(3));

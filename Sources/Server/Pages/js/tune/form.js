@@ -47,7 +47,8 @@ export function tuneForm(offer, begin) {
 
   function field(option) {
     const { type, choices = [], low, high } = option.kind;
-    const usual = choices.includes(option.default) ? option.default : told(option.default ?? "");
+    const usual = ["true", "false"].includes(option.default) ? t("tune." + option.default)
+      : choices.includes(option.default) ? option.default : told(option.default ?? "");
     // A rule is too long for the field: it stands below.
     const isRule = usual.length > 16;
     let input;
