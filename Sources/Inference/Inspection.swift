@@ -80,8 +80,8 @@ extension LanguageModel {
             if !isGood { throw OptionError(option: option, value: value, expected: expected) }
         }
         try check(
-            "tokens", "\(tokens.count)", (1...Self.inspectedTokens).contains(tokens.count),
-            "from 1 to \(Self.inspectedTokens) tokens to inspect")
+            "tokens", "\(tokens.count) tokens", (1...Self.inspectedTokens).contains(tokens.count),
+            "from 1 to \(Self.inspectedTokens)")
         try check("lens_top_k", "\(lensTokens)", (1...20).contains(lensTokens), "from 1 to 20")
         guard tokens.count <= spec.contextLength else {
             throw ModelError.contextExceeded(tokens: tokens.count, limit: spec.contextLength)
