@@ -298,6 +298,10 @@ export const sentences = {
   "those of the data, in order": "数据中的类别，按顺序",
   "all the same": "都相同",
   "default of fine-tuned encoders": "微调编码器的默认值",
+  "default": "默认", "command line": "命令行", "the model's": "模型的", "the tokenizer's": "分词器的", "default of the optimizer": "优化器的默认值",
+  "default of the family": "模型系列的默认值", "default of the loss": "损失的默认值", "default of the problems": "题目的默认值",
+  "default of prompts": "提示的默认值", "default of pre-training": "预训练的默认值", "default of fine-tuning": "微调的默认值",
+  "default of encoders": "编码器的默认值", "default of encoder-decoders": "编码器-解码器的默认值",
   "as BERT is trained": "与 BERT 训练时相同",
   "the model's, 256 at most": "模型的长度，最多 256",
 };

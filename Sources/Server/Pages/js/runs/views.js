@@ -1,8 +1,11 @@
 /** Curves, samples, scores and configurations of the runs that are chosen. */
 import { lineChart } from "../chart.js";
 import { el, replace } from "../dom.js";
-import { number, percent, significant, t } from "../i18n.js";
+import { language, number, percent, significant, t } from "../i18n.js";
 import { compareConfigurations, evaluationsOf, important, metricNames, points, smooth, tablesOf } from "./curves.js";
+
+/** Where a value comes from, in the page's language. */
+const told = language === "zh" ? (await import("../i18n/options-zh.js")).inChinese : (text) => text;
 
 /** Name in the log, kind of line, title, what lies along the vertical axis. */
 const charts = [
@@ -120,7 +123,7 @@ export function drawConfiguration(target, runs, { onlyDifferences }) {
     el("thead", {}, el("tr", {}, el("th", {}, t("option")), runs.map((run) => el("th", {}, dot(run), run.name)))),
     el("tbody", {}, rows.map((row) => el("tr", { class: row.differs && runs.length > 1 ? "differs" : "" }, el("td.mono.small", {}, row.name),
       row.options.map((option) => el("td", {}, option ? el("span.mono.small", {}, text(option.value)) : "–",
-        option?.origin ? el("span.origin", {}, option.origin) : null))))))));
+        option?.origin ? el("span.origin", {}, told(option.origin)) : null))))))));
 }
 
 /** Which program computed the steps, where, when and from what: a row for each process that trained. */
@@ -131,7 +134,7 @@ export function drawProvenance(target, runs) {
   replace(target, el("div.wide", {}, el("table.data", {},
     el("thead", {}, el("tr", {}, [t("run"), t("step"), ...names.map((name) => t("run." + name))].map((name) => el("th", {}, name)))),
     el("tbody", {}, rows.map(({ run, session }) => el("tr", {}, el("td", {}, dot(run), run.name),
-      el("td.number", {}, number(session.step)), names.map((name) => el("td.small", {}, session[name] ?? "–"))))))));
+      el("td.number", {}, number(session.step)), names.map((name) => el("td.small", { class: "of-" + name }, session[name] ?? "–"))))))));
 }
 
 const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
