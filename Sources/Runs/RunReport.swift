@@ -53,12 +53,13 @@ public struct RunReport {
         .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 1rem;
                   margin-top: 1.5rem; }
         .charts svg { background: var(--card); border-radius: 8px; }
+        @media (max-width: 600px) { .charts { grid-template-columns: 34rem; overflow-x: auto; } }
         svg { width: 100%; height: auto; } .grid { stroke: var(--line); } .tick { font-size: 11px; fill: var(--pale); }
         .title { font-size: 13px; fill: var(--ink); font-weight: 600; }
         .wide { overflow-x: auto; } table { border-collapse: collapse; }
         td, th { padding: .2rem .9rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line);
                  font-variant-numeric: tabular-nums; vertical-align: top; }
-        td.number, th.number { text-align: right; }
+        td.number, th.number { text-align: right; } td:first-child { white-space: nowrap; }
         .texts td { white-space: pre-wrap; min-width: 6rem; max-width: 28rem; overflow-wrap: anywhere; font-size: 13px; }
         .command { font: 13px/1.4 ui-monospace, monospace; }
         pre { white-space: pre-wrap; margin: 0; font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }

@@ -64,7 +64,16 @@ import MartletEvaluation
             filtered[index].results[0].scores.append(score)
         }
         let lines = PairedComparison(filtered).html
-        #expect(lines.contains(">t acc short</text>") && lines.contains(">t acc,strict short</text>"))
+        #expect(lines.contains("asked\">t acc</text>") && lines.contains("asked\">t acc,strict</text>"))
+        // Beside the intervals long names fit, and are told apart by their ends.
+        let folder = "/a/folder/whose/name/is/longer/than/there/is/room/"
+        let long = PairedComparison(
+            ["first", "second"].enumerated().map { (name: folder + $1, results: models[$0].results) })
+        let labels = long.html.split(separator: "text-anchor=\"end\">").dropFirst().compactMap {
+            $0.split(separator: "<", omittingEmptySubsequences: false).first
+        }
+        #expect(labels.count == 2 && labels.allSatisfy { $0.count == 36 })
+        #expect(labels[0].hasSuffix("room/first") && labels[1].hasSuffix("room/second"))
         // What was written is read again, and compares alike.
         let folders = try models.map { model in
             let folder = try Scratch()

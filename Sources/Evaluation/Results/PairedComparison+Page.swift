@@ -40,7 +40,8 @@ extension PairedComparison {
             .wide { overflow-x: auto } table { border-collapse: collapse; margin: 1rem 0 }
             td, th { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #8884; vertical-align: top; font-variant-numeric: tabular-nums }
             pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font: .82rem/1.45 ui-monospace, monospace; max-height: 16rem; overflow: auto }
-            svg { max-width: 48rem; width: 100%; display: block } text { font: 12px system-ui, sans-serif; fill: currentColor }
+            svg { max-width: 48rem; min-width: 36rem; width: 100%; display: block } text { font: 12px system-ui, sans-serif; fill: currentColor }
+            .asked { font-weight: 600 }
             \(SampleBrowser.style)
             </style></head><body>\(body)</body></html>
 
@@ -77,21 +78,27 @@ extension PairedComparison {
         }
     }
 
-    /// Intervals of 95 % (1.96 standard errors) of what lies between 0 and 1.
+    /// Intervals of 95 % (1.96 standard errors) of what lies between 0 and 1. Several models stand below their task and metric.
     private var forest: String {
         var lines = "", y = 24.0
         let colours = RunColours.colours(of: models.map(\.name))
         for row in rows {
             let found = models.indices.compactMap { index in score(index, row).map { (index, $0) } }
             guard !found.isEmpty, found.allSatisfy({ (0...1).contains($0.1.value) }) else { continue }
+            let metric = row.filter == "none" ? row.metric : "\(row.metric),\(row.filter)"
+            let asked = "\(row.task) \(metric)"
+            if models.count > 1 {
+                lines += "<text x=\"8\" y=\"\(y + 4)\" class=\"asked\">\(escaped(Self.label(asked, limit: 90)))</text>"
+                y += 20
+            }
             for (index, score) in found {
                 func x(_ value: Double) -> Double { 300 + 400 * min(max(value, 0), 1) }
                 let reach = 1.96 * (score.standardError ?? 0), color = colours[index]
-                let metric = row.filter == "none" ? row.metric : "\(row.metric),\(row.filter)"
-                let name = "\(row.task) \(metric) \(models[index].name)"
+                let name = models.count > 1 ? models[index].name : asked
                 lines +=
-                    "<g><title>\(escaped(name)): \(ResultTable.fixed(score.value)) ± \(ResultTable.fixed(reach))</title>"
-                lines += "<text x=\"292\" y=\"\(y + 4)\" text-anchor=\"end\">\(escaped(name.shown(limit: 44)))</text>"
+                    "<g><title>\(escaped("\(asked) \(models[index].name)")): \(ResultTable.fixed(score.value)) ± \(ResultTable.fixed(reach))</title>"
+                lines +=
+                    "<text x=\"292\" y=\"\(y + 4)\" text-anchor=\"end\">\(escaped(Self.label(name, limit: 36)))</text>"
                 lines +=
                     "<line x1=\"\(x(score.value - reach))\" x2=\"\(x(score.value + reach))\" y1=\"\(y)\" y2=\"\(y)\" stroke=\"\(color)\" stroke-width=\"2\"/>"
                 lines += "<circle cx=\"\(x(score.value))\" cy=\"\(y)\" r=\"4\" fill=\"\(color)\"/></g>"
@@ -105,8 +112,14 @@ extension PairedComparison {
                 "<line x1=\"\(x)\" x2=\"\(x)\" y1=\"14\" y2=\"\(y)\" stroke=\"#8883\"/><text x=\"\(x)\" y=\"\(y + 16)\" text-anchor=\"middle\">\(value)</text>"
         }.joined()
         return
-            "<h2>Intervals of 95 %</h2><svg viewBox=\"0 0 720 \(Int(y) + 24)\" role=\"img\" aria-label=\"intervals\">"
-            + "<line x1=\"300\" x2=\"700\" y1=\"\(y)\" y2=\"\(y)\" stroke=\"currentColor\"/>\(ticks)\(lines)</svg>"
+            "<h2>Intervals of 95 %</h2><div class=\"wide\"><svg viewBox=\"0 0 720 \(Int(y) + 24)\" role=\"img\" aria-label=\"intervals\">"
+            + "<line x1=\"300\" x2=\"700\" y1=\"\(y)\" y2=\"\(y)\" stroke=\"currentColor\"/>\(ticks)\(lines)</svg></div>"
+    }
+
+    /// A name that fits beside the intervals: of a long one its beginning and its end, which tells paths apart.
+    static func label(_ name: String, limit: Int) -> String {
+        let name = name.shown(limit: .max)
+        return name.count <= limit ? name : "\(name.prefix(limit / 2 - 1))…\(name.suffix(limit - limit / 2))"
     }
 
     private func table(_ head: [String], _ rows: [[String]]) -> String {
