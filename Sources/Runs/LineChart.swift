@@ -32,7 +32,7 @@ package struct LineChart {
         self.startsAtZero = startsAtZero
     }
 
-    private static let width = 560.0, height = 260.0, left = 74.0, right = 26.0, top = 28.0, bottom = 46.0
+    private static let width = 560.0, height = 260.0, left = 84.0, right = 26.0, top = 28.0, bottom = 46.0
 
     /// Empty when there is no data.
     package var svg: String {
