@@ -164,8 +164,8 @@ extension OptionPart {
                 default: .from { (NamedPreferenceLoss.usualBeta($0.run.preferences.loss), "default of the loss") }),
             .number(
                 "label_smoothing", \.preferences.labelSmoothing, 0...1,
-                "How likely a pair is the wrong way round: sigmoid, robust, exo_pair, aot, cpo, simpo.", shown: true,
-                others: "smoothing dpo_label_smoothing",
+                "How likely a pair is the wrong way round: sigmoid, robust, exo_pair, aot, aot_unpaired, cpo, simpo.",
+                shown: true, others: "smoothing dpo_label_smoothing",
                 default: .from {
                     $0.run.preferences.loss.contains("robust") || $0.run.preferences.loss.contains("exo_pair")
                         ? (0.1, "default of the loss") : (0, "none")

@@ -97,7 +97,7 @@ export const sentences = {
   "Share of attention's probabilities that is dropped.": "注意力概率中随机丢弃的比例。",
   "Weight of the squared log-partition.": "对数配分函数平方项（z-loss）的权重。",
   "Weight of the uniform distribution beside the target.": "标签平滑：目标之外均匀分布的权重。",
-  "How likely a pair is the wrong way round: sigmoid, robust, exo_pair, aot, cpo, simpo.": "一对回答好坏标反的可能性：用于 sigmoid、robust、exo_pair、aot、cpo、simpo。",
+  "How likely a pair is the wrong way round: sigmoid, robust, exo_pair, aot, aot_unpaired, cpo, simpo.": "一对回答好坏标反的可能性：用于 sigmoid、robust、exo_pair、aot、aot_unpaired、cpo、simpo。",
   "Evaluations while the data is gone through once, in place of evaluate_every.": "数据过一遍评估几次，代替 evaluate_every。",
   "Checkpoints while the data is gone through once, in place of save_every.": "数据过一遍保存几次检查点，代替 save_every。",
   "Steps between evaluations on held-out data.": "每隔多少步在留出数据上评估。",
