@@ -226,7 +226,7 @@ struct TrainingDisplay {
         if let margin = report["rewards/margins"] ?? report["margin"] { return text(report, margin: margin) }
         return "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
             + "loss \(Terminal.fixed(report.loss, 4)) "
-            + "lr \(scientific(report.learningRate)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
+            + "lr \(Terminal.significant(report.learningRate, 4)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
             + (report["accuracy"].map { "right \(Terminal.fixed(100 * $0, 0))% " } ?? "")
             + "\(Int(clamping: report.tokensPerSecond)) tok/s "
             + (report.operations > 0 ? "MFU \(Terminal.fixed(100 * peakShare(report), 1))% " : "")
@@ -238,7 +238,7 @@ struct TrainingDisplay {
             "right \(Terminal.fixed(100 * $0, 0))% "
         }
         return "\(report.step)/\(report.total) loss \(Terminal.fixed(report.loss, 4)) "
-            + "margin \(Terminal.fixed(margin, 4)) \(share ?? "")lr \(scientific(report.learningRate)) "
+            + "margin \(Terminal.fixed(margin, 4)) \(share ?? "")lr \(Terminal.significant(report.learningRate, 4)) "
             + "gnorm \(Terminal.fixed(report.gradientNorm, 3)) \(Int(clamping: report.tokensPerSecond)) tok/s "
             + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
     }
@@ -285,6 +285,4 @@ struct TrainingDisplay {
     private func padded(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
-
-    private func scientific(_ value: Double) -> String { "\((value * 1e6).rounded() / 1e6)" }
 }

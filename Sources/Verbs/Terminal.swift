@@ -109,6 +109,19 @@ package enum Terminal {
         return value < 0 && scaled > 0 ? "-" + text : text
     }
 
+    /// A number with so many digits that count, whatever its size: "0.005963", "1.25e-07".
+    package static func significant(_ value: Double, _ digits: Int) -> String {
+        guard value.isFinite, value != 0 else { return "\(value)" }
+        var bound = 1.0
+        for _ in 0..<digits { bound *= 10 }
+        var whole = abs(value), power = 0
+        while whole >= bound { (whole, power) = (whole / 10, power + 1) }
+        while whole < bound / 10 { (whole, power) = (whole * 10, power - 1) }
+        // Reading the digits gives the number whose shortest description they are.
+        let rounded = Double("\(Int(whole.rounded()))e\(power)") ?? abs(value)
+        return "\(value < 0 ? -rounded : rounded)"
+    }
+
     /// "3:07"
     package static func minutes(_ seconds: Double) -> String {
         let whole = Int(clamping: seconds), minutes = whole / 60, rest = whole % 60

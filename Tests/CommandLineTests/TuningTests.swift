@@ -117,6 +117,13 @@ import Musl
         #expect(!second.error.contains("saved") && !second.error.contains("validation loss"), "\(second.error)")
     }
 
+    @Test func aSmallLearningRateIsShownAsItIs() throws {
+        try write(rows)
+        let constant = ["--rate", "1.25e-7", "--schedule", "constant", "--set", "warmup=0"]
+        let result = try program.run(["sft", model, "--data", "chat.jsonl", "--out", "sft"] + tuning + constant)
+        #expect(result.code == 0 && result.error.contains(" lr 1.25e-07 "), "\(result.error)")
+    }
+
     /// A model in `base` that knows every byte: problems come in two languages.
     private func trainBase() throws {
         try String(repeating: "2 + 3 = 5. ", count: 400).write(
