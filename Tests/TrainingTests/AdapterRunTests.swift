@@ -39,8 +39,8 @@ import TinyModels
     private func options(_ method: String, _ more: [String: JSON] = [:]) throws -> TrainingOptions {
         var options = TrainingOptions(for: .tuning)
         let usual: [String: JSON] = [
-            "adapter": .string(method), "rank": 4, "batch_rows": 2, "context_length": 128, "steps": 8,
-            "save_every": 4, "learning_rate": 0.01, "log_every": 1,
+            "adapter": .string(method), "rank": method == "none" ? 16 : 4, "batch_rows": 2, "context_length": 128,
+            "steps": 8, "save_every": 4, "learning_rate": 0.01, "log_every": 1,
         ]
         for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
         return options
@@ -195,6 +195,10 @@ import TinyModels
         #expect(refusal("ia3", ["feedforward_modules": "down_proj"]).contains("name those too"))
         #expect(refusal("freeze", [:]).contains("trained"))
         #expect(refusal("loftq", [:]).contains("original"))
+        // All of the model would be trained.
+        for (name, value) in [("rank", 8), ("targets", "q_proj"), ("lora_plus_ratio", 16)] as [(String, JSON)] {
+            #expect(refusal("none", [name: value]).hasPrefix("\(name) is of an adapter, and adapter is none"))
+        }
         #expect(refusal("lora", ["ema": 0.9]).contains("ema"))
         #expect(refusal("lora", ["adapter_from": .string(folder)]).contains("no adapter"))
         // Another base than that of the checkpoint.

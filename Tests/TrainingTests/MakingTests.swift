@@ -113,7 +113,7 @@ import TinyModels
         var tuning = TrainingOptions(for: .tuning)
         for (key, value) in [
             "batch_rows": "1", "context_length": "64", "steps": "3", "save_every": "1", "validation": "0",
-            "adapter": adapter ? "lora" : "none", "rank": "2",
+            "adapter": adapter ? "lora" : "none", "rank": adapter ? "2" : "16",
         ] { try tuning.set(key, text: value) }
         let reward = RewardSum([(Reward("odd") { Double($0.reply.utf8.count % 5) / 4 }, 1)])
         return try ExpertIteration(

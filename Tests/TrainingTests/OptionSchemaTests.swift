@@ -12,12 +12,13 @@ import Testing
     private func sample(_ flag: OptionFlag) -> [String] {
         if !flag.choices.isEmpty { return flag.choices }
         if case .turn = flag.form { return ["yes", "no"] }
-        return ["3", "0.75", "2", "1", "17", "100", "512", "some/where", "hinge"]
+        return ["3", "0.75", "2", "1", "17", "100", "512", "some/where", "hinge", "q_proj=8"]
     }
 
     @Test(arguments: RunCommand.all) func everyOptionReachesATypedField(_ command: RunCommand) throws {
         // Some options are of families whose layers slide, or are mixtures.
         let families = TrainingOptions(for: command).flags.first { $0.option == "family" }?.choices ?? [""]
+        let parts = Dictionary(OptionForm(command).options.map { ($0.name, $0.part) }) { first, _ in first }
         func options(besides name: String, _ family: String) throws -> TrainingOptions {
             var options = TrainingOptions(for: command)
             if !family.isEmpty, name != "family" { try options.set("family", text: family) }
@@ -32,6 +33,9 @@ import Testing
             // Groups are of more than two experts.
             if name == "active_groups" { try options.set("expert_groups", 2) }
             if name == "mtp_weight" { try options.set("mtp_depth", 1) }
+            if parts[name] == "Adapter", name != "adapter", name != "adapter_from" {
+                try options.set("adapter", text: "lora")
+            }
             // What no other loss, or no divergence, reads.
             let losses = [
                 "simpo_margin": "simpo", "alphapo": "simpo", "discopop_tau": "discopop", "desirable_weight": "kto",
@@ -39,6 +43,13 @@ import Testing
             ]
             if let loss = losses[name], command == .preferences { try options.set("loss", text: loss) }
             if name == "reference", command == .policy { try options.set("kl_weight", text: "0.1") }
+            let companions = [
+                "kl_horizon": ("kl_target", "1"), "text_weight": ("texts", "shards"), "text_rows": ("texts", "shards"),
+                "reward_seconds": ("reward", "./judge"),
+            ]
+            if let (other, value) = companions[name], command == .policy || command == .proximal {
+                try options.set(other, text: value)
+            }
             // Of triplets alone.
             if name == "margin" || name == "distance", command == .embedding {
                 try options.set("loss", text: "triplet")

@@ -86,6 +86,26 @@ public struct AdapterOptions: Sendable, Equatable {
         return result
     }
 
+    /// Refuses what describes an adapter where none is tuned: all of the model would be, at the price of that.
+    fileprivate func demandUse() throws(TrainingError) {
+        guard !isOn else { return }
+        let usual = Self()
+        let parts = [
+            ("rank", rank != usual.rank), ("alpha", alpha != nil), ("adapter_dropout", dropout != usual.dropout),
+            ("targets", targets != usual.targets), ("adapter_layers", layers != nil), ("rank_pattern", ranks != nil),
+            ("alpha_pattern", alphas != nil), ("modules_to_save", savedModules != nil),
+            ("train_bias", biases != usual.biases), ("trained_tokens", tokens != nil),
+            ("feedforward_modules", feedForward != nil), ("oft_block_size", blockSize != usual.blockSize),
+            ("virtual_tokens", virtualTokens != usual.virtualTokens), ("trained", trained != nil),
+            ("original", original != nil), ("lora_plus_ratio", plusRatio != usual.plusRatio),
+        ]
+        guard let name = parts.first(where: \.1)?.0 else { return }
+        throw TrainingError(
+            .configuration,
+            "\(name) is of an adapter, and adapter is none, which tunes the whole model: name one, as adapter=lora, or "
+                + "leave \(name) out")
+    }
+
     /// The learning rate where nobody chose one: for LoRA 2e-4 at a width of 4096, more for smaller models, some ten times
     /// that of tuning the model itself; vectors and prompts learn with higher ones.
     func usualRate(hiddenSize: Int) -> (Double?, String) {
@@ -220,6 +240,7 @@ extension OptionPart {
         do throws(AdapterError) { _ = try run.adapter.configuration() } catch {
             throw TrainingError(.configuration, error.description)
         }
+        try run.adapter.demandUse()
     }
 
     /// Noise in the embeddings while training.
