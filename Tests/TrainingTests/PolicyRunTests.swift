@@ -132,9 +132,53 @@ import Musl
         #expect(refusal(["ratio_limit": 2]).isEmpty)
         #expect(refusal(["method": "rloo", "importance": "sequence"]).contains("importance sequence is of a ratio"))
         #expect(refusal(["method": "cispo", "importance": "sequence"]).isEmpty)
+        for method in ["rloo", "reinforce", "expert"] {
+            let method = JSON.string(method)
+            #expect(refusal(["method": method, "ratio_clip": 0.1]).contains("ratio_clip is of surrogate clipped"))
+            #expect(refusal(["method": method, "clip_high": 0.5]).contains("clip_high is of surrogates"))
+            let undivided = refusal(["method": method, "divides_by_deviation": false])
+            #expect(undivided.contains("divides_by_deviation is of baseline group"))
+        }
+        // CISPO's weight is clipped above alone, at ratio_clip where that is all there is.
+        #expect(refusal(["method": "cispo", "ratio_clip": 0.1]).contains("ratio_clip is below the ratio"))
+        #expect(refusal(["method": "cispo", "clip_high": 2]).isEmpty)
+        #expect(refusal(["surrogate": "clipped_weight", "ratio_clip": 0.1]).isEmpty)
+        let both = refusal(["surrogate": "clipped_weight", "ratio_clip": 0.1, "clip_high": 0.3])
+        #expect(both.contains("ratio_clip is below the ratio"))
+        #expect(refusal(["prompts": "p.jsonl", "world_seed": 2]).contains("world_seed is of the problems of a task"))
+        #expect(refusal(["task": "world", "world_seed": 2]).isEmpty)
+        #expect(refusal(["task": "world", "map": "prompt=q"]).contains("map is of problems from files"))
+        #expect(refusal(["reward_seconds": 5]).contains("reward_seconds is of a reward program"))
+        #expect(refusal(["reward_seconds": 5, "reward": "exact,./judge.py=0.5"]).isEmpty)
         // PPO's advantages are those of tokens, not of groups.
         var options = TrainingOptions(for: .proximal)
         #expect(message { try options.set("divides_by_deviation", false) }.contains("divides_by_deviation"))
+        for (more, expected) in [
+            (["kl_horizon": 20], "kl_horizon does nothing without a kl_target"),
+            (["kl_target": 1, "kl_weight": 0], "kl_target multiplies kl_weight"),
+            (["kl_place": "loss", "kl_weight": 0], "kl_place does nothing with kl_weight 0"),
+            (["value_clip": 0.1, "value_weight": 0], "value_clip does nothing with value_weight 0"),
+            (["text_rows": 2], "text_rows does nothing without texts"), (["text_rows": 2, "texts": "shards"], ""),
+        ] as [([String: JSON], String)] {
+            var options = TrainingOptions(for: .proximal)
+            for (name, value) in more { try options.set(name, value) }
+            let said = message { _ = try ResolvedOptions(options, vocabularySize: 9) }
+            #expect(said.contains(expected) && said.isEmpty == expected.isEmpty, "\(said)")
+        }
+        let folder = try modelFolder("grpo-tools"), tools = try policyOptions(["tool_turns": 2])
+        let said = message { _ = try trainer(folder + "/run", folder, tools) }
+        #expect(said.contains("tool_turns does nothing without tools"), "\(said)")
+    }
+
+    /// `configuration.json` of a run has every option, also those that its method does not read.
+    @Test(arguments: PolicyGradientOptions.Method.allCases)
+    func theOptionsOfARunOfEveryMethodGiveItAgain(_ method: PolicyGradientOptions.Method) throws {
+        var options = try policyOptions(["method": .string(method.rawValue)])
+        let resolved = try ResolvedOptions(options, vocabularySize: 9)
+        for flag in options.flags where !resolved[flag.option].isNull {
+            try options.set(flag.option, resolved[flag.option])
+        }
+        #expect(try ResolvedOptions(options, vocabularySize: 9).run == resolved.run)
     }
 
     @Test func aRunWhoseLastSaveFailsIsAnError() throws {

@@ -199,6 +199,7 @@ extension Trainer {
     ) throws {
         let rewarded = try RewardedRun(options, of: .policy, model, task, reward: reward, memory: memory)
         let resolved = rewarded.resolved
+        try resolved.rollouts.demandUse(hasTools: !(tools ?? []).isEmpty || !resolved.rollouts.tools.isEmpty)
         let encoder = try model.chatEncoder()
         try self.init(
             run, resolved, model.decoder, rewarded.cost, resolved.stepLoop(model.parameters),

@@ -108,12 +108,9 @@ extension OptionPart {
                 "clip_high", \.policy.clipHigh, 1e-6...100, "How far above 1 the ratio counts; ratio_clip is below.",
                 others: "epsilon_high",
                 default: .from { facts in
-                    switch facts.run.policy.method {
-                    case .dapo: (0.28, "default of dapo")
-                    case .gspo: (4e-4, "default of gspo")
-                    case .cispo: (4, "default of cispo")
-                    default: (facts.run.rollouts.ratioClip, "ratio_clip")
-                    }
+                    let method = facts.run.policy.method
+                    guard let own = method.usualClipHigh else { return (facts.run.rollouts.ratioClip, "ratio_clip") }
+                    return (own, "default of \(method.rawValue)")
                 }),
             .option(
                 "ratio_limit", optional: \.policy.ratioLimit, .number(1...1000),
@@ -150,7 +147,7 @@ extension OptionPart {
                 "overlong_margin \(run.policy.overlongMargin) is more than the \(run.rollouts.maximumTokens) tokens of a reply"
             )
         }
-        try run.policy.demandUse()
+        try run.policy.demandUse(run)
     }
 
     static let method = OptionPart(
@@ -203,7 +200,10 @@ extension OptionPart {
                 others: "ptx_coef", default: .value(1)),
             .integer(
                 "text_rows", \.proximal.textRows, 1...4096, "Rows of 256 tokens of them in a step.", default: .value(4)),
-        ])
+        ]
+    ) { (run, _) throws(TrainingError) in
+        try run.proximal.demandUse()
+    }
 
     static let distillation = OptionPart(
         "Distillation",
@@ -262,25 +262,6 @@ extension OptionPart {
         ]
     ) { (run, _) throws(TrainingError) in
         try run.distillation.demandUse()
-    }
-}
-
-extension PolicyGradientOptions {
-    /// Refuses what the surrogate does not read, by name: it would change nothing.
-    fileprivate func demandUse() throws(TrainingError) {
-        guard reference == nil || divergenceWeight > 0 else {
-            throw TrainingError(
-                .configuration, "reference does nothing without a kl_weight: give one above 0, such as 0.04")
-        }
-        guard ratioLimit == nil || surrogate == .clipped else {
-            throw TrainingError(
-                .configuration, "ratio_limit is of surrogate clipped; \(surrogate.rawValue) does not read it")
-        }
-        guard importance == .token || surrogate != .logProbability else {
-            throw TrainingError(
-                .configuration,
-                "importance \(importance.rawValue) is of a ratio, which surrogate log_probability has none of")
-        }
     }
 }
 

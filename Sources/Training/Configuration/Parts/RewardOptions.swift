@@ -68,7 +68,10 @@ extension OptionPart {
             .number(
                 "reward_seconds", \.rewards.programSeconds, 0.1...86_400,
                 "That a reward program may take for the replies of a step.", resume: .free, default: .value(60)),
-        ])
+        ]
+    ) { (run, _) throws(TrainingError) in
+        try run.rewards.demandUse()
+    }
 
     /// Of replies that are written in several turns.
     static let tools = OptionPart(
@@ -109,6 +112,9 @@ extension OptionPart {
                 "ratio_clip", \.rollouts.ratioClip, 1e-6...0.999999,
                 "How far probabilities may move from those of the replies' writer.", shown: true, flags: ["clip"],
                 others: "cliprange clip_range epsilon_clip clip_ratio",
-                default: .from { $0.run.policy.method == .gspo ? (3e-4, "default of gspo") : (0.2, "default") }),
+                default: .from {
+                    let method = $0.run.policy.method
+                    return (method.usualClip, method == .gspo ? "default of gspo" : "default")
+                }),
         ])
 }
