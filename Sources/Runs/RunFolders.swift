@@ -34,6 +34,8 @@ public struct RunFolders: Sendable {
         public let plannedMinutes: Double?
         /// The training loss of the last step.
         public let loss: Double?
+        /// The loss of the last evaluation on held-out data, if the end of the log has one.
+        public let validationLoss: Double?
 
         /// The last logged step is a little before the end of the last minute.
         public var isFinished: Bool {
@@ -90,10 +92,13 @@ public struct RunFolders: Sendable {
         var information = stat()
         guard stat(file, &information) == 0 else { throw RunError("\(file) cannot be read") }
         let size = Int(information.st_size)
-        let end = try Self.bytes(file, from: max(0, size - Self.endBytes), count: Self.endBytes)
-        let last = end.split(separator: UInt8(ascii: "\n")).reversed().lazy
-            .compactMap { try? JSON(parsing: Array($0)) }
-            .first { $0["kind"]?.string == "step" && $0["step"]?.integer != nil }
+        let end = try Self.lastLines(file, of: size, bytes: Self.endBytes)
+        let last = Self.last("step", in: end)
+        // Evaluations are further apart than steps.
+        let evaluation =
+            try Self.last("evaluation", in: end)
+            ?? (size > Self.endBytes
+                ? Self.last("evaluation", in: Self.lastLines(file, of: size, bytes: 4 * Self.endBytes)) : nil)
         let time = information.st_mtim
         let options = RunRecord.options(run)
         func number(_ name: String) -> Double? { options.first { $0.name == name }.flatMap { Double($0.value) } }
@@ -106,7 +111,20 @@ public struct RunFolders: Sendable {
             isRunning: RunControl.isRunning(run), isStopRequested: RunControl.isStopRequested(run),
             step: last?["step"]?.integer ?? 0,
             plannedSteps: isTimed ? nil : steps, minutes: (last?["seconds"]?.double ?? 0) / 60, plannedMinutes: minutes,
-            loss: last?["loss"]?.double)
+            loss: last?["loss"]?.double, validationLoss: evaluation?["loss"]?.double)
+    }
+
+    /// The lines of a log's end; the first of them may be cut.
+    private static func lastLines(_ file: String, of size: Int, bytes count: Int) throws -> [ArraySlice<UInt8>] {
+        try bytes(file, from: max(0, size - count), count: count).split(separator: UInt8(ascii: "\n"))
+    }
+
+    /// The last line of a kind. Lines begin with their kind, so that the others need not be parsed.
+    private static func last(_ kind: String, in lines: [ArraySlice<UInt8>]) -> JSON? {
+        let beginning = Array(#"{"kind":"\#(kind)""#.utf8)
+        return lines.reversed().lazy.filter { $0.starts(with: beginning) }
+            .compactMap { try? JSON(parsing: Array($0)) }
+            .first { $0["step"]?.integer != nil }
     }
 
     public func configuration(_ name: String) throws(RunError) -> [RunRecord.Option] {

@@ -48,6 +48,27 @@ import Testing
         #expect(anew.hasRestarted && anew.lines.count == 1)
     }
 
+    /// Evaluations are further apart than steps: the last one counts, and it may stand far before the end.
+    @Test(arguments: [0, 10, 1500]) func theLastEvaluationIsFound(_ after: Int) throws {
+        let folder = try emptyFolder("evaluated"), run = folder + "/r"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+        let more = String(repeating: "a", count: 60)
+        func steps(_ range: Range<Int>) -> [String] {
+            range.map { #"{"kind":"step","step":\#($0),"loss":2.5,"seconds":12.25,"more":"\#(more)"}"# }
+        }
+        func evaluation(_ step: Int, _ loss: Double) -> String {
+            #"{"kind":"evaluation","step":\#(step),"loss":\#(loss),"sample":"\"kind\":\"step\""}"#
+        }
+        func summary(_ lines: [String]) throws -> RunFolders.Summary {
+            try lines.map { $0 + "\n" }.joined().write(toFile: run + "/log.jsonl", atomically: false, encoding: .utf8)
+            return try RunFolders(path: folder).summary("r")
+        }
+        let found = try summary([evaluation(0, 3)] + steps(1..<4) + [evaluation(3, 1.5)] + steps(4..<4 + after))
+        #expect(found.validationLoss == 1.5 && found.step == 3 + after && found.loss == 2.5)
+        #expect(try summary(steps(1..<4)).validationLoss == nil)
+    }
+
     @Test func aLongLogComesInParts() throws {
         let folder = try emptyFolder("long"), run = folder + "/r"
         defer { try? FileManager.default.removeItem(atPath: folder) }

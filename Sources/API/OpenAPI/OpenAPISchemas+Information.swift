@@ -173,7 +173,7 @@ extension OpenAPISchemas {
         var all: JSONObject = [
             "name": text, "modified": decimal, "running": flag, "stopping": flag, "finished": flag, "step": count,
             "steps": nullable(count), "minutes": decimal, "minutes_planned": nullable(decimal),
-            "loss": nullable(decimal),
+            "loss": nullable(decimal), "validation_loss": nullable(decimal),
         ]
         for (key, value) in more { all[key] = value }
         return all

@@ -97,6 +97,7 @@ extension Server {
             "steps": run.plannedSteps.map { .integer(Int64($0)) } ?? .null,
             "minutes": .number(run.minutes), "minutes_planned": run.plannedMinutes.map { .number($0) } ?? .null,
             "loss": run.loss.map { .number($0) } ?? .null,
+            "validation_loss": run.validationLoss.map { .number($0) } ?? .null,
         ]
     }
 }

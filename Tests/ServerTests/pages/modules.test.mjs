@@ -122,6 +122,12 @@ test("of a step that was done twice the later line counts", () => {
   assert.deepEqual(curves.points(run, "loss", "time", "evaluation"), [[3, 2.5]]);
   assert.equal(run.scores.length, 1);
 });
+test("losses of next tokens are nats, those of pairs are none", () => {
+  const run = (...evaluations) => curves.addLines({}, evaluations.map((line) => ({ kind: "evaluation", step: 1, loss: 2, ...line })));
+  assert.equal(curves.isInNats(run({ perplexity: 7.4 })), true);
+  assert.equal(curves.isInNats(run({ count: 4, unit: "pairs" })), false);
+  assert.equal(curves.isInNats({}), false);
+});
 test("a run is as far as the nearer of its bounds", () => {
   assert.equal(curves.share({ step: 30, steps_planned: 100 }), 0.3);
   assert.equal(curves.share({ step: 30, steps_planned: null, minutes: 3, minutes_planned: 4 }), 0.75);

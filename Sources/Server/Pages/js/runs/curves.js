@@ -53,6 +53,9 @@ const sorted = (map) => [...map.values()].sort((a, b) => a.step - b.step);
 export const stepsOf = (run) => sorted(run.steps ?? new Map());
 export const evaluationsOf = (run) => sorted(run.evaluations ?? new Map());
 
+/** Whether a run's loss is nats per token: that of next tokens has a perplexity; those of preferences, rewards and labels have none. */
+export const isInNats = (run) => evaluationsOf(run).some((line) => Number.isFinite(line.perplexity));
+
 /** Tokens done up to each step, from the speeds and times of the log: nothing else says them. */
 function tokensAt(steps) {
   let tokens = 0, seconds = 0;

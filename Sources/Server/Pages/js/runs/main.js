@@ -60,7 +60,8 @@ function drawList() {
       drawAll();
     } });
     box.style.accentColor = run.colour;
-    const last = run.evaluations && evaluationsOf(run).at(-1);
+    // The log of a run that is not chosen is not read.
+    const held = run.validation_loss ?? (run.evaluations && evaluationsOf(run).at(-1))?.loss;
     const bar = el("i");
     bar.style.width = 100 * share(run) + "%";
     bar.style.background = run.colour;
@@ -69,7 +70,7 @@ function drawList() {
       el("span.state", {}, t(run.stopping && run.running ? "stopping" : run.running ? "running" : run.finished ? "finished" : "paused")),
       el("span.track", { title: progress(run) }, bar), el("span.number.small", {}, progress(run)),
       el("span.number.small", {}, `${t("loss")} ${significant(run.loss)}`),
-      el("span.number.small", {}, last ? `${t("validation")} ${significant(last.loss)}` : ""),
+      el("span.number.small", {}, Number.isFinite(held) ? `${t("validation")} ${significant(held)}` : ""),
       run.step > 0 ? el("button", { type: "button", onclick: () => talk(run) }, t("run.talk")) : el("span"),
       run.running ? el("button.danger", { type: "button", disabled: Boolean(run.stopping), onclick: () => stop(run) }, t("run.stop")) : el("span"));
   }));

@@ -2,7 +2,7 @@
 import { lineChart } from "../chart.js";
 import { el, replace } from "../dom.js";
 import { language, number, percent, significant, t } from "../i18n.js";
-import { compareConfigurations, evaluationsOf, important, metricNames, points, smooth, tablesOf } from "./curves.js";
+import { compareConfigurations, evaluationsOf, important, isInNats, metricNames, points, smooth, tablesOf } from "./curves.js";
 
 /** Where a value comes from, in the page's language. */
 const told = language === "zh" ? (await import("../i18n/options-zh.js")).inChinese : (text) => text;
@@ -45,7 +45,8 @@ function drawnCharts(runs, list, { smoothing, axis, isLog }) {
     const figure = el("figure.chart");
     // The objective's own numbers keep the names they have everywhere.
     const plain = kind === "both" ? name : null;
-    lineChart(figure, { title: plain ?? t(title ?? name), yName: plain ?? t(unit ?? name), series, log: isLog && !["learning_rate", "reward"].includes(name),
+    const isNamed = unit && (unit !== "unit.nats" || runs.every(isInNats));
+    lineChart(figure, { title: plain ?? t(title ?? name), yName: plain ?? t(isNamed ? unit : title ?? name), series, log: isLog && !["learning_rate", "reward"].includes(name),
       xName: t("axis." + axis) });
     figures.push(figure);
   }

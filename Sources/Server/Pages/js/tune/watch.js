@@ -3,7 +3,7 @@ import { explain, getJSON, postJSON } from "../api.js";
 import { lineChart } from "../chart.js";
 import { el, replace, toast } from "../dom.js";
 import { number, significant, t } from "../i18n.js";
-import { addLines, points, share } from "../runs/curves.js";
+import { addLines, isInNats, points, share } from "../runs/curves.js";
 
 const isOver = (state) => !["running", "stopping"].includes(state);
 /** Name in the log, kind of line, title, what its axis says. */
@@ -82,7 +82,8 @@ export function watchCard(onchange) {
       const line = log.steps ? points(log, metric, "step", kind) : [];
       if (!line.length) return [];
       const figure = el("figure.chart");
-      lineChart(figure, { title: label ? t(label) : metric, yName: unit ? t(unit) : metric, xName: t("axis.step"),
+      const own = label ? t(label) : metric;
+      lineChart(figure, { title: own, yName: unit && (unit !== "unit.nats" || isInNats(log)) ? t(unit) : own, xName: t("axis.step"),
         series: [{ name: run.name, colour: "#3b82b8", points: line, dots: line.length < 40 && kind === "evaluation" }] });
       return [figure];
     });
