@@ -186,8 +186,10 @@ struct TrainingDisplay {
     private static func text(_ measure: HeldOutMeasure) -> String {
         var text = "loss \(measure.loss.rounded(to: 4)) on \(measure.count) held-out \(measure.unit)"
         if let share = measure.accuracy, let interval = measure.accuracyInterval {
+            // Of steps and single replies there is no other side.
             text +=
-                "; the chosen one is ahead in \(Terminal.fixed(100 * share, 1)) % (95 %: "
+                (measure.unit == "pairs" ? "; the chosen one is ahead in " : "; judged right in ")
+                + "\(Terminal.fixed(100 * share, 1)) % (95 %: "
                 + "\(Terminal.fixed(100 * interval.lowerBound, 1)) to \(Terminal.fixed(100 * interval.upperBound, 1)))"
         }
         for name in ["rewards/margins", "margin", "kl", "entropy", "divergence"] {

@@ -117,6 +117,15 @@ import Musl
         #expect(!second.error.contains("saved") && !second.error.contains("validation loss"), "\(second.error)")
     }
 
+    /// Steps are judged one by one: no side of a pair is ahead.
+    @Test func stepsOfAnswersAreToldAsSteps() throws {
+        try write(
+            (0..<30).map { #"{"prompt": "say \#($0)", "completions": ["ok", "no \#($0)"], "labels": [true, false]}"# },
+            "steps.jsonl")
+        let result = try program.run(["reward", model, "--data", "steps.jsonl", "--out", "prm"] + tuning)
+        #expect(result.code == 0 && result.error.contains(" held-out steps; judged right in "), "\(result.error)")
+    }
+
     @Test func aSmallLearningRateIsShownAsItIs() throws {
         try write(rows)
         let constant = ["--rate", "1.25e-7", "--schedule", "constant", "--set", "warmup=0"]

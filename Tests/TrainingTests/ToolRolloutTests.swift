@@ -108,6 +108,17 @@ import TinyModels
         #expect(difference <= 1e-5, "\(difference)")
     }
 
+    @Test func aPromptThatLeavesNoRoomIsNamed() throws {
+        let folder = try modelFolder("tools-long"), model = try StartingModel(path: folder + "/model")
+        let dialogues = try ToolDialogues([tool], turns: 2, encoder: model.chatEncoder())
+        let engine = RolloutEngine(
+            decoder: model.decoder, endTokens: model.tokenizer.eosTokens, maximumTokens: 8, temperature: 1)
+        let long = [ChatMessage(role: "user", content: "Begin " + String(repeating: "9 ", count: 400))]
+        let said = message { _ = try dialogues.replies(engine, to: [long], copies: 2, seed: 1) }
+        #expect(said.contains("tokens with the tools' descriptions") && said.contains("context is 256"), "\(said)")
+        #expect(said.contains("Begin"), "\(said)")
+    }
+
     @Test func aRunWithToolsEndsWithTheSameBitsWhenResumed() throws {
         let folder = try caller()
         let even = RewardSum([(Reward("even") { Double($0.reply.utf8.count % 3) }, 1)])

@@ -67,17 +67,23 @@ public struct ToolDialogues {
 
     /// `copies` replies to each conversation, in order, and what they did with the tools ("tools/calls", "tools/errors", means
     /// over replies; "tools/cut", the share whose context was full).
-    /// - Throws: `ToolError` naming the call that failed.
+    /// - Throws: `ToolError` naming the call that failed; `TrainingError` naming a prompt that leaves no room in the context.
     public func replies(
         _ engine: RolloutEngine, to conversations: [[ChatMessage]], copies: Int, seed: UInt64
     ) throws -> (rollouts: [Rollout], metrics: [Metric]) {
-        let prompts = try conversations.map(prompt)
+        let prompts = try conversations.map(prompt), limit = engine.decoder.configuration.contextLength
+        if let index = prompts.firstIndex(where: { $0.count >= limit }) {
+            throw TrainingError(
+                .data,
+                "the prompt takes \(prompts[index].count) tokens with the tools' descriptions, and the model's context is "
+                    + "\(limit): give fewer or shorter tools, or a model with a longer context: "
+                    + ChatEncoder.shown(conversations[index]))
+        }
         var dialogues = try engine.replies(to: prompts, copies: copies, seed: seed).enumerated().map { index, first in
             var dialogue = Dialogue(messages: conversations[index / copies], prompt: first.prompt)
             try take(first, into: &dialogue)
             return dialogue
         }
-        let limit = engine.decoder.configuration.contextLength
         for turn in 1..<(turns + 1) {
             var places: [Int] = [], texts: [[Int32]] = []
             for index in dialogues.indices where !dialogues[index].isOver {
