@@ -57,9 +57,13 @@ public struct ModelFiles: Sendable {
     /// The same on any kind of model.
     @discardableResult
     func attachAdapters(to base: AdapterBase) throws -> [String] {
+        try attach(adapters.map { try StoredAdapter.read($0.path, of: base) }, to: base)
+    }
+
+    /// The same of adapters that have been read, in their order.
+    func attach(_ stored: [StoredAdapter], to base: AdapterBase) throws -> [String] {
         var notes: [String] = []
-        for (index, reference) in adapters.enumerated() {
-            let stored = try StoredAdapter.read(reference.path, of: base)
+        for (index, (stored, reference)) in zip(stored, adapters).enumerated() {
             let adapter = try Adapter(stored, of: base, name: index == 0 ? "default" : "adapter-\(index)")
             try adapter.setStrength(reference.strength)
             notes += try stored.notes(on: base, path: reference.path)

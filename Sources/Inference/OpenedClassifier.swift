@@ -16,9 +16,11 @@ package struct OpenedClassifier {
     /// What is ignored in the files and may matter.
     package let notes: [String]
 
-    /// - Parameter attaching: whether the adapters are put on the model; else it has the heads that they need, to merge them.
+    /// - Parameters:
+    ///   - stored: its adapters, where they have been read.
+    ///   - attaching: whether they are put on the model; else it has the heads that they need, to merge them.
     /// - Throws: `ModelError.wrongKind` for a model that is no classifier; `AdapterError`.
-    package init(_ files: ModelFiles, attaching: Bool = true) throws {
+    package init(_ files: ModelFiles, stored: [StoredAdapter]? = nil, attaching: Bool = true) throws {
         let checkpoint = files.checkpoint
         guard !files.adapters.isEmpty else {
             try checkpoint.demand(.classifies, .scores)
@@ -26,9 +28,9 @@ package struct OpenedClassifier {
             return
         }
         let folder = try EncoderFolder(checkpoint, hasHead: true)
+        let all = try stored ?? files.adapters.map { try StoredAdapter.read($0.path, base: nil) }
         var head: Head?
-        for reference in files.adapters {
-            let stored = try StoredAdapter.read(reference.path, base: nil)
+        for (stored, reference) in zip(all, files.adapters) {
             guard let found = try Head(stored, reference.path, folder, checkpoint) else { continue }
             if let head {
                 throw AdapterError(
@@ -53,7 +55,7 @@ package struct OpenedClassifier {
             try checkpoint.demand(.classifies, .scores)
             model = try checkpoint.anyClassifier()
         }
-        let notes = attaching ? try files.attachAdapters(to: AdapterBase(model, of: checkpoint)) : []
+        let notes = attaching ? try files.attach(all, to: AdapterBase(model, of: checkpoint)) : []
         try self.init(model, checkpoint, head: head?.stored.head, hasOwn: head == nil, notes: notes)
     }
 

@@ -30,7 +30,7 @@ public struct MergedEncoder {
             || [.classifies, .scores].contains(checkpoint.kind)
         let base: AdapterBase, head: EncoderFiles.Head?, pooling: MartletModels.Pooling?, width: Int
         if isClassifier {
-            let opened = try OpenedClassifier(files, attaching: false)
+            let opened = try OpenedClassifier(files, stored: stored, attaching: false)
             let isOverTokens = if case .tokens = opened.model { true } else { false }
             base = try AdapterBase(opened.model, of: checkpoint)
             head = .init(
