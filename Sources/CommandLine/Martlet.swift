@@ -36,7 +36,7 @@ struct MartletCommand: VerbProgram {
     /// A file's mistakes are failures.
     static func isUsage(_ error: any Error) -> Bool {
         if let error = error as? TrainingError {
-            return error.kind == .configuration && error.description.hasPrefix("command line: ")
+            return error.isUsage || error.kind == .configuration && error.description.hasPrefix("command line: ")
         }
         return error is OptionError
     }

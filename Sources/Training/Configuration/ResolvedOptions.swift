@@ -90,7 +90,9 @@ public struct ResolvedOptions: Sendable, Equatable {
             facts.run.shape.generatorShare = facts.run.objective.generatorShare
         }
         run = facts.run
-        for part in command.parts { try part.check(facts.run, facts) }
+        for part in command.parts {
+            do throws(TrainingError) { try part.check(facts.run, facts) } catch { throw error.told(by: values) }
+        }
     }
 
     /// What is shown of an existing model's shape.

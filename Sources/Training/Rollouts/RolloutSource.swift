@@ -199,7 +199,9 @@ extension Trainer {
     ) throws {
         let rewarded = try RewardedRun(options, of: .policy, model, task, reward: reward, memory: memory)
         let resolved = rewarded.resolved
-        try resolved.rollouts.demandUse(hasTools: !(tools ?? []).isEmpty || !resolved.rollouts.tools.isEmpty)
+        do throws(TrainingError) {
+            try resolved.rollouts.demandUse(hasTools: !(tools ?? []).isEmpty || !resolved.rollouts.tools.isEmpty)
+        } catch { throw error.told(by: resolved.values) }
         let encoder = try model.chatEncoder()
         try self.init(
             run, resolved, model.decoder, rewarded.cost, resolved.stepLoop(model.parameters),

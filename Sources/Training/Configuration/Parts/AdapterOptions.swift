@@ -103,7 +103,7 @@ public struct AdapterOptions: Sendable, Equatable {
         throw TrainingError(
             .configuration,
             "\(name) is of an adapter, and adapter is none, which tunes the whole model: name one, as adapter=lora, or "
-                + "leave \(name) out")
+                + "leave \(name) out", option: name)
     }
 
     /// The learning rate where nobody chose one: for LoRA 2e-4 at a width of 4096, more for smaller models, some ten times

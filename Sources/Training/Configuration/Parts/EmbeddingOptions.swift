@@ -46,7 +46,8 @@ public struct EmbeddingOptions: Sendable, Equatable {
             guard isSet, !kinds.contains(kind) else { return }
             throw TrainingError(
                 .configuration,
-                "\(name) is of loss \(kinds.map(\.rawValue).joined(separator: " or ")), not of \(kind.rawValue)")
+                "\(name) is of loss \(kinds.map(\.rawValue).joined(separator: " or ")), not of \(kind.rawValue)",
+                option: name)
         }
         try demand(scale != nil, "scale", [.infonce, .cosent])
         try demand(isSymmetric == true, "symmetric", [.infonce])

@@ -61,7 +61,8 @@ enum NamedPreferenceLoss {
             var name = String(part), weight = 1.0
             if let cut = part.firstIndex(of: "=") {
                 guard let number = Double(part[part.index(after: cut)...]), number.isFinite else {
-                    throw TrainingError(.configuration, "loss: the weight of \(String(part).quoted()) is no number")
+                    throw TrainingError(
+                        .configuration, "loss: the weight of \(String(part).quoted()) is no number", option: "loss")
                 }
                 (name, weight) = (String(part[..<cut]), number)
             }
@@ -72,7 +73,7 @@ enum NamedPreferenceLoss {
                     others.contains(name)
                         ? "loss: \(name) stands alone, not among others"
                         : "loss: there is no \(name.quoted()); there are \(all.joined(separator: ", ")); did you mean "
-                            + "\"\(near)\"?")
+                            + "\"\(near)\"?", option: "loss")
             }
             kinds.append((kind, weight))
         }
@@ -211,10 +212,13 @@ extension OptionPart {
     ) { (run, _) throws(TrainingError) in
         _ = try NamedPreferenceLoss(run.preferences)
         guard run.preferences.labelSmoothing < 0.5 || !run.preferences.loss.contains("robust") else {
-            throw TrainingError(.configuration, "robust needs a label_smoothing below 0.5: of more, pairs say nothing")
+            throw TrainingError(
+                .configuration, "robust needs a label_smoothing below 0.5: of more, pairs say nothing",
+                option: "label_smoothing")
         }
         guard run.preferences.labelSmoothing > 0 || !run.preferences.loss.contains("exo_pair") else {
-            throw TrainingError(.configuration, "exo_pair needs a label_smoothing above 0, such as 0.001")
+            throw TrainingError(
+                .configuration, "exo_pair needs a label_smoothing above 0, such as 0.001", option: "label_smoothing")
         }
         try LossReaders.demand(run.preferences)
     }

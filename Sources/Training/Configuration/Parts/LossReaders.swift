@@ -38,11 +38,12 @@ enum LossReaders {
             throw TrainingError(
                 .configuration,
                 "\(entry.option) does nothing with loss \(options.loss): leave it out, or take one of "
-                    + entry.losses.joined(separator: ", "))
+                    + entry.losses.joined(separator: ", "), option: entry.option)
         }
         guard options.reference == nil || !options.isReferenceFree else {
             throw TrainingError(
-                .configuration, "reference and reference_free contradict each other: leave one of them out")
+                .configuration, "reference and reference_free contradict each other: leave one of them out",
+                option: "reference")
         }
     }
 }

@@ -139,13 +139,14 @@ extension OptionPart {
         guard run.rollouts.groupSize > 1 || run.policy.baseline == .step || run.policy.baseline == .none else {
             throw TrainingError(
                 .configuration,
-                "group_size 1 has no others to be compared with: take 2 or more, or baseline step or none")
+                "group_size 1 has no others to be compared with: take 2 or more, or baseline step or none",
+                option: "group_size")
         }
         guard run.policy.overlongMargin <= run.rollouts.maximumTokens else {
             throw TrainingError(
                 .configuration,
-                "overlong_margin \(run.policy.overlongMargin) is more than the \(run.rollouts.maximumTokens) tokens of a reply"
-            )
+                "overlong_margin \(run.policy.overlongMargin) is more than the \(run.rollouts.maximumTokens) tokens of a reply",
+                option: "overlong_margin")
         }
         try run.policy.demandUse(run)
     }
@@ -273,7 +274,8 @@ extension DistillationOptions {
         let ofServers = [("teacher_name", teacherName != nil), ("teacher_key_variable", teacherKeyVariable != nil)]
         for (name, isSet) in ofServers where isSet && teacher != nil && !isRemote {
             throw TrainingError(
-                .configuration, "\(name) is of a teacher behind a URL; \(teacher ?? "") is a model of this machine")
+                .configuration, "\(name) is of a teacher behind a URL; \(teacher ?? "") is a model of this machine",
+                option: name)
         }
         guard level == .sequence else { return }
         let ofTokens = [
@@ -284,7 +286,7 @@ extension DistillationOptions {
             throw TrainingError(
                 .configuration,
                 "\(name) is of level token: with level sequence the teacher's replies are learnt as they are written"
-                    + (name == "temperature" ? "; what they are drawn at is draw_temperature" : ""))
+                    + (name == "temperature" ? "; what they are drawn at is draw_temperature" : ""), option: name)
         }
     }
 }

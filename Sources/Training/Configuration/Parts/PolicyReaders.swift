@@ -11,7 +11,7 @@ extension PolicyGradientOptions {
             "ratio_limit", if: ratioLimit != nil && surrogate != .clipped,
             "is of surrogate clipped; \(surrogate.rawValue) does not read it")
         try TrainingError.refuse(
-            "importance \(importance.rawValue)", if: importance != .token && surrogate == .logProbability,
+            "importance", importance.rawValue, if: importance != .token && surrogate == .logProbability,
             "is of a ratio, which surrogate log_probability has none of")
         // Of a weight that is clipped above alone, ratio_clip counts where clip_high follows it.
         let clip = run.rollouts.ratioClip
@@ -99,8 +99,14 @@ extension RolloutOptions {
 }
 
 extension TrainingError {
-    /// - Parameter why: continues the option's name to a sentence.
-    fileprivate static func refuse(_ option: String, if isUnread: Bool, _ why: String) throws(TrainingError) {
-        guard !isUnread else { throw TrainingError(.configuration, option + " " + why) }
+    /// - Parameters:
+    ///   - value: of the option, where it is told too.
+    ///   - why: continues the option's name to a sentence.
+    fileprivate static func refuse(
+        _ option: String, _ value: String? = nil, if isUnread: Bool, _ why: String
+    ) throws(TrainingError) {
+        guard isUnread else { return }
+        let name = [option, value].compactMap(\.self).joined(separator: " ")
+        throw TrainingError(.configuration, name + " " + why, option: option)
     }
 }
