@@ -145,7 +145,8 @@ import Musl
         try write(
             (0..<30).map { #"{"prompt": "say \#($0)", "completions": ["ok", "no \#($0)"], "labels": [true, false]}"# },
             "steps.jsonl")
-        let result = try program.run(["reward", model, "--data", "steps.jsonl", "--out", "prm"] + tuning)
+        let reward = ["reward", model, "--data", "steps.jsonl", "--out", "prm"]
+        let result = try program.run(reward + ["--batch", "2", "--steps", "4", "--context-length", "200"])
         #expect(result.code == 0 && result.error.contains(" held-out steps; judged right in "), "\(result.error)")
     }
 
