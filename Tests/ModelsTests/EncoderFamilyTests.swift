@@ -31,6 +31,17 @@ import TinyModels
         }
     }
 
+    /// Tokenizers number the texts of a pair whatever model they are beside.
+    @Test func oneSegmentHoldsBothTextsOfAPair() throws {
+        try FamilyGolden("roberta").withFolder { path in
+            let encoder = try Checkpoint(path: path).encoder(), text: [Int32] = [5, 9, 31, 7]
+            #expect(encoder.configuration.typeVocabularySize == 1)
+            let numbered = try FamilyTests.floats(encoder([text], types: [[0, 0, 1, 1]]))
+            #expect(try numbered == FamilyTests.floats(encoder([text])))
+            #expect(throws: TensorError.self) { try encoder([text], types: [[0, 0, 1]]) }
+        }
+    }
+
     @Test func bucketsOfDistancesAreThoseOfTransformers() throws {
         let bytes = try Data(contentsOf: URL(filePath: "\(FamilyTests.goldens)/deberta_buckets.json"))
         let tables = try #require(try JSON(parsing: [UInt8](bytes)).object)

@@ -65,7 +65,8 @@ public final class Encoder {
     /// during the pass.
     /// - Parameters:
     ///   - texts: the token ids of each text.
-    ///   - types: the segment of every token; 0 by default. Models without a table of segments have no use for them.
+    ///   - types: the segment of every token; 0 by default. Models without a table of segments, or with one segment, have
+    ///     no use for them.
     ///   - dropout: dropout, in training.
     /// - Throws: `ModelError.contextExceeded`, `ModelError.tokenOutOfRange`, `ModelError.fileChanged`; `TensorError`
     ///   when `types` do not fit.
@@ -85,7 +86,9 @@ public final class Encoder {
         for token in tokens where !(0..<configuration.vocabularySize).contains(Int(token)) {
             throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: configuration.vocabularySize)
         }
-        let segments = types?.flatMap { $0 } ?? Array(repeating: 0, count: tokens.count)
+        var segments = types?.flatMap { $0 } ?? Array(repeating: 0, count: tokens.count)
+        // A model with one segment has it for the second text of a pair too.
+        if configuration.typeVocabularySize == 1 { segments = Array(repeating: 0, count: segments.count) }
         guard segments.count == tokens.count,
             typeEmbedding == nil || segments.allSatisfy({ (0..<configuration.typeVocabularySize).contains(Int($0)) })
         else {
