@@ -8,6 +8,7 @@ import Testing
         var options = TrainingOptions()
         for (wrong, right) in [
             ("learning_rat", "learning_rate"), ("batch-rows", "batch_rows"), ("stepps", "steps"), ("Depth", "depth"),
+            ("hiddn", "hidden_size"),
         ] {
             let found = message { try options.set(wrong, 1, from: "run.json") }
             #expect(found == "run.json: there is no option \"\(wrong)\"; did you mean \"\(right)\"?")

@@ -2,14 +2,22 @@ import MartletSystem
 
 /// Finds the option that a wrong name probably means.
 extension OptionKey {
-    /// The same; nil where the name shares no word with it and more than half of its letters differ.
+    /// The same; nil where the name shares no word with it, not even one with a wrong letter, and more than half of its
+    /// letters differ.
     static func probable(for name: String, of command: RunCommand) -> String? {
         let spelled = String(name.prefix(64).map { "-. ".contains($0) ? "_" : $0 }).lowercased()
         let nearest = nearest(to: name, of: command)
         func words(_ text: String) -> Set<Substring> { Set(text.split(separator: "_").filter { $0.count > 2 }) }
         let isNamedSo = command.key(nearest)?.others.contains(spelled) ?? false
         let isLike = Spelling.distance(nearest, spelled) * 2 <= max(nearest.count, spelled.count)
-        return isNamedSo || isLike || !words(spelled).isDisjoint(with: words(nearest)) ? nearest : nil
+        if isNamedSo || isLike || !words(spelled).isDisjoint(with: words(nearest)) { return nearest }
+        // "hiddn" is nearly a word of "hidden_size".
+        func isNearly(_ word: Substring, _ other: Substring) -> Bool {
+            min(word.count, other.count) > 4 && Spelling.distance(String(word), String(other)) == 1
+        }
+        return command.keys.map(\.name).first { name in
+            words(name).contains { word in words(spelled).contains { isNearly($0, word) } }
+        }
     }
 
     /// By meaning if other programs use the name for it, by a word it shares with an option, or else by spelling.
