@@ -209,6 +209,13 @@ struct RecordShapesTests {
                 #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]}"#
             )
                 == ["user: a", "assistant: b*"])
+        for key in ["train", "training"] {
+            let reply = #"{"role": "assistant", "content": "b", "\#(key)": false}"#
+            #expect(
+                try one(#"{"messages": [{"role": "user", "content": "a"}, \#(reply)]}"#) == [
+                    "user: a", "assistant: b*",
+                ])
+        }
         let call =
             #"{"messages": [{"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{\"x\": 1}"}}, {"role": "function", "name": "f", "content": "2"}]}"#
         guard case .chat(let messages, _) = try documents([scratch.write("c.jsonl", call)])[0].content else {
@@ -218,6 +225,7 @@ struct RecordShapesTests {
         for (message, words) in [
             (#"{"role": "assistant", "content": "b", "weight": "x"}"#, "'weight' is \"x\""),
             (#"{"role": "assistant", "content": "b", "train": 1}"#, "'train' is 1"),
+            (#"{"role": "assistant", "content": "b", "training": "no"}"#, "'training' is \"no\""),
             (#"{"role": "user", "content": "b", "train": true}"#, "'train' is true on a message of \"user\""),
             (#"{"role": "assistant", "content": "b", "train": true, "weight": 0}"#, "contradict"),
             (

@@ -54,21 +54,20 @@ struct MessageReader {
         return message
     }
 
-    /// `train` says whether a reply is learnt, as `weight` does; `train_detail` which of its characters are, and what they
+    /// `train` or `training` says whether a reply is learnt, as `weight` does; `train_detail` which of its characters are, and what they
     /// count.
     private static func takeTrainedParts(_ json: JSON, _ message: inout ChatMessage) throws(ChatTemplateError) {
-        message["train"] = nil
-        message["train_detail"] = nil
-        if let train = json["train"], !train.isNull {
+        for key in ["train", "training", "train_detail"] { message[key] = nil }
+        if let key = ["train", "training"].first(where: { !(json[$0]?.isNull ?? true) }), let train = json[key] {
             guard let isTrained = train.bool else {
-                throw .message("'train' is \(train.text()), expected true or false")
+                throw .message("'\(key)' is \(train.text()), expected true or false")
             }
             guard json["weight"]?.double.map({ ($0 > 0) == isTrained }) ?? true else {
-                throw .message("'train' and 'weight' contradict each other")
+                throw .message("'\(key)' and 'weight' contradict each other")
             }
             guard message.role == "assistant" || !isTrained else {
                 throw .message(
-                    "'train' is true on a message of \(FormatError.quote(message.role)); only replies of the assistant "
+                    "'\(key)' is true on a message of \(FormatError.quote(message.role)); only replies of the assistant "
                         + "are trained on")
             }
             if message["weight"] == nil { message["weight"] = .integer(isTrained ? 1 : 0) }
