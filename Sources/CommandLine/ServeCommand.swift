@@ -75,6 +75,8 @@ struct ServeCommand: AsyncParsableCommand {
         try access.apply(to: &settings)
         try bounds.apply(to: &settings)
         try training.apply(to: &settings)
+        // Flags that contradict each other are wrong usage, and told before a model is looked for.
+        do { try settings.check() } catch { throw ValidationError(error.description) }
         settings.pagesFolder = getenv("MARTLET_PAGES").map { String(cString: $0) }
         OpenFiles.raiseLimit(to: bounds.maxConnections.adding(clamped: 512))
         // Before anything is loaded.

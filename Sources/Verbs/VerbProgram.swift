@@ -86,7 +86,10 @@ extension VerbProgram {
 
     /// Ends the process with 1 where a result could not be written whole, though somebody reads it.
     private static func endUnlessWritten() {
-        if let problem = Terminal.outputProblem { end("standard output cannot be written: \(problem)", 1) }
+        guard let problem = Terminal.outputProblem else { return }
+        end(
+            "standard output cannot be written: \(problem); send it to a disk with room, or to a program that reads it",
+            1)
     }
 
     /// Ends the process as the error deserves.

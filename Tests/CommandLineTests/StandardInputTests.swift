@@ -42,6 +42,7 @@ import Testing
             let result = try run(program, arguments, input: [], output: "/dev/full")
             #expect(result.code == 1, "\(arguments)")
             #expect(result.error.contains("standard output cannot be written"), "\(arguments): \(result.error)")
+            #expect(result.error.contains("a disk with room"), "\(arguments): \(result.error)")
         }
     }
 
