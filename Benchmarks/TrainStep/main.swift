@@ -24,6 +24,11 @@ let name = arguments.count > 1 ? arguments[1] : "cs336"
 let steps = arguments.count > 2 ? Int(arguments[2]) ?? 8 : 8
 let isDetailed = arguments.count > 3
 
+func refuse(_ name: String) -> Never {
+    print("usage: train-step cs336|llama15m|gpt2|mixtral [STEPS] [profile], not \"\(name)\"")
+    exit(2)
+}
+
 func llama(vocabulary: Int, width: Int, feedForward: Int, layers: Int, heads: Int, tied: Bool) -> String {
     """
     {"model_type": "llama", "vocab_size": \(vocabulary), "hidden_size": \(width), "intermediate_size": \(feedForward),
@@ -54,9 +59,7 @@ let (configuration, batch, length): (String, Int, Int) =
              "tie_word_embeddings": false}
             """, 8, 256
         )
-    default:
-        print("usage: train-step cs336|llama15m|gpt2|mixtral [STEPS] [profile], not \"\(name)\"")
-        exit(2)
+    default: refuse(name)
     }
 
 let reader = ConfigurationReader(file: name, json: try JSON(parsing: Array(configuration.utf8)))
