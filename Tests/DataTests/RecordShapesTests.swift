@@ -47,6 +47,18 @@ struct RecordShapesTests {
         #expect(try one(record) == ["user: \(asked)", "assistant: b"])
     }
 
+    @Test("a text beside a column that a prompt could be is shown as the text that is packed, and asked as a prompt")
+    func textBesidePrompt() throws {
+        let record = #"{"input": 3, "prompt": "p", "text": "a"}"#
+        #expect(try one(record) == ["a"])
+        #expect(
+            try one(record) {
+                $0.feedback = .whereThere
+                $0.keepsPrompts = true
+            } == ["a"])
+        #expect(try one(record) { $0.keepsPrompts = true } == ["user: p"])
+    }
+
     @Test("Alpaca's history is earlier turns")
     func history() throws {
         #expect(

@@ -102,7 +102,8 @@ struct RecordMapping: Sendable {
     /// The column of a prompt without a reply.
     private func promptAlone(_ record: JSONObject, _ shape: RecordShape?) -> String? {
         if let mapped = columns[.prompt] { return columns[.response] == nil ? mapped : nil }
-        guard shape == nil || shape?.kind == .free && field == nil else { return nil }
+        // Where records are shown as what they are, a text of its own is what one is.
+        guard shape == nil || shape?.kind == .free && field == nil && feedback != .whereThere else { return nil }
         return ["prompt", "question", "problem", "instruction", "query", "input"].first {
             record[$0].map { !$0.isNull } ?? false
         }
