@@ -17,8 +17,8 @@ struct HarnessFlags: ParsableArguments {
         help: ArgumentHelp(
             "Tasks as lm-evaluation-harness has them, by name or file, separated by commas.",
             discussion:
-                "Built in: gsm8k, gsm8k_self_consistency, math, math_500, mmlu, ceval-valid and cmmlu and their "
-                + "subjects, arc_easy, arc_challenge, hellaswag, piqa, winogrande, boolq, truthfulqa, lambada_openai, "
+                "Built in: gsm8k, gsm8k_cot_zeroshot, gsm8k_direct (no chain of thought), gsm8k_self_consistency, math, "
+                + "math_500, mmlu, ceval-valid and cmmlu and their subjects, arc_easy, arc_challenge, hellaswag, piqa, winogrande, boolq, truthfulqa, lambada_openai, "
                 + "wikitext, ifeval, humaneval, mbpp, needle, long_recall, core_like. A file is YAML or JSON, or a text "
                 + "(.txt) for bits per byte."))
     var tasks: String?

@@ -35,7 +35,12 @@ import MartletEvaluation
         _ name: String, _ files: [String: String], _ replies: [String] = [""]
     ) throws -> [TaskResult] {
         let scratch = try Scratch()
-        for (file, text) in files { _ = try scratch.write(file, text) }
+        for (file, text) in files {
+            let folder = file.split(separator: "/").dropLast().joined(separator: "/")
+            try FileManager.default.createDirectory(
+                atPath: scratch.file(folder), withIntermediateDirectories: true)
+            _ = try scratch.write(file, text)
+        }
         let tree = try TaskLibrary { _ in .null }.tasks([name.hasPrefix("/") ? scratch.file(name) : name])
         var options = HarnessOptions()
         options.dataFolder = scratch.path
@@ -120,6 +125,77 @@ import MartletEvaluation
         #expect(try follows("change_case:english_capital", [:], "THIS IS THE END"))
         #expect(try !follows("change_case:english_lowercase", [:], "This is the end"))
         #expect(throws: EvaluationError.self) { try InstructionCheck("keywords:existance", [:], prompt: "") }
+    }
+
+    /// Sums in words, whose answers are told in four ways.
+    @Test func sumsInWordsAreReadWithAndWithoutReasoning() throws {
+        let examples = (1...6).map { #"{"question": "\#($0) and one?", "answer": "Add one.\n#### \#($0 + 1)"}"# }
+        let files = [
+            "gsm8k_test.jsonl": #"{"question": "Five pens and two more?", "answer": "5 + 2 = 7\n#### 7"}"#,
+            "gsm8k_train.jsonl": examples.joined(separator: "\n"),
+        ]
+        let right = [
+            "gsm8k": ["5 + 2 = 7\n#### 7"], "gsm8k_cot_zeroshot": [" There are 5 and 2. The answer is 7."],
+            "gsm8k_direct": [" 7"], "gsm8k_self_consistency": ["#### 7", "#### 7", "#### 6"],
+        ]
+        for (name, replies) in right {
+            let results = try Self.run(name, files, replies)
+            #expect(results[0].scores.allSatisfy { $0.value == 1 }, "\(name)")
+            let wrong = try Self.run(name, files, ["#### 6. The answer is 6."])
+            #expect(wrong[0].scores.allSatisfy { $0.value == 0 }, "\(name)")
+            #expect(results[0].publishedRowCount == 1319)
+        }
+        // Examples without reasoning are what tells the direct task from the others.
+        let scratch = try Scratch()
+        for (file, text) in files { _ = try scratch.write(file, text) }
+        var options = HarnessOptions()
+        options.dataFolder = scratch.path
+        for (name, reasons) in [("gsm8k", true), ("gsm8k_direct", false)] {
+            let task = try TaskLibrary { _ in .null }.tasks([name]).tasks[0]
+            let prompt = try PreparedTask(task, options, render: nil).prompts[0][0].arguments[0].string ?? ""
+            #expect(prompt.contains("Add one.") == reasons && prompt.contains("and one?"), "\(prompt)")
+        }
+    }
+
+    /// One row of each in the shape and under the name of its published file; the speaker takes the shortest choice.
+    @Test func publishedShapesAreRead() throws {
+        func arc(_ name: String) -> String {
+            #"{"id": "\#(name)", "question": {"stem": "What is cold?", "choices": [{"text": "a fire", "label": "A"}, {"text": "ice", "label": "B"}]}, "answerKey": "B"}"#
+        }
+        let samples: [(task: String, file: String, row: String, metric: String, expected: Double)] = [
+            ("arc_easy", "ARC-Easy/ARC-Easy-Test.jsonl", arc("easy"), "acc", 1),
+            ("arc_challenge", "ARC-Challenge/ARC-Challenge-Test.jsonl", arc("hard"), "acc", 1),
+            (
+                "hellaswag", "hellaswag/hellaswag_val.jsonl",
+                #"{"ind": 1, "activity_label": "Cooking", "ctx_a": "A man cuts bread.", "ctx_b": "he", "ctx": "A man cuts bread. he", "endings": ["paints the wall of a house.", "eats it.", "sings to the trees outside.", "counts all of the stars."], "label": 1}"#,
+                "acc", 1
+            ),
+            (
+                "piqa", "piqa/valid.jsonl",
+                #"{"goal": "cool tea", "sol1": "blow on it", "sol2": "wait", "label": 1}"#, "acc", 1
+            ),
+            (
+                "winogrande", "winogrande/dev.jsonl",
+                #"{"sentence": "The cup did not fit into the box since the _ was big.", "option1": "cup", "option2": "box", "answer": "1"}"#,
+                "acc", 1
+            ),
+            (
+                "boolq", "boolq/dev.jsonl",
+                #"{"question": "is ice warm", "passage": "Ice is frozen.", "answer": false, "title": "Ice"}"#, "acc", 1
+            ),
+            // −log p of " room" is five here.
+            ("lambada_openai", "lambada_test.jsonl", #"{"text": "she went into the room"}"#, "perplexity", exp(5)),
+            ("wikitext", "wikitext2-test.txt", "Ann sat on the mat", "bits_per_byte", 1 / log(2)),
+            ("cmmlu_anatomy", "cmmlu/test/anatomy.csv", ",Question,A,B,C,D,Answer\n0,人有几只手?,二,三,四,五,A\n", "acc", 1),
+        ]
+        for sample in samples {
+            let results = try Self.run(sample.task, [sample.file: sample.row])
+            let found = Self.score(results, sample.metric) ?? .nan
+            #expect(isNear(found, sample.expected), "\(sample.task): \(found)")
+        }
+        let formula = #"{"problem": "Half of one?", "solution": "\\boxed{\\frac{1}{2}}", "answer": "\\frac{1}{2}"}"#
+        let results = try Self.run("math_500", ["math500.jsonl": formula], ["\\boxed{0.5}"])
+        #expect(Self.score(results, "exact_match") == 1)
     }
 
     @Test func rowsOfPublishedDataAreKnown() throws {

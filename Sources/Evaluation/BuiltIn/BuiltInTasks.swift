@@ -6,15 +6,16 @@ import MartletJSON
 enum BuiltInTasks {
     static let all: [(name: String, value: JSONObject)] =
         [
-            gsm8k, gsm8kSelfConsistency, HellaSwag.task, WinoGrande.task, WikiText.task, arcEasy, arcChallenge, piqa,
-            boolQ, lambada, MMLU.group, CORE.group,
+            gsm8k, gsm8kStepByStep, gsm8kDirect, gsm8kSelfConsistency, HellaSwag.task, WinoGrande.task, WikiText.task,
+            arcEasy, arcChallenge, piqa, boolQ, lambada, MMLU.group, CORE.group,
         ] + MMLU.categories + MMLU.tasks + MATH.tasks + TruthfulQA.tasks + [IFEval.task] + CodeTasks.tasks
         + LongContext.groups + LongContext.tasks + ChineseExams.groups + ChineseExams.tasks
 
     /// How many rows the published data have: what people supply is compared with them.
     static let publishedRows: [String: Int] = [
-        "gsm8k": 1319, "gsm8k_self_consistency": 1319, "hellaswag": 10_042, "winogrande": 1267, "piqa": 1838,
-        "boolq": 3270, "arc_easy": 2376, "arc_challenge": 1172, "lambada_openai": 5153, "wikitext": 62,
+        "gsm8k": 1319, "gsm8k_cot_zeroshot": 1319, "gsm8k_direct": 1319, "gsm8k_self_consistency": 1319,
+        "hellaswag": 10_042, "winogrande": 1267, "piqa": 1838, "boolq": 3270, "arc_easy": 2376,
+        "arc_challenge": 1172, "lambada_openai": 5153, "wikitext": 62,
         "math": 5000, "math_500": 500, "truthfulqa_mc1": 817, "truthfulqa_mc2": 817, "ifeval": 541, "humaneval": 164,
         "mbpp": 500,
     ].merging(MMLU.publishedRows.map { ("mmlu_" + $0.key, $0.value) }) { own, _ in own }
@@ -38,19 +39,7 @@ enum BuiltInTasks {
             ],
             "repeats": 1, "num_fewshot": 5,
             "filter_list": [
-                [
-                    "name": "strict-match",
-                    "filter": [gsm8kAnswer, ["function": "take_first"]],
-                ],
-                [
-                    "name": "flexible-extract",
-                    "filter": [
-                        [
-                            "function": "regex", "group_select": -1,
-                            "regex_pattern": "(-?[$0-9.,]{2,})|(-?[0-9]+)",
-                        ], ["function": "take_first"],
-                    ],
-                ],
+                ["name": "strict-match", "filter": [gsm8kAnswer, ["function": "take_first"]]], gsm8kFlexible,
             ],
             "metadata": ["version": 3.0],
         ]
@@ -61,6 +50,55 @@ enum BuiltInTasks {
         "ignore_punctuation": false, "regexes_to_ignore": [",", "\\$", "(?s).*#### ", "\\.$"],
     ]
     private static let gsm8kAnswer: JSON = ["function": "regex", "regex_pattern": "#### (\\-?[0-9\\.\\,]+)"]
+
+    private static let gsm8kFlexible: JSON = [
+        "name": "flexible-extract",
+        "filter": [
+            ["function": "regex", "group_select": -1, "regex_pattern": "(-?[$0-9.,]{2,})|(-?[0-9]+)"],
+            ["function": "take_first"],
+        ],
+    ]
+
+    /// Kojima et al. 2022: no examples, but the words that make a model reason first.
+    static let gsm8kStepByStep: (String, JSONObject) = {
+        var value = gsm8k.1
+        value["task"] = "gsm8k_cot_zeroshot"
+        value["doc_to_text"] = "Q: {{question}}\nA: Let's think step by step."
+        value["generation_kwargs"] = ["until": ["Q:", "</s>", "<|im_end|>"], "do_sample": false]
+        value["num_fewshot"] = 0
+        value["filter_list"] = [
+            [
+                "name": "strict-match",
+                "filter": [
+                    ["function": "regex", "regex_pattern": "The answer is (\\-?[0-9\\.\\,]+)."],
+                    ["function": "take_first"],
+                ],
+            ], gsm8kFlexible,
+        ]
+        return ("gsm8k_cot_zeroshot", value)
+    }()
+
+    /// Without a chain of thought: the examples give the number alone, and so few tokens are left that a model must too. Not
+    /// a task of lm-evaluation-harness.
+    static let gsm8kDirect: (String, JSONObject) = {
+        var value = gsm8k.1
+        value["task"] = "gsm8k_direct"
+        value["doc_to_target"] = "{{answer.split('#### ')[-1]}}"
+        value["generation_kwargs"] = [
+            "until": ["Question:", "\n\n", "</s>", "<|im_end|>"], "max_gen_toks": 16, "do_sample": false,
+            "temperature": 0.0,
+        ]
+        value["filter_list"] = [
+            [
+                "name": "first-number",
+                "filter": [
+                    ["function": "regex", "regex_pattern": "(-?[$0-9.,]{2,})|(-?[0-9]+)"], ["function": "take_first"],
+                ],
+            ]
+        ]
+        value["metadata"] = ["version": 1.0]
+        return ("gsm8k_direct", value)
+    }()
 
     /// Wang et al. 2022: the answer that most of several drawn replies come to. Not a task of lm-evaluation-harness,
     /// whose variant has examples of its own.
