@@ -28,7 +28,8 @@ struct CompareCommand: ParsableCommand {
             """)
     @Argument(help: "The reference, then one or more models.") var models: [String]
     @Option(help: "A text file.") var text: String
-    @Option(help: "Tokens of a window, of which the second half is scored.") var context = 512
+    @Option(help: "Tokens of a window, of which the second half is scored; 512, or the context if that is less.")
+    var context: Int?
     @Option(help: "Windows at most.") var chunks = 32
     @Option(help: "Tasks that every model is asked too, as `martlet eval --tasks` has them.")
     var tasks: String?
@@ -44,7 +45,9 @@ struct CompareCommand: ParsableCommand {
 
     func validate() throws {
         guard models.count >= 2 else { throw ValidationError("name a reference and at least one model") }
-        guard context >= 4, chunks > 0 else { throw ValidationError("--context is at least 4, --chunks at least 1") }
+        guard (context ?? 4) >= 4, chunks > 0 else {
+            throw ValidationError("--context is at least 4, --chunks at least 1")
+        }
         guard tasks != nil || (limit == nil && dataDir == nil) else {
             throw ValidationError("--limit and --data-dir belong to --tasks")
         }
@@ -61,9 +64,11 @@ struct CompareCommand: ParsableCommand {
         let base = try asked?.answers(
             path, name: models[0], precision: exact ? .exactSums : .fast, isInterrupted: { stop.isRequested })
         let reference = try ComparedModel(path: path, precision: exact ? .exactSums : .fast)
+        let files = try ModelFiles(path: path)
+        let usual = try TextWindows.usualLength(context: files.checkpoint.decoderConfiguration().contextLength)
         let windows = try TextWindows(
-            try TextFile.read(text), name: text, tokenizer: ModelFiles(path: path).tokenizer(),
-            method: .chunks(length: context), limit: chunks)
+            try TextFile.read(text), name: text, tokenizer: files.tokenizer(),
+            method: .chunks(length: context ?? usual), limit: chunks)
         var found: [ModelComparison] = [], failures: [ComparisonPage.Failure] = []
         var scores: [[ComparisonPage.TaskScore]] = []
         for model in models.dropFirst() {

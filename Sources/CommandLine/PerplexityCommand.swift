@@ -17,13 +17,13 @@ struct PerplexityCommand: ParsableCommand {
             """)
     @OptionGroup var flags: ModelFlags
     @Argument(help: "A text file.") var text: String
-    @Option(help: "Tokens of a window.") var context = 512
+    @Option(help: "Tokens of a window; 512, or the model's context if that is less.") var context: Int?
     @Option(help: "How much further each window begins; transformers' definition.") var stride: Int?
     @Option(help: "Windows at most.") var chunks: Int?
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func validate() throws {
-        guard context >= 4, (chunks ?? 1) > 0, (1...context).contains(stride ?? 1) else {
+        guard (context ?? 4) >= 4, (chunks ?? 1) > 0, (1...(context ?? .max)).contains(stride ?? 1) else {
             throw ValidationError("--context is at least 4, --chunks at least 1, --stride from 1 to --context")
         }
     }
@@ -31,7 +31,11 @@ struct PerplexityCommand: ParsableCommand {
     func run() throws {
         let files = try flags.files(), decoder = try files.decoder()
         let limit = decoder.configuration.contextLength
+        let context = context ?? TextWindows.usualLength(context: limit)
         guard context <= limit else { throw ModelError.contextExceeded(tokens: context, limit: limit) }
+        guard (1...context).contains(stride ?? 1) else {
+            throw ValidationError("--stride is from 1 to the \(context) tokens of a window")
+        }
         let method = stride.map { TextWindows.Method.strided(length: context, stride: $0) } ?? .chunks(length: context)
         let windows = try TextWindows(
             try TextFile.read(text), name: text, tokenizer: files.tokenizer(), method: method, limit: chunks)

@@ -45,7 +45,7 @@ struct QuantizeCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The file, or the folder, to write.") var out: String
     @Option(help: "An importance matrix in llama.cpp's GGUF format.") var imatrix: String?
     @Option(help: "A text that importances are computed from.") var calibration: String?
-    @Option(help: "Windows of 512 tokens of the calibration text at most.") var chunks = 128
+    @Option(help: "Windows of the calibration text at most, of 512 tokens or the model's context.") var chunks = 128
     @Option(help: "Write the importances that --calibration gave.") var saveImatrix: String?
     @Option(help: "PATTERN=TYPE: a type of its own for matching tensors; may be repeated, the last counts.")
     var tensor: [String] = []
@@ -136,11 +136,7 @@ struct QuantizeCommand: ParsableCommand {
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         let export = try PackedExport(files, options)
         if dryRun { return tell(try export.memoryNeeded(), method) }
-        let windows = try calibration.map { path in
-            try TextWindows(
-                try TextFile.read(path), name: path, tokenizer: files.tokenizer(), method: .chunks(length: 512),
-                limit: chunks)
-        }
+        let windows = try calibration.map { try self.windows($0, files) }
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         var line = StatusLine()
         let notes = try export.write(toFolder: out, windows: windows) { what, done, count in
@@ -183,14 +179,17 @@ struct QuantizeCommand: ParsableCommand {
         for (name, value) in rows { print(name.padding(12) + value) }
     }
 
+    private func windows(_ path: String, _ files: ModelFiles) throws -> TextWindows {
+        let length = try TextWindows.usualLength(context: files.checkpoint.decoderConfiguration().contextLength)
+        return try TextWindows(
+            try TextFile.read(path), name: path, tokenizer: files.tokenizer(), method: .chunks(length: length),
+            limit: chunks)
+    }
+
     private func importances(_ files: ModelFiles, _ stop: StopRequest) throws -> ImportanceMatrix? {
         if let imatrix { return try ImportanceMatrix(file: imatrix) }
         guard let calibration else { return nil }
-        let tokenizer = try files.tokenizer()
-        let windows = try TextWindows(
-            try TextFile.read(calibration), name: calibration, tokenizer: tokenizer, method: .chunks(length: 512),
-            limit: chunks)
-        let decoder = try files.decoder()
+        let windows = try windows(calibration, files), decoder = try files.decoder()
         try decoder.prepare(.fast)
         var line = StatusLine()
         let matrix = try ImportanceMatrix(decoder, .fast, windows, origin: calibration) { done, count in
@@ -199,7 +198,8 @@ struct QuantizeCommand: ParsableCommand {
         }
         line.clear()
         if let saveImatrix {
-            try matrix.write(to: saveImatrix, tensors: files.checkpoint.ggufContents().tensors, chunkLength: 512)
+            try matrix.write(
+                to: saveImatrix, tensors: files.checkpoint.ggufContents().tensors, chunkLength: windows.method.length)
             Terminal.note("wrote the importances of \(windows.windows.count) windows to \(saveImatrix)")
         }
         return matrix

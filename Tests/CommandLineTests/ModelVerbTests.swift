@@ -36,6 +36,21 @@ import TinyModels
         #expect(own.code == 1 && own.error.contains("was not fetched by martlet"))
     }
 
+    /// A model whose context is below 512 is measured and calibrated in windows of its own.
+    @Test func windowsAreNoLongerThanTheContext() throws {
+        let base = try program.model(), text = "text.txt"
+        try program.write(text, String(repeating: "the quick brown fox jumps over the lazy dog. ", count: 80))
+        let measured = try program.run("perplexity", base, text, "--chunks", "1")
+        #expect(measured.code == 0 && measured.output.contains("chunks of 256 tokens"), "\(measured)")
+        let longer = try program.run("perplexity", base, text, "--context", "512")
+        #expect(longer.code == 1 && longer.error.contains("do not fit in the context of 256"), "\(longer)")
+        let calibrated = try program.run(
+            "quantize", base, "--to", "q8_0", "--calibration", text, "--chunks", "1", "--out", "q.gguf")
+        #expect(calibrated.code == 0, "\(calibrated)")
+        let compared = try program.run("compare", base, base, "--text", text, "--chunks", "1", "--json")
+        #expect(compared.code == 0, "\(compared)")
+    }
+
     @Test(arguments: [
         ("SYSTEM x\n", "FROM"), ("FROM ./none\n", "no such file"), ("FROM @\nPARAMETRE top_p 1\n", "line 2"),
         ("FROM @\nPARAMETER temprature 1\n", "line 2"), ("FROM @\nTEMPLATE {% if %}\n", "template"),

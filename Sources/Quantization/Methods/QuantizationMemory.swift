@@ -20,9 +20,9 @@ public struct QuantizationMemory: Sendable, Equatable {
 extension PackedExport {
     /// - Parameters:
     ///   - memory: bytes that the Hessians of one pass may take.
-    ///   - window: tokens of a window of the calibration text.
+    ///   - window: tokens of a window of the calibration text, if not the usual ones.
     public func memoryNeeded(
-        _ memory: Int = PackedExport.hessianBytes, window: Int = 512
+        _ memory: Int = PackedExport.hessianBytes, window: Int? = nil
     ) throws -> QuantizationMemory {
         var plan = QuantizationMemory()
         plan.mapped = files.checkpoint.tensors.byteCount
@@ -38,6 +38,7 @@ extension PackedExport {
         }
         guard options.method.needsCalibration else { return plan }
         let decoder = try files.decoder(), configuration = decoder.configuration
+        let window = window ?? TextWindows.usualLength(context: configuration.contextLength)
         // A window's keys, values and states; the widest of them twice.
         let cache = KVCache(configuration, precision: .exact, type: .f16)
         let widest = decoder.tree.linears.filter { matrices[$0.path] != nil }.map { max($0.inputSize, $0.outputSize) }

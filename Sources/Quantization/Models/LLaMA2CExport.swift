@@ -15,6 +15,7 @@ public struct LLaMA2CExport: Sendable {
     public let groupSize: Int?
     private let contents: LLaMA2CContents
     private let tokenizer: [UInt8]?
+    private let source: String
     /// What is not as it was, one line each.
     public let notes: [String]
 
@@ -23,6 +24,7 @@ public struct LLaMA2CExport: Sendable {
     public init(_ files: ModelFiles, version: Int = 0, groupSize: Int = 64) throws {
         guard (0...2).contains(version) else { throw QuantizationError.unknownVersion("llama2.c", version, [0, 1, 2]) }
         self.version = version
+        source = files.path
         contents = try files.checkpoint.llama2cContents()
         let rows = [contents.sizes.width, contents.sizes.feedForward]
         var group = max(groupSize, 1), reason: String?
@@ -68,7 +70,7 @@ public struct LLaMA2CExport: Sendable {
                 }
                 let made = try tensor.make().quantized(to: .float32)
                 if let groupSize, shape.count == 2 {
-                    try write(made, name, groups: groupSize, to: file.writer, path)
+                    try write(made, name, groups: groupSize, to: file.writer)
                 } else {
                     try file.writer.write(contiguous: made)
                 }
@@ -105,8 +107,8 @@ public struct LLaMA2CExport: Sendable {
     }
 
     /// `quantize_q80`: codes, then scales.
-    private func write(_ tensor: Tensor, _ name: String, groups size: Int, to writer: FileWriter, _ path: String) throws
-    {
+    private func write(_ tensor: Tensor, _ name: String, groups size: Int, to writer: FileWriter) throws {
+        let columns = tensor.shape[1]
         try tensor.withHostValues { values in
             var codes = [UInt8](), scales = [UInt8]()
             codes.reserveCapacity(values.count)
@@ -115,7 +117,8 @@ public struct LLaMA2CExport: Sendable {
                 for index in first..<first + size {
                     guard values[index].isFinite else {
                         throw QuantizationError.inTensor(
-                            name, file: path, reason: "the weight \(index) is no finite number")
+                            name, file: source,
+                            reason: "the weight at [\(index / columns), \(index % columns)] is no finite number")
                     }
                     most = max(most, abs(values[index]))
                 }

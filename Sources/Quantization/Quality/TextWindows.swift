@@ -32,6 +32,9 @@ public struct TextWindows: Sendable {
         public let scored: Range<Int>
     }
 
+    /// Tokens of a window where nobody says otherwise: 512, or as many as the model sees.
+    public static func usualLength(context: Int) -> Int { min(512, context) }
+
     public let method: Method
     public let windows: [Window]
     public var scoredCount: Int { windows.reduce(0) { $0 + $1.scored.count } }
