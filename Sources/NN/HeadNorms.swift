@@ -5,7 +5,7 @@ import MartletTensor
 ///
 /// ```swift
 /// let norms = HeadNorms(source, "q_norm", heads: 4, size: 8, epsilon: 1e-5)
-/// let y = try norms(q)      // [tokens, heads * size], the same shape
+/// let y = try norms(Tensor.zeros([2, 32]))      // [tokens, heads * size], the same shape
 /// ```
 public final class HeadNorms: ModuleLeaf {
     public let path: String

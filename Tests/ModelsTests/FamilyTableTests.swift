@@ -199,7 +199,6 @@ import TinyModels
     @Test(arguments: [
         ("gptj", "rotary_dim", JSON.integer(5)), ("opt", "do_layer_norm_before", .bool(false)),
         ("opt", "word_embed_proj_dim", .integer(16)), ("phi", "qk_layernorm", .bool(true)),
-        ("stablelm", "qk_layernorm", .bool(true)), ("cohere", "use_qk_norm", .bool(true)),
         ("bloom", "apply_residual_connection_post_layernorm", .bool(true)), ("mpt", "no_bias", .bool(false)),
         ("granite", "logits_scaling", .integer(0)), ("smollm3", "no_rope_layers", .array([1])),
         ("lfm2", "layer_types", .array(["conv", "conv", "full_attention"])),

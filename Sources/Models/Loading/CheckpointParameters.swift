@@ -27,7 +27,11 @@ final class CheckpointParameters: ParameterSource {
     /// Throws the errors of all parameters so far.
     func finish() throws {
         if let failure { throw failure }
-        if !missing.isEmpty { throw ModelError.missingTensors(file: file, names: missing) }
+        if !missing.isEmpty {
+            // One tensor may hold several parameters, the norms of all heads for one.
+            var seen = Set<String>()
+            throw ModelError.missingTensors(file: file, names: missing.filter { seen.insert($0).inserted })
+        }
         if !wrongTypes.isEmpty {
             let reason =
                 "weights are floating-point or quantised numbers, not "
