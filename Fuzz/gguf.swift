@@ -13,7 +13,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         guard let array = value.array else { continue }
         for element in array.prefix(64) { sum &+= element.description.utf8.count }
         sum &+= array.integers()?.last ?? 0
-        sum &+= Int(array.floats()?.last?.bitPattern ?? 0)
+        sum &+= Int(array.realNumbers()?.last?.bitPattern ?? 0)
         sum &+= array.bools()?.count ?? 0
         if let strings = array.strings() {
             for text in strings { sum &+= text.utf8.count }
