@@ -179,6 +179,24 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
         #expect(try trained.encode(Self.text).count < plain.encode(Self.text).count)
     }
 
+    /// Names of GGUF files stand for cuts that leave no phrase whole: another program would give other ids.
+    @Test func `no GGUF file is written that would give other ids`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "martlet-phrases-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for phrases in [0, 15] {
+            let trained = try trainer(phrases).train([.text(Self.text)])
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            for file in trained.files { try Data(file.bytes).write(to: folder.appending(path: file.name)) }
+            let made = Result { try GGUFTokenizerMetadata(folder: folder.path, vocabularySize: 331) }
+            if phrases == 0 {
+                let again = try Tokenizer(gguf: made.get())
+                #expect(try again.encode(Self.text) == trained.tokenizer().encode(Self.text))
+            } else {
+                #expect { _ = try made.get() } throws: { "\($0)".contains("tokenizer.ggml.pre") }
+            }
+        }
+    }
+
     @Test func `more phrases than there is room for are refused`() {
         for phrases in [-1, 331] {
             #expect {

@@ -5,7 +5,8 @@ extension GGUFTokenizerMetadata {
     /// WordPiece.
     ///
     /// Which named cuts a byte-level BPE makes is found by trying: the name under which the same merges give the same
-    /// ids for texts of many kinds. Ids that the model has and the tokenizer has not are named `[PAD12]` and unused, as
+    /// ids for texts of many kinds, and for every token's own text: words that only these cuts leave whole stand in no text of
+    /// a list. Ids that the model has and the tokenizer has not are named `[PAD12]` and unused, as
     /// readers of these files want as many tokens as the table of embeddings has rows.
     /// - Parameter vocabularySize: rows of the table of embeddings.
     /// - Throws: `TokenizerError.unsupported` for other models, for cuts that no name stands for, and where the same text
@@ -97,11 +98,15 @@ extension GGUFTokenizerMetadata {
     /// The name of the cuts, the usual ones first.
     private func name(ofCutsOf tokenizer: Tokenizer, _ path: String) throws(TokenizerError) -> String {
         let usual = ["gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o", "tekken", "deepseek-v3", "falcon", "default"]
-        let expected = TokenizerProbe.ids(tokenizer)
+        let expected = TokenizerProbe.ids(tokenizer), words = TokenizerProbe.words(tokenizer)
         for name in usual + KnownPatterns.names.filter({ !usual.contains($0) && !KnownPatterns.mergesCharacters($0) }) {
             var trial = self
             trial.pre = name
-            if let other = try? Tokenizer(gguf: trial), TokenizerProbe.ids(other) == expected { return name }
+            if let other = try? Tokenizer(gguf: trial), TokenizerProbe.ids(other) == expected,
+                words.allSatisfy({ (try? other.encode($0.text, addSpecialTokens: false)) == [$0.id] })
+            {
+                return name
+            }
         }
         throw .unsupported(
             file: path, field: "pre_tokenizer", found: "cuts that no tokenizer.ggml.pre stands for",
@@ -138,6 +143,16 @@ enum TokenizerProbe {
         "a", " a", "a ", "\n", "don't DON'T y'all's 'tis", "foo(bar)[baz]  \n    indented\n        more",
         "!!!???...,,, ***bold*** ==> <= >= != &&||", "aaaaaaaaaaaaaaaaaaaaaaaa zzzzzzzz",
     ]
+
+    /// Tokens whose own text becomes nothing but themselves.
+    static func words(_ tokenizer: Tokenizer) -> [(id: Int32, text: String)] {
+        (0..<Int32(tokenizer.vocabularySize)).compactMap { id in
+            guard let text = try? tokenizer.decode([id]), !text.isEmpty,
+                (try? tokenizer.encode(text, addSpecialTokens: false)) == [id]
+            else { return nil }
+            return (id, text)
+        }
+    }
 
     /// Nil for a text that the vocabulary has no tokens for.
     static func ids(_ tokenizer: Tokenizer, texts: [String] = texts) -> [[Int32]?] {
