@@ -85,6 +85,11 @@ import TinyModels
         let page = ComparisonPage(reference: "<a>", text: "t", method: "m", [none, some])
         #expect(page.html.contains("&lt;a&gt;") && page.html.contains("</svg>") && !page.html.contains("<a>"))
         #expect(page.json["models"]?.array?.count == 2 && page.json["failed"]?.array?.isEmpty == true)
+        // No divergence but nothing itself reads as nothing.
+        for found in [none, some] where found.meanDivergence > 0 {
+            let own = ComparisonPage(reference: "a", text: "t", method: "m", [found])
+            #expect(!own.html.contains("<td>0<td>0<td>0<td>"))
+        }
         // What could not be compared is told on the page and in the object, beside the others.
         let part = ComparisonPage(
             reference: "a", text: "t", method: "m", [some],

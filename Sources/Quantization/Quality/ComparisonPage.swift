@@ -108,7 +108,7 @@ public struct ComparisonPage {
             table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
             td:first-child,th:first-child{text-align:left}.text{text-align:left;font-family:monospace;white-space:pre-wrap}
             .wide{overflow-x:auto}h2,p,td:first-child,.text{overflow-wrap:anywhere}td:first-child{min-width:9rem}
-            svg{max-width:100%;height:auto;background:#fafafa}mark{background:#ffd54d}summary{cursor:pointer;margin:.5rem 0}
+            svg{width:100%;min-width:36rem;height:auto;background:#fafafa}mark{background:#ffd54d}summary{cursor:pointer;margin:.5rem 0}
             @media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}svg{background:#222}td,th{border-color:#444}mark{color:#000}}
             </style>
             """
@@ -182,8 +182,8 @@ public struct ComparisonPage {
             "<h3>The ten worst tokens</h3><div class=wide><table><tr><th>before, and the token<th>KL<th>reference<th>this</tr>"
         for place in found.worst {
             body += "<tr><td class=text>\(escaped(place.before))<mark>\(escaped(place.token))</mark>"
-            body += "<td>\(number(place.divergence, 3))<td class=text>\(escaped(place.reference))"
-            body += "<td class=text>\(escaped(place.candidate))</tr>"
+            body += "<td>\(number(place.divergence, 3))<td class=text>\(escaped(visible(place.reference)))"
+            body += "<td class=text>\(escaped(visible(place.candidate)))</tr>"
         }
         body += "</table></div><details><summary>Relative error of \(found.tensors.count) tensors</summary>"
         body += "<div class=wide><table><tr><th>tensor<th>type<th>‖w − ŵ‖ / ‖w‖</tr>"
@@ -224,10 +224,23 @@ private func escaped(_ text: String) -> String {
         .replacing("\"", with: "&quot;")
 }
 
+/// A token of nothing but blanks is told by signs for them.
+private func visible(_ token: String) -> String {
+    guard token.allSatisfy(\.isWhitespace) else { return token }
+    return token.replacing("\r\n", with: "⏎").replacing("\n", with: "⏎").replacing("\t", with: "⇥")
+        .replacing(" ", with: "␣")
+}
+
 private func number(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite else { return "\(value)" }
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }
+    // What so few decimals would make nothing keeps two digits.
+    if value != 0, abs(value) * scale < 10 {
+        var small = abs(value), power = 0
+        while small < 0.995 { (small, power) = (small * 10, power + 1) }
+        return "\(value < 0 ? "−" : "")\((small * 10).rounded() / 10)e−\(power)"
+    }
     let text = "\((value * scale).rounded() / scale)"
     return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }
@@ -247,7 +260,7 @@ private struct Chart {
         func place(_ point: (x: Double, y: Double, name: String)) -> (Double, Double) {
             (left + point.x / mostX * (width - left - 10), height - bottom - point.y / mostY * (height - bottom - 10))
         }
-        var body = "<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=img>"
+        var body = "<div class=wide><svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=img>"
         body += "<path d=\"M\(left) 5V\(height - bottom)H\(width - 5)\" fill=none stroke=currentColor />"
         let style = "font-size=12 fill=currentColor"
         body +=
@@ -276,6 +289,6 @@ private struct Chart {
                 body += "\(escaped(name))</text>"
             }
         }
-        return body + "</svg>"
+        return body + "</svg></div>"
     }
 }
