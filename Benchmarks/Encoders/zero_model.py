@@ -1,0 +1,123 @@
+"""What four bits cost the model that `./quickstart zero` trains: one JSON line a form, the table of docs/quantization.md.
+
+    martlet data world --tokens 60k --out calibration.txt
+    martlet data world --tokens 120k --split validation --out held-out.txt
+    python zero_model.py MARTLET runs/zero/base calibration.txt held-out.txt FOLDER [--chunks 160]
+
+Needs torch, transformers and gguf. Folders of packed weights are made of the run itself. GGUF files of its architecture
+cannot say its windows of 8 tokens: their blocks are made of a copy that says nothing of windows, and are the numbers of a
+folder that says them again, which is what is measured. Importances are gathered in transformers, with the windows.
+"""
+import argparse, json, pathlib, shutil, subprocess
+
+import gguf, numpy, torch, transformers
+
+parser = argparse.ArgumentParser()
+for name in ("martlet", "run", "calibration", "text", "folder"):
+    parser.add_argument(name)
+parser.add_argument("--chunks", type=int, default=160)
+parser.add_argument("--calibration-chunks", type=int, default=24)
+options = parser.parse_args()
+run, home = pathlib.Path(options.run), pathlib.Path(options.folder)
+home.mkdir(parents=True, exist_ok=True)
+
+
+def martlet(*arguments):
+    return subprocess.run([options.martlet, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def plain():
+    """The run without its windows."""
+    folder = home / "plain"
+    if not folder.exists():
+        folder.mkdir()
+        for file in run.glob("*token*.json"):
+            shutil.copy(file, folder)
+        shutil.copy(run / "model.safetensors", folder)
+        config = json.loads((run / "config.json").read_text())
+        for key in ("use_sliding_window", "sliding_window", "max_window_layers", "layer_types"):
+            config.pop(key, None)
+        (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def importances():
+    """Sums of the squares of every matrix's inputs, as llama.cpp writes them."""
+    path = home / "imatrix.gguf"
+    if path.exists():
+        return path
+    model = transformers.AutoModelForCausalLM.from_pretrained(run, dtype=torch.float32, attn_implementation="eager")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(run / "tokenizer.json"))
+    names = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+             "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+             "mlp.down_proj": "ffn_down"}
+    sums, counts = {}, {}
+
+    def hooked(name):
+        def hook(_, inputs):
+            x = inputs[0].reshape(-1, inputs[0].shape[-1]).double()
+            sums[name] = sums.get(name, 0) + x.square().sum(0)
+            counts[name] = counts.get(name, 0) + len(x)
+        return hook
+
+    for path_, module in model.named_modules():
+        parts = path_.split(".")
+        if path_ == "lm_head":
+            module.register_forward_pre_hook(hooked("output.weight"))
+        elif len(parts) == 5 and ".".join(parts[3:]) in names:
+            module.register_forward_pre_hook(hooked(f"blk.{parts[2]}.{names['.'.join(parts[3:])]}.weight"))
+    length = model.config.max_position_embeddings
+    tokens = tokenizer(pathlib.Path(options.calibration).read_text(), return_tensors="pt").input_ids[0]
+    with torch.no_grad():
+        for chunk in tokens[: len(tokens) // length * length].reshape(-1, length)[: options.calibration_chunks]:
+            model(chunk[None])
+    writer = gguf.GGUFWriter(path, "imatrix")
+    writer.add_type("imatrix")
+    writer.add_array("imatrix.datasets", [pathlib.Path(options.calibration).name])
+    writer.add_uint32("imatrix.chunk_count", options.calibration_chunks)
+    writer.add_uint32("imatrix.chunk_size", length)
+    for name, total in sums.items():
+        writer.add_tensor(name + ".in_sum2", total.numpy().astype(numpy.float32)[None])
+        writer.add_tensor(name + ".counts", numpy.array([[counts[name]]], numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def blocks(name, *flags):
+    folder = home / name
+    if not folder.exists():
+        martlet("quantize", plain(), *flags, "--out", home / f"{name}.gguf")
+        martlet("convert", home / f"{name}.gguf", "--to", "hf", "--dtype", "f32", "--out", folder)
+        shutil.copy(run / "config.json", folder)
+    return folder
+
+
+def packed(name, *flags):
+    if not (home / name).exists():
+        martlet("quantize", run, "--method", *flags, "--out", home / name)
+    return home / name
+
+
+text = ("--calibration", options.calibration, "--chunks", options.calibration_chunks)
+forms = [
+    packed("rtn", "rtn", "--group", 64), packed("rtn-asymmetric", "rtn", "--asymmetric", "--group", 64),
+    packed("awq", "awq", "--group", 64, *text), packed("gptq", "gptq", "--group", 64, *text),
+    packed("gptq-asymmetric", "gptq", "--asymmetric", "--group", 64, *text),
+    blocks("q4_0", "--to", "q4_0"), blocks("q4_0-importances", "--to", "q4_0", "--imatrix", importances()),
+    blocks("q4_k_m", "--to", "q4_k_m"), blocks("q4_k_m-importances", "--to", "q4_k_m", "--imatrix", importances()),
+    # The bits of q4_0: levels of four bits where Q4_K does not fit, and no matrix above them.
+    blocks("iq4_nl-importances", "--to", "iq4_nl", "--imatrix", importances()),
+]
+context = json.loads((run / "config.json").read_text())["max_position_embeddings"]
+found = json.loads(
+    martlet("compare", run, *forms, "--text", options.text, "--context", context, "--chunks", options.chunks, "--json"))
+print(json.dumps({"form": "float32", "perplexity": found["reference_perplexity"],
+                  "error": found["reference_perplexity_error"], "tokens": found["models"][0]["tokens"]}))
+for form, model in zip(forms, found["models"]):
+    file = home / f"{form.name}.gguf"
+    bits = json.loads(martlet("show", file, "--json"))["bits_per_weight"] if file.exists() else model["bits_per_weight"]
+    print(json.dumps({"form": form.name, "bits": bits, "perplexity": model["perplexity"], "error": model["perplexity_error"],
+                      "kl_mean": model["kl_mean"], "same_top1": model["same_top1"]}))
