@@ -198,18 +198,36 @@ import MartletEvaluation
         #expect(Self.score(results, "exact_match") == 1)
     }
 
-    @Test func rowsOfPublishedDataAreKnown() throws {
+    private static let examinations = [
+        ("mmlu", 57, 14_042, "mmlu/#_test.csv", "One and one?,1,2,3,4,B\n"),
+        ("ceval-valid", 52, 1346, "ceval/val/#_val.csv", "id,question,A,B,C,D,answer\n0,问题,甲,乙,丙,丁,A\n"),
+        ("cmmlu", 67, 11_582, "cmmlu/test/#.csv", ",Question,A,B,C,D,Answer\n0,问题,甲,乙,丙,丁,A\n"),
+    ]
+
+    @Test(arguments: examinations)
+    func rowsOfPublishedDataAreKnown(
+        group: String, subjects: Int, rows: Int, place: String, file: String
+    ) throws {
         let scratch = try Scratch()
-        try FileManager.default.createDirectory(atPath: scratch.file("mmlu"), withIntermediateDirectories: true)
-        let tree = try TaskLibrary { _ in .null }.tasks(["mmlu"])
+        let folder = scratch.file(String(place.prefix { $0 != "#" }))
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let tree = try TaskLibrary { _ in .null }.tasks([group])
         for task in tree.tasks {
-            _ = try scratch.write("mmlu/\(task.name.dropFirst(5))_test.csv", "One and one?,1,2,3,4,B\n")
+            let subject = String(task.name.dropFirst(group.count + 1))
+            _ = try scratch.write(place.replacing("#", with: subject), file)
         }
         var options = HarnessOptions()
         (options.dataFolder, options.bootstrapSamples) = (scratch.path, 0)
         let results = try Evaluator(Speaker([""]), options).run(tree).filter { !$0.isGroup }
-        #expect(results.count == 57 && results.allSatisfy { $0.totalRowCount == 1 })
-        #expect(results.reduce(0) { $0 + ($1.publishedRowCount ?? 0) } == 14_042)
+        #expect(results.count == subjects && results.allSatisfy { $0.totalRowCount == 1 })
+        #expect(results.reduce(0) { $0 + ($1.publishedRowCount ?? 0) } == rows)
+    }
+
+    @Test func everyTaskWithPublishedDataKnowsItsRows() throws {
+        let tasks = try TaskLibrary { _ in .null }.tasks(TaskLibrary.builtIn).tasks.map(\.name)
+        // Texts that are made here, not read.
+        let isMade = { (name: String) in ["needle_", "long_recall_"].contains { name.hasPrefix($0) } }
+        #expect(Set(tasks.filter { !isMade($0) }) == Set(BuiltInTasks.publishedRows.keys))
     }
 
     @Test func chineseExamsAndPlainTextsAreRead() throws {

@@ -3,7 +3,7 @@ import MartletJSON
 /// The tasks whose definitions come with the library; their data are files that people have.
 ///
 /// The definitions are those of lm-evaluation-harness, so that the numbers are the same.
-enum BuiltInTasks {
+package enum BuiltInTasks {
     static let all: [(name: String, value: JSONObject)] =
         [
             gsm8k, gsm8kStepByStep, gsm8kDirect, gsm8kSelfConsistency, HellaSwag.task, WinoGrande.task, WikiText.task,
@@ -12,13 +12,14 @@ enum BuiltInTasks {
         + LongContext.groups + LongContext.tasks + ChineseExams.groups + ChineseExams.tasks
 
     /// How many rows the published data have: what people supply is compared with them.
-    static let publishedRows: [String: Int] = [
+    package static let publishedRows: [String: Int] = [
         "gsm8k": 1319, "gsm8k_cot_zeroshot": 1319, "gsm8k_direct": 1319, "gsm8k_self_consistency": 1319,
         "hellaswag": 10_042, "winogrande": 1267, "piqa": 1838, "boolq": 3270, "arc_easy": 2376,
         "arc_challenge": 1172, "lambada_openai": 5153, "wikitext": 62,
         "math": 5000, "math_500": 500, "truthfulqa_mc1": 817, "truthfulqa_mc2": 817, "ifeval": 541, "humaneval": 164,
         "mbpp": 500,
     ].merging(MMLU.publishedRows.map { ("mmlu_" + $0.key, $0.value) }) { own, _ in own }
+        .merging(ChineseExams.publishedRows) { own, _ in own }
 
     static let accuracy: JSON = [["metric": "acc", "aggregation": "mean", "higher_is_better": true]]
     static let bothAccuracies: JSON = [
