@@ -65,7 +65,8 @@ import Testing
             let port = running.port, slowed = try await running.slowedEngine()
             for isStreamed in [true, false] {
                 let body = asking {
-                    $0["max_tokens"] = 480
+                    $0["max_tokens"] = 900
+                    $0["ignore_eos"] = true
                     $0["n"] = 8
                     $0["stream"] = .bool(isStreamed)
                 }
@@ -77,8 +78,8 @@ import Testing
                     if isStreamed { _ = socket.read(until: "data: ") }
                     while slowed.engine.statistics().runningRequests == 0 { usleep(1000) }
                 }
-                // Running, the reply would take 48 seconds more.
-                let deadline = ContinuousClock.now + .seconds(30)
+                // Running, the reply would take most of two minutes more.
+                let deadline = ContinuousClock.now + .seconds(60)
                 while slowed.engine.statistics().runningRequests > 0, ContinuousClock.now < deadline {
                     try await Task.sleep(for: .milliseconds(5))
                 }
@@ -184,10 +185,18 @@ import Testing
         loading.engine.maximumRunning = 1
         loading.engine.maximumWaiting = 1
         try await RunningServer.with(loading: loading) { running in
-            let body = asking { $0["max_tokens"] = 400 }
+            // Slowed, a reply takes 40 seconds: the first that comes back was refused.
+            let slowed = try await running.slowedEngine()
+            let body = asking {
+                $0["max_tokens"] = 400
+                $0["ignore_eos"] = true
+            }
             let replies = try await withThrowingTaskGroup(of: RawReply.self) { group in
                 for _ in 0..<8 { group.addTask { try await running.post("/v1/chat/completions", body) } }
-                return try await group.reduce(into: []) { $0.append($1) }
+                return try await group.reduce(into: [RawReply]()) {
+                    $0.append($1)
+                    slowed.letGo()
+                }
             }
             let refused = replies.filter { $0.status == 429 }
             #expect(!refused.isEmpty)
