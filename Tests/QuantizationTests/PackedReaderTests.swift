@@ -303,6 +303,33 @@ import Testing
         }
     }
 
+    /// compressed-tensors cuts no code in two: of 3, 5 and 6 bits a word's highest bits stay empty. A module's words say which
+    /// of several widths is its own, and groups that the scales do not have are refused.
+    @Test(arguments: [2, 3, 4, 5, 6, 8]) func compressedCodesStandWholeInWords(_ bits: Int) throws {
+        let share = 32 / bits, half = 1 << (bits - 1), width = (64 + share - 1) / share
+        let codes = (0..<16 * 64).map { ($0 * 7 + $0 / 64) % (1 << bits) }
+        var words = [UInt32](repeating: 0, count: 16 * width)
+        for (index, code) in codes.enumerated() {
+            let input = index % 64
+            words[index / 64 * width + input / share] |= UInt32(code) << UInt32(input % share * bits)
+        }
+        let memory = Memory([
+            "m.weight_packed": try Tensor(words.map { Int32(bitPattern: $0) }, shape: [16, width]),
+            "m.weight_scale": try Tensor([Float](repeating: 0.5, count: 32), shape: [16, 2]),
+        ])
+        func config(_ size: Int) -> JSON {
+            let own: JSON = ["num_bits": .integer(Int64(bits)), "group_size": .integer(Int64(size))]
+            let other: JSON = ["num_bits": .integer(bits == 4 ? 2 : 4), "group_size": 64]
+            return [
+                "quant_method": "compressed-tensors", "format": "pack-quantized",
+                "config_groups": ["group_0": ["weights": own], "group_1": ["weights": other]],
+            ]
+        }
+        let found = try matrix(config(32), "m", memory).float32Matrix().toArray(as: Float.self)
+        #expect(found == codes.map { 0.5 * Float($0 - half) })
+        #expect { _ = try matrix(config(16), "m", memory) } throws: { "\($0)".contains("has 2 groups") }
+    }
+
     @Test func nestedScalesWithoutTheirTableAreRefused() throws {
         var files = try Self.files
         let item = try #require(Self.cases.first { $0.name == "nf4nested" })

@@ -36,6 +36,7 @@ package struct AWQReader: PackedReader {
         return try GroupAffineMatrix(
             codes, storedType: "AWQ-4", scales: stored.transposedList(),
             zeros: zeros.values(transposed: false).map { Int16($0) },
-            groupOfInput: InputGroups.neighbours(module.inputs, size: groupSize), parameters: [zeroWords, stored])
+            groupOfInput: InputGroups.neighbours(module, size: groupSize, groups: stored.shape[0], of: "scales"),
+            parameters: [zeroWords, stored])
     }
 }

@@ -4,18 +4,25 @@ import MartletNN
 import MartletTensor
 
 /// compressed-tensors, what llm-compressor writes: "pack-quantized" (codes in words), "int-quantized" (bytes),
-/// "float-quantized" (eight-bit floats), and "naive-quantized" (either of the last two).
+/// "float-quantized" (eight-bit floats), "naive-quantized" (either of the last two), and "mixed-precision" (each module in one
+/// of them). Where groups of the configuration have several widths or sizes, a module's tensors say which are its own.
 package struct CompressedTensorsReader: PackedReader {
     package let suffixes = [
         "weight", "weight_packed", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx", "input_scale",
         "input_zero_point",
     ]
-    private let bits: Int
-    private let groupSize: Int
+    /// Of integers, ascending.
+    private let widths: [Int]
+    /// Ascending; -1 for one group of all inputs.
+    private let groupSizes: [Int]
+    /// What shares a scale of eight-bit floats, where the configuration has blocks.
+    private let block: (outputs: Int, inputs: Int)?
     /// Of int8 activations with a scale for each token, found when they come. Others are computed in 15 bits.
     private let inputRounding: InputRounding?
 
-    private static let formats = ["pack-quantized", "int-quantized", "float-quantized", "naive-quantized"]
+    private static let formats = [
+        "pack-quantized", "int-quantized", "float-quantized", "naive-quantized", "mixed-precision",
+    ]
 
     init(_ config: ConfigurationReader) throws(ModelError) {
         let format = try config.string("format", default: "pack-quantized")
@@ -28,16 +35,26 @@ package struct CompressedTensorsReader: PackedReader {
         let weights = groups.compactMap { $0.value["weights"] }
         let numbers = Set(weights.compactMap { $0["num_bits"]?.integer })
         let sizes = Set(weights.map { $0["group_size"]?.integer ?? -1 })
-        guard numbers.count == 1, sizes.count == 1, let bits = numbers.first, let size = sizes.first,
-            (2...8).contains(bits), size == -1 || (1...65_536).contains(size)
+        guard !numbers.isEmpty, numbers.allSatisfy((2...8).contains),
+            sizes.allSatisfy({ $0 == -1 || (1...65_536).contains($0) })
         else {
             throw .wrongValue(
                 file: config.file, key: "quantization_config.config_groups",
                 found: "weights of \(numbers.sorted()) bits in groups of \(sizes.sorted())",
-                expected: "one width of 2 … 8 bits and one size of groups")
+                expected: "widths of 2 … 8 bits and sizes of groups")
         }
-        self.bits = bits
-        groupSize = size
+        widths = numbers.sorted()
+        groupSizes = sizes.sorted()
+        let blocks = Set(
+            weights.filter { $0["strategy"]?.string == "block" }
+                .map { $0["block_structure"]?.array?.compactMap(\.integer) ?? [] })
+        guard blocks.count <= 1, blocks.allSatisfy({ $0.count == 2 && $0.allSatisfy((1...65_536).contains) }) else {
+            throw .wrongValue(
+                file: config.file, key: "quantization_config.config_groups",
+                found: "block_structure \(blocks.sorted { $0.count < $1.count })",
+                expected: "two lengths, as [128, 128], the same in all groups")
+        }
+        block = blocks.first.map { ($0[0], $0[1]) }
         let inputs = groups.map { $0.value["input_activations"] ?? .null }
         let areTokens = inputs.allSatisfy { input in
             input["num_bits"]?.integer == 8 && input["type"]?.string == "int" && input["strategy"]?.string == "token"
@@ -47,7 +64,15 @@ package struct CompressedTensorsReader: PackedReader {
     }
 
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
-        if module.has("weight_packed") { return try affine(module, module.tensor("weight_packed"), .rowsOfWords, bits) }
+        if module.has("weight_packed") {
+            let words = try module.tensor("weight_packed")
+            // Of widths that pack as densely, as 7 and 8 bits do, a configuration that has both cannot be told apart.
+            let fitting = widths.filter { words.shape == [module.outputs, PackedCodes.words(module.inputs, bits: $0)] }
+            guard fitting.count <= 1 else {
+                throw module.refuse("weight_packed", "may hold codes of any of \(fitting) bits")
+            }
+            return try affine(module, words, .wholeInputsInWords, fitting.first ?? widths[0])
+        }
         guard let type = module.type("weight"), module.has("weight_scale") else { return nil }
         let weight = try module.tensor("weight")
         if type == "I8" { return try affine(module, weight, .bytes, 8) }
@@ -55,7 +80,14 @@ package struct CompressedTensorsReader: PackedReader {
         guard weight.shape == module.shape else {
             throw module.refuse("weight", "shape \(weight.shape), expected \(module.shape)")
         }
-        return try Float8Matrix(weight, format, scales: module.tensor("weight_scale"))
+        let scales = try module.tensor("weight_scale")
+        // A block that reaches over all inputs has a column of scales, which one scale for each output has too.
+        let isBlocks = block.map { block in
+            scales.shape == [
+                (module.outputs + block.outputs - 1) / block.outputs, (module.inputs + block.inputs - 1) / block.inputs,
+            ]
+        }
+        return try Float8Matrix(weight, format, scales: scales, block: isBlocks == true ? block : nil)
     }
 
     private func affine(
@@ -73,10 +105,10 @@ package struct CompressedTensorsReader: PackedReader {
         var zeros = [Int16](repeating: Int16(middle), count: scales.count), parameters = [stored]
         if let points = try module.optional("weight_zero_point") {
             parameters.append(points)
-            if points.dtype == .int32, layout == .rowsOfWords {
+            if points.dtype == .int32, layout == .wholeInputsInWords {
                 // Packed along the outputs: [out · bits / 32, groups].
                 let packed = try PackedCodes(
-                    points, layout: .inputsInWords, bits: bits, outputs: groups, inputs: module.outputs)
+                    points, layout: .wholeInputsInColumns, bits: bits, outputs: groups, inputs: module.outputs)
                 zeros = packed.values(transposed: true).map { Int16($0) }
             } else {
                 let list = try points.toArray(as: Int64.self)
@@ -87,10 +119,11 @@ package struct CompressedTensorsReader: PackedReader {
             }
         }
         let indices = try module.optional("weight_g_idx")
+        let size = groupSizes.first { $0 > 0 && (module.inputs + $0 - 1) / $0 == groups } ?? groupSizes[0]
         let list = try indices.map { try $0.toArray(as: Int32.self) }
         let groupOf =
-            list.flatMap { $0.contains { $0 < 0 } ? nil : $0 }
-            ?? InputGroups.neighbours(module.inputs, size: groups == 1 ? -1 : groupSize)
+            try list.flatMap { $0.contains { $0 < 0 } ? nil : $0 }
+            ?? InputGroups.neighbours(module, size: groups == 1 ? -1 : size, groups: groups, of: "weight_scale")
         return try GroupAffineMatrix(
             codes, storedType: "INT\(bits)", scales: scales, zeros: zeros, groupOfInput: groupOf,
             parameters: parameters + (indices.map { [$0] } ?? []), inputRounding: layout == .bytes ? inputRounding : nil

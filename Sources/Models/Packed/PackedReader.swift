@@ -99,6 +99,17 @@ enum InputGroups {
     static func neighbours(_ inputs: Int, size: Int) -> [Int32] {
         (0..<inputs).map { size > 0 ? Int32($0 / size) : 0 }
     }
+
+    /// - Throws: `ModelError.unsupported` where the scales of the tensor `suffix` are not of so many groups: fewer would be
+    ///   read than there are, and the numbers be others.
+    static func neighbours(_ module: PackedModule, size: Int, groups: Int, of suffix: String) throws -> [Int32] {
+        let expected = size > 0 ? (module.inputs + size - 1) / size : 1
+        guard groups == expected else {
+            throw module.refuse(
+                suffix, "has \(groups) groups, and the configuration's group_size of \(size) makes \(expected)")
+        }
+        return neighbours(module.inputs, size: size)
+    }
 }
 
 extension Tensor {

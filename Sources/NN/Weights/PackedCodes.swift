@@ -9,8 +9,13 @@ public struct PackedCodes: Sendable {
         /// int32 `[in, out · bits / 32]`: a word holds neighbouring outputs; `order[i]` is the place of output i in it
         /// (AWQ interleaves them).
         case outputsInWords(order: [Int])
-        /// int32 `[out, in · bits / 32]`: a row of words is a stream of bits along the inputs (compressed-tensors).
+        /// int32 `[out, in · bits / 32]`: a row of words is a stream of bits along the inputs (mlx).
         case rowsOfWords
+        /// int32 `[out, ⌈in / ⌊32 / bits⌋⌉]`: a word holds as many neighbouring inputs as fit it whole, lowest first; of
+        /// 3, 5, 6 and 7 bits its highest bits stay empty (compressed-tensors).
+        case wholeInputsInWords
+        /// int32 `[⌈in / ⌊32 / bits⌋⌉, out]`: the same along columns.
+        case wholeInputsInColumns
         /// int8 `[out, in]`: a signed code a byte; 128 is added.
         case bytes
         /// uint8 `[out, in]`: a code a byte.
@@ -35,6 +40,8 @@ public struct PackedCodes: Sendable {
         case .inputsInWords: expected = [(inputs * bits + 31) / 32, outputs]
         case .outputsInWords: expected = [inputs, outputs * bits / 32]
         case .rowsOfWords: expected = [outputs, (inputs * bits + 31) / 32]
+        case .wholeInputsInWords: expected = [outputs, Self.words(inputs, bits: bits)]
+        case .wholeInputsInColumns: expected = [Self.words(inputs, bits: bits), outputs]
         case .bytes, .unsignedBytes: expected = [outputs, inputs]
         case .rowsInBytes(let width):
             let share = 8 / Swift.max(bits, 1)
@@ -68,6 +75,12 @@ public struct PackedCodes: Sendable {
         self.bits = bits
         self.outputs = outputs
         self.inputs = inputs
+    }
+
+    /// How many words hold so many codes of which none is cut.
+    package static func words(_ codes: Int, bits: Int) -> Int {
+        let share = 32 / Swift.min(Swift.max(bits, 1), 32)
+        return (codes + share - 1) / share
     }
 
     /// All codes: `[out, in]`, or `[in, out]`.
@@ -106,6 +119,14 @@ public struct PackedCodes: Sendable {
                 body { output, input in
                     let word = UInt32(bitPattern: words[input * width + output / share])
                     return Int(word >> UInt32(order[output % share] * bits)) & mask
+                }
+            case .wholeInputsInWords, .wholeInputsInColumns:
+                let words = raw.bindMemory(to: Int32.self), share = 32 / bits
+                let width = layout == .wholeInputsInWords ? Self.words(inputs, bits: bits) : 1
+                let step = layout == .wholeInputsInWords ? 1 : outputs
+                body { output, input in
+                    let word = UInt32(bitPattern: words[output * width + input / share * step])
+                    return Int(word >> UInt32(input % share * bits)) & mask
                 }
             case .bytes:
                 let codes = raw.bindMemory(to: Int8.self)
