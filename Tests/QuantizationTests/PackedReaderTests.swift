@@ -330,6 +330,19 @@ import Testing
         #expect { _ = try matrix(config(16), "m", memory) } throws: { "\($0)".contains("has 2 groups") }
     }
 
+    /// Codes of four bits are the same in bytes and in numbers of a wider type.
+    @Test func codesInWiderTypesAreTheSame() throws {
+        let file = try Self.files, item = try #require(Self.cases.first { $0.name == "nf4nested" })
+        let bytes = try file.tensor("nf4nested.weight").toArray(as: Int64.self).map { UInt32($0) }
+        var wide = file
+        let numbers = stride(from: 0, to: bytes.count, by: 4).map { at in
+            Float(bitPattern: bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24)
+        }
+        wide.tensors["nf4nested.weight"] = try Tensor(numbers, shape: [numbers.count, 1])
+        let found = try matrix(item, wide).float32Matrix().toArray(as: Float.self)
+        #expect(try found == matrix(item, file).float32Matrix().toArray(as: Float.self))
+    }
+
     @Test func nestedScalesWithoutTheirTableAreRefused() throws {
         var files = try Self.files
         let item = try #require(Self.cases.first { $0.name == "nf4nested" })

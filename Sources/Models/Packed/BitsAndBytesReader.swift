@@ -45,6 +45,22 @@ package struct BitsAndBytesReader: PackedReader {
             inputRounding: inputRounding)
     }
 
+    /// Two codes a byte, also where the bytes are kept as numbers of a wider type (`bnb_4bit_quant_storage`, as FSDP needs
+    /// it).
+    private func packedBytes(_ stored: Tensor) throws -> Tensor {
+        guard stored.dtype.isFloatingPoint, stored.isContiguous else { return stored }
+        let count = stored.elementCount * stored.dtype.blockByteCount
+        return Tensor(filling: [count, 1], dtype: .uint8) { bytes in
+            var place = 0
+            stored.forEachHostRun { run in
+                for byte in run {
+                    bytes[place] = byte
+                    place += 1
+                }
+            }
+        }
+    }
+
     private func fourBits(_ module: PackedModule, _ state: String) throws -> any WeightMatrix {
         let suffix = "weight." + state
         let bytes = try module.tensor(suffix).toArray(as: Int64.self).map { UInt8(truncatingIfNeeded: $0) }
@@ -56,7 +72,7 @@ package struct BitsAndBytesReader: PackedReader {
         else {
             throw module.refuse(suffix, "shape \(shape) or block size does not fit \(module.shape)")
         }
-        let codes = try module.tensor("weight"), levels = try module.tensor("weight.quant_map")
+        let codes = try packedBytes(module.tensor("weight")), levels = try module.tensor("weight.quant_map")
         let absmax = try module.tensor("weight.absmax")
         var parameters = [absmax, levels], scales: [Float]
         if let nested = try module.optional("weight.nested_absmax") {
@@ -64,8 +80,10 @@ package struct BitsAndBytesReader: PackedReader {
             let table = try map.to(.float32).toArray(as: Float.self)
             let outer = try nested.to(.float32).toArray(as: Float.self)
             let indices = try absmax.toArray(as: Int64.self)
-            let nestedLength = json["nested_blocksize"]?.integer ?? 256,
-                offset = Float(json["nested_offset"]?.double ?? 0)
+            let nestedLength = json["nested_blocksize"]?.integer ?? 256
+            guard let offset = (json["nested_offset"] ?? 0).double.map({ Float($0) }) else {
+                throw module.refuse(suffix, "nested_offset is no number")
+            }
             guard table.count == 256, nestedLength > 0, indices.allSatisfy({ (0..<256).contains($0) }),
                 outer.count * nestedLength >= indices.count
             else {
