@@ -163,6 +163,7 @@ struct QuantizeCommand: ParsableCommand {
             let object: JSON = [
                 "method": .string(method.rawValue), "mapped_bytes": .integer(Int64(memory.mapped)),
                 "packed_bytes": .integer(Int64(memory.packed)), "hessian_bytes": .integer(Int64(memory.hessians)),
+                "block_bytes": .integer(Int64(memory.blocks)),
                 "passes": .integer(Int64(memory.passes)), "working_bytes": .integer(Int64(memory.working)),
                 "needed_bytes": .integer(Int64(memory.needed)),
             ]
@@ -171,6 +172,9 @@ struct QuantizeCommand: ParsableCommand {
         let passes = memory.passes == 1 ? "one pass over the text" : "each of \(memory.passes) passes over the text"
         var rows = [("packed", "\(Terminal.bytes(memory.packed)), held until the folder is written")]
         if memory.passes > 0 { rows.append(("Hessians", "\(Terminal.bytes(memory.hessians)) in \(passes)")) }
+        if memory.blocks > 0 {
+            rows.append(("blocks", "\(Terminal.bytes(memory.blocks)) of all Hessians, held for the limits of grids"))
+        }
         rows += [
             ("working", "\(Terminal.bytes(memory.working)) for a layer's inputs or one matrix, whichever is more"),
             ("needed", "\(Terminal.bytes(memory.needed)) in all"),

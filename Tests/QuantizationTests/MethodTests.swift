@@ -133,7 +133,13 @@ import TinyModels
         }
         let bytes = names.reduce(0) { $0 + (found.entry($1)?.byteCount ?? 0) }
         #expect(abs(plan.packed - bytes) <= bytes / 50, "\(plan.packed) of \(bytes)")
-        #expect(plan.needed == plan.packed + plan.hessians + plan.working)
+        // 16 numbers for each input; queries, keys and values share theirs, and gates with what they scale.
+        let inputs = try files.decoder().tree.linears.reduce(0) { sum, layer in
+            let isFirst = ["q_proj", "o_proj", "gate_proj", "down_proj"].contains { layer.path.hasSuffix($0) }
+            return sum + (isFirst ? layer.inputSize : 0)
+        }
+        #expect(inputs > 0 && plan.blocks == (method == .awq ? 4 * 16 * inputs : 0))
+        #expect(plan.needed == plan.packed + plan.hessians + plan.blocks + plan.working)
     }
 
     /// Inputs some of whose numbers are much larger than the others, as those of layers are.

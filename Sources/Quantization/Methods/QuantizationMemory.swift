@@ -10,11 +10,13 @@ public struct QuantizationMemory: Sendable, Equatable {
     /// Hessians of one pass over the calibration text, at most, and the passes that makes.
     public var hessians = 0
     public var passes = 0
+    /// The blocks of all Hessians along their diagonals, which `awq` keeps for the limits of its grids.
+    public var blocks = 0
     /// What looking at a layer's inputs takes beside them, or encoding one matrix, whichever is more: its weights in float32,
     /// its codes, and of `gptq` the Hessian again, its factor and the inverse of that in float64.
     public var working = 0
     /// What must be there, beside what is mapped.
-    public var needed: Int { packed + hessians + working }
+    public var needed: Int { packed + hessians + blocks + working }
 }
 
 extension PackedExport {
@@ -49,6 +51,9 @@ extension PackedExport {
         }
         let batches = hessianBatches(decoder, memory)
         plan.passes = batches.count
+        if options.method == .awq {
+            plan.blocks = batches.joined().reduce(0) { $0 + 4 * $1.layers[0].inputSize * options.groupSize }
+        }
         plan.hessians = batches.map { $0.reduce(0) { $0 + $1.bytes } }.max() ?? 0
         // A window's own Hessian, before it is added.
         plan.working = max(plan.working, pass + (batches.flatMap { $0.map(\.bytes) }.max() ?? 0))
