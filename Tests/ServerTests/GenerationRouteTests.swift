@@ -1,6 +1,7 @@
 import Foundation
 import MartletJSON
 import MartletServer
+import TestServers
 import Testing
 
 /// Generation over the wire.
@@ -126,7 +127,11 @@ import Testing
             #expect(received < 5_000_000)
             let other = try await running.post("/v1/chat/completions", question)
             #expect(other.status == 200)
-            #expect(running.server.models.loaded.first?.engine?.statistics().runningRequests == 0)
+            // Counted after the last event has left.
+            let isOver = try await eventually {
+                running.server.models.loaded.first?.engine?.statistics().runningRequests == 0
+            }
+            #expect(isOver)
         }
     }
 
