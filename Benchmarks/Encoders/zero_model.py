@@ -27,12 +27,15 @@ def martlet(*arguments):
 
 
 def plain():
-    """The run without its windows."""
+    """The run without its windows, and with GPT-2's cuts, whose name every reader of GGUF files knows: only numbers are taken back."""
     folder = home / "plain"
     if not folder.exists():
         folder.mkdir()
         for file in run.glob("*token*.json"):
             shutil.copy(file, folder)
+        tokenizer = json.loads((run / "tokenizer.json").read_text())
+        tokenizer["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
         shutil.copy(run / "model.safetensors", folder)
         config = json.loads((run / "config.json").read_text())
         for key in ("use_sliding_window", "sliding_window", "max_window_layers", "layer_types"):
