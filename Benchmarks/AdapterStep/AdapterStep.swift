@@ -2,6 +2,7 @@
 // PEFT's with the same shapes.
 //
 //     swift run -c release adapter-step [MODEL.gguf|float32] [batch] [length] [steps] [rank] [recompute] [dpo] [profile]
+//         [high|medium]
 //
 // "float32" is a random Llama of SmolLM2-135M's shape. A GGUF file stays as it is stored: nothing frozen is copied.
 // Forward, loss, backward, clipping to norm 1, AdamW on the adapters; the median of the steps after the first.
@@ -23,10 +24,11 @@ import MartletTraining
         func number(_ usual: Int) -> Int { rest.popFirst().flatMap { Int($0) } ?? usual }
         let batch = number(4), length = number(256), steps = max(1, number(5)), rank = number(16)
         let modes = Set(rest), isPreference = modes.contains("dpo")
-        guard modes.isSubset(of: ["recompute", "dpo", "profile"]), !isPreference || batch % 2 == 0 else {
+        guard modes.isSubset(of: ["recompute", "dpo", "profile", "high", "medium"]), !isPreference || batch % 2 == 0
+        else {
             throw TensorError(
                 .argument, "adapter-step",
-                "expected recompute, dpo (with an even batch), profile, not \(modes.sorted())")
+                "expected recompute, dpo (with an even batch), profile, high, medium, not \(modes.sorted())")
         }
         let decoder = try path == "float32" ? randomModel() : Checkpoint(path: path).decoder()
         decoder.recomputesLayers = modes.contains("recompute")
@@ -36,6 +38,7 @@ import MartletTraining
         let loop = try StepLoop(trained) {
             AdamW(ParameterGroup.decaying($0, weightDecay: 0.01), beta2: 0.999)
         }
+        loop.matmulPrecision = modes.compactMap { MatmulPrecision(rawValue: $0) }.first ?? .highest
         if modes.contains("profile") { loop.profiledSteps = max(1, steps - 1) }
         let vocabulary = decoder.configuration.vocabularySize, clock = ContinuousClock()
         var stream = RandomStream(seed: 2), seconds: [Double] = [], loss = 0.0
@@ -53,6 +56,7 @@ import MartletTraining
         let stored = decoder.tree.parameters.reduce(0) { $0 + $1.value.byteCount }
         let line: JSON = [
             "case": .string(path == "float32" ? path : "stored"), "mode": .string(isPreference ? "dpo" : "lora"),
+            "products": .string(loop.matmulPrecision.rawValue),
             "batch": .integer(Int64(batch)), "length": .integer(Int64(length)), "rank": .integer(Int64(rank)),
             "recompute": .bool(decoder.recomputesLayers),
             "tok_per_s": .number((Double(batch * length) / median * 10).rounded() / 10),

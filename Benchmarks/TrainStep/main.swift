@@ -1,8 +1,9 @@
 // A whole training step, one JSON line: the counterpart of PyTorch's with the same shapes.
 //
-//     swift run -c release train-step cs336|llama15m|gpt2|mixtral [steps] [profile]
+//     swift run -c release train-step cs336|llama15m|gpt2|mixtral [steps] [profile] [high|medium]
 //
-// Forward, loss, backward, clipping to norm 1, AdamW, in float32; the median of the steps after the third.
+// Forward, loss, backward, clipping to norm 1, AdamW, in float32, products in the precision that is named; the median of
+// the steps after the third.
 
 import MartletData
 import MartletJSON
@@ -22,10 +23,11 @@ import Musl
 let arguments = CommandLine.arguments
 let name = arguments.count > 1 ? arguments[1] : "cs336"
 let steps = arguments.count > 2 ? Int(arguments[2]) ?? 8 : 8
-let isDetailed = arguments.count > 3
+let isDetailed = arguments.dropFirst(3).contains("profile")
+let precision = arguments.dropFirst(3).compactMap { MatmulPrecision(rawValue: $0) }.first ?? .highest
 
 func refuse(_ name: String) -> Never {
-    print("usage: train-step cs336|llama15m|gpt2|mixtral [STEPS] [profile], not \"\(name)\"")
+    print("usage: train-step cs336|llama15m|gpt2|mixtral [STEPS] [profile] [high|medium], not \"\(name)\"")
     exit(2)
 }
 
@@ -70,6 +72,7 @@ try source.finish()
 let loop = try StepLoop(source.parameters) {
     AdamW(ParameterGroup.decaying($0, weightDecay: 0.01), beta2: 0.999)
 }
+loop.matmulPrecision = precision
 if isDetailed { loop.profiledSteps = max(1, steps - 3) }
 
 let tokens = batch * length
@@ -103,7 +106,8 @@ let cost = TrainingCost(spec, length: length)
 let gigaflops = cost.trainingPerToken * Double(tokens) / median / 1e9
 print(
     """
-    {"case": "\(name)", "params": \(source.count), "active": \(cost.activeParameters), "batch": \(batch), "seq": \(length), \
+    {"case": "\(name)", "products": "\(precision.rawValue)", \
+    "params": \(source.count), "active": \(cost.activeParameters), "batch": \(batch), "seq": \(length), \
     "tok_per_s": \((Double(tokens) / median * 10).rounded() / 10), "step_ms": \((median * 1000).rounded()), \
     "gflops": \(gigaflops.rounded()), "peak_share": \((gigaflops / peak * 1e12).rounded() / 1000), \
     "loss": \(loss), "rss_mb": \(usage.ru_maxrss / 1024), "buffers_mb": \(BufferPool.shared.peakLiveByteCount >> 20)}

@@ -22,4 +22,11 @@ package enum ThreadState {
         get { martlet_thread().pointee.recorder }
         set { martlet_thread().pointee.recorder = newValue }
     }
+
+    /// Numbers of bfloat16 that factors of large products are computed with; 0 for float32.
+    @inlinable
+    package static var matmulParts: Int32 {
+        get { martlet_thread().pointee.matmul_parts }
+        set { martlet_thread().pointee.matmul_parts = newValue }
+    }
 }

@@ -41,6 +41,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [("high", 1e-3), ("medium", 0.03)])
+    func productsInLowerPrecisionTakeTheSameWayOrAreRefused(precision: String, miss: Double) throws {
+        let folder = try scratch("matmul-\(precision)")
+        let data = try TrainingData(folder: folder + "/data")
+        let wanted = try #require(MatmulPrecision(rawValue: precision))
+        // Wide enough that products are computed on tiles.
+        func run(_ name: String, _ precision: String) throws -> [Double] {
+            let options = try options(["steps": 10, "hidden_size": 64, "matmul_precision": .string(precision)])
+            return try losses(Trainer(run: folder + "/" + name, options: options, data: data))
+        }
+        guard wanted.isAvailable else {
+            let error = #expect(throws: TrainingError.self) {
+                try run("refused", precision)
+            }
+            #expect(error?.description.contains("AMX") == true)
+            return
+        }
+        let plain = try run("plain", "highest"), other = try run("other", precision)
+        #expect(plain != other, "some product was computed on tiles")
+        for (a, b) in zip(plain, other) { #expect(abs(a - b) < miss * a, "\(a) in float32, \(b)") }
+    }
+
     @Test(arguments: [("int8", 0.03), ("int4", 0.15), ("ternary", 0.4)])
     func quantisationAwareRunsLearnAndSaveTheRoundedModel(qat: String, miss: Double) throws {
         let folder = try scratch("qat-\(qat)")

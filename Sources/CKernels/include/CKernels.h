@@ -8,6 +8,7 @@
 
 #include "martlet_cpu.h"
 #include "martlet_gemm.h"
+#include "martlet_tiles.h"
 #include "martlet_quantized.h"
 #include "martlet_coded.h"
 #include "martlet_levels.h"

@@ -10,6 +10,8 @@ typedef struct martlet_thread_state {
     void *_Nullable graveyard;
     /// The recorder of this thread's operations, or NULL.
     void *_Nullable recorder;
+    /// Numbers of bfloat16 that factors of large products are computed with; 0 for float32.
+    int matmul_parts;
 } martlet_thread_state;
 
 /// The state of the calling thread; initially zero.

@@ -38,6 +38,7 @@ extension ResolvedOptions {
             trained, clip: options.clip, rounding: run.compute.rounding, averageDecay: options.averageDecay
         ) { options.kind.make($0, numbers) { run.adapter.rate($0) * layers.rate(of: $0.name) } }
         loop.optimizerName = options.kind.rawValue
+        loop.matmulPrecision = run.compute.matmulPrecision
         loop.guards = StepGuards(spikeFactor: options.spikeFactor)
         return loop
     }

@@ -26,6 +26,8 @@ public final class StepLoop {
     /// Evaluated and shown in place of the parameters, where one was asked for.
     public let average: WeightAverage?
     package let mixed: MixedPrecision?
+    /// What products are computed in, forward and back; all else of a step is in float32.
+    public var matmulPrecision = MatmulPrecision.highest
     /// The largest gradient norm; larger ones are scaled down to it.
     public var clip: Double
     /// Nil lets everything through but a loss or norm that is no number.
@@ -93,7 +95,9 @@ public final class StepLoop {
             let weight = try reduction?.sum(own) ?? own
             guard weight > 0 else { return nil }
             let context = StepContext(step: number, weight: weight)
-            let (loss, metrics) = try gradients(objective, parts, context)
+            let (loss, metrics) = try withMatmulPrecision(matmulPrecision) {
+                try gradients(objective, parts, context)
+            }
             return try update(number, loss: loss, metrics, rate, data) {
                 try objective.didStep(context) { try reduction?.sum($0) ?? $0 }
             }

@@ -9,6 +9,8 @@ extension GEMM {
     struct Run {
         let kernels: martlet_gemm_kernels
         let pool: ThreadPool
+        /// For products in lower precision, where this thread asked for it.
+        var tiles: TileRun?
 
         /// Products with fewer multiply-adds than this run on the calling thread: they take some microseconds.
         static let serialWork = 1 << 19
@@ -53,7 +55,7 @@ extension GEMM {
 
         /// `C (+)= op(A) op(B)`, and what is added then.
         func multiply(_ product: Product, accumulate: Bool, parallel: Bool, then: Product?) {
-            let isLarge = product.m > Int(kernels.tile_rows) && product.k > 0
+            let isLarge = product.m > Int(kernels.tile_rows) && product.k > 0 && tiles?.takes(product) != true
             if let then, isLarge, product.aDepth == 1, then.aDepth == 1 {
                 let parallel = parallel && pool.workerCount > 1 && product.m * product.n * product.k >= Self.serialWork
                 readingA(product, accumulate: accumulate, parallel: parallel, then: then)
@@ -71,6 +73,9 @@ extension GEMM {
                     (product.c + row * product.cStride).update(repeating: 0, count: product.n)
                 }
                 return
+            }
+            if let tiles, tiles.takes(product) {
+                return tiles.multiply(product, accumulate: accumulate, parallel: parallel)
             }
             let work = product.m * product.n * product.k
             // A few rows of a transposed A: the row-major B is read where it lies, once for each tile of rows.

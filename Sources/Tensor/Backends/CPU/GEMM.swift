@@ -35,7 +35,7 @@ package enum GEMM {
             a: a, aRow: transposeA ? 1 : aStride, aDepth: transposeA ? aStride : 1,
             b: b, bDepth: transposeB ? 1 : bStride, bColumn: transposeB ? bStride : 1,
             c: c, cStride: cStride)
-        let run = Run(kernels: kernels, pool: pool)
+        let run = Run(kernels: kernels, pool: pool, tiles: TileRun(pool: pool))
         if let then {
             precondition(batch == 1 && alpha == 1 && (beta == 0 || beta == 1), "an addend needs a plain product")
             run.multiply(product, accumulate: beta == 1, parallel: true, then: then.product(like: product))

@@ -9,6 +9,7 @@ public struct ComputeOptions: Sendable, Equatable {
     public internal(set) var microBatches = 1
     public internal(set) var recompute = Recompute.none
     public internal(set) var precision = Precision.fp32
+    public internal(set) var matmulPrecision = MatmulPrecision.highest
     /// What matrices of layers are rounded to in quantisation-aware training.
     public enum QuantizationAware: String, Sendable, CaseIterable, OptionValue { case none, int8, int4, ternary }
     public internal(set) var quantizationAware = QuantizationAware.none
@@ -63,8 +64,21 @@ extension OptionPart {
                 "precision", \.compute.precision,
                 "What matrices and their gradients are rounded to, around float32 masters.", shown: true,
                 others: "dtype bf16 fp16 amp torch_dtype mixed_precision type", default: .value(.fp32)),
+            .choice(
+                "matmul_precision", \.compute.matmulPrecision,
+                "What a step's matrix products are computed in: float32 (highest), sums of two bfloat16 numbers (high, 16 bits "
+                    + "of 24), or bfloat16 (medium); high and medium are for processors with AMX.", resume: .told,
+                shown: true,
+                others: "float32_matmul_precision fp32_precision", default: .value(.highest)),
         ]
     ) { (run, _) throws(TrainingError) in
+        let wanted = run.compute.matmulPrecision
+        guard wanted.isAvailable else {
+            throw TrainingError(
+                .configuration,
+                "matmul_precision \(wanted.rawValue) needs a processor that multiplies tiles of bfloat16 (AMX: Intel Xeon from "
+                    + "Sapphire Rapids on), which this one does not; leave it at highest")
+        }
         let rows = run.rows.perStep, parts = run.compute.microBatches
         guard rows == 0 || parts <= rows else {
             throw TrainingError(
@@ -124,3 +138,5 @@ extension OptionPart {
         }
     }
 }
+
+extension MatmulPrecision: OptionValue {}

@@ -67,6 +67,7 @@ export const sentences = {
   "Parts a step's rows are computed in, to save memory (gradient accumulation).": "一步的行分成几份计算，以节省内存（梯度累积）。",
   "What the way back computes again to save memory: nothing, or every layer from its input, for a third more time.": "反向传播时重新计算什么以节省内存：不重算，或每层都从输入重算，时间多三分之一。",
   "What matrices and their gradients are rounded to, around float32 masters.": "矩阵及其梯度舍入成什么精度；主权重保持 float32。",
+  "What a step's matrix products are computed in: float32 (highest), sums of two bfloat16 numbers (high, 16 bits of 24), or bfloat16 (medium); high and medium are for processors with AMX.": "一步中的矩阵乘积用什么精度计算：float32（highest）；两个 bfloat16 数之和（high，保留 24 位中的 16 位）；bfloat16（medium）。high 和 medium 需要带 AMX 的处理器。",
   "What the layers' matrices are rounded to while they are trained, by the straight-through estimator: int8, int4, or ternary (-1, 0, 1: 1.58 bits, an experiment). The saved model is the rounded one.": "训练时各层矩阵舍入成什么（直通估计）：int8、int4 或 ternary（-1、0、1，即 1.58 位，实验性）。保存的是舍入后的模型。",
   "Inputs that share a scale in qat's int8 and int4; 32 is what Q8_0 and Q4_0 have, and 0 stands for all inputs of an output, as int8 folders have them.": "qat 的 int8 和 int4 中共用一个缩放因子的输入个数；Q8_0 和 Q4_0 是 32，0 表示每个输出的全部输入共用一个（int8 文件夹如此）。",
   "What inputs of the layers that qat rounds are rounded to, each token with a scale of its own: int8 is what run --int8-inputs computes with qat int8 and qat_group 0, and, with qat ternary, BitNet b1.58.": "qat 所舍入的各层的输入舍入成什么，每个词元有自己的缩放因子：配合 qat int8 和 qat_group 0，int8 就是 run --int8-inputs 的算法；配合 qat ternary 即 BitNet b1.58。",
