@@ -8,15 +8,20 @@ import Testing
         for round in 0..<60 {
             let rows = Int.random(in: 1...19, using: &generator), rank = Int.random(in: 1...70, using: &generator)
             let inputs = Int.random(in: 1...50, using: &generator), outputs = Int.random(in: 1...90, using: &generator)
-            let isHalf = round % 2 == 0, scale: Float = 0.7, groups = (outputs + 15) / 16
-            // Numbers that float16 holds.
+            let isCoded = round % 2 == 0, scale: Float = 0.7
+            let groups = (outputs + 15) / 16, padded = (rank + 15) / 16 * 16
+            /// Codes, or numbers that are as good.
             func numbers(_ count: Int) -> [Float] {
-                (0..<count).map { _ in Float(Int.random(in: -512...512, using: &generator)) / 64 }
+                (0..<count).map { _ in Float(Int.random(in: -127...127, using: &generator)) / (isCoded ? 1 : 64) }
+            }
+            func scales(_ count: Int, of padded: Int) -> [Float] {
+                (0..<padded).map { $0 < count ? Float.random(in: 0.001...0.02, using: &generator) : 0 }
             }
             let x = generator.floats(rows * inputs), before = generator.floats(rows * outputs)
             // A as [inputs][rank] with what may be read behind it, B in groups of 16 columns.
             var a = numbers(inputs * rank + 16), b = numbers(groups * rank * 16)
-            a[inputs * rank] = .nan
+            let scalesA = scales(rank, of: padded), scalesB = scales(outputs, of: 16 * groups)
+            if !isCoded { a[inputs * rank] = .nan }
             for row in 0..<rank {
                 for column in outputs..<groups * 16 { b[((groups - 1) * rank + row) * 16 + column % 16] = 0 }
             }
@@ -25,26 +30,23 @@ import Testing
                 let inner = (0..<rank).map { r -> Float in
                     var sum: Float = 0
                     for k in 0..<inputs { sum = sum.addingProduct(x[row * inputs + k], a[k * rank + r]) }
-                    return sum * scale
+                    return (isCoded ? scale * scalesA[r] : scale) * sum
                 }
                 for column in 0..<outputs {
-                    var sum = before[row * outputs + column]
+                    let start = before[row * outputs + column]
+                    var sum = isCoded ? 0 : start
                     for r in 0..<rank {
                         sum = sum.addingProduct(inner[r], b[(column / 16 * rank + r) * 16 + column % 16])
                     }
-                    expected[row * outputs + column] = sum
+                    expected[row * outputs + column] = isCoded ? start.addingProduct(sum, scalesB[column]) : sum
                 }
             }
             for (name, kernels) in instructionSets {
                 // Guards behind what is written.
-                var y = before + [7], inner = [Float](repeating: 7, count: 8 * ((rank + 15) / 16 * 16) + 1)
-                if isHalf {
-                    var (halfA, halfB) = (
-                        [UInt16](repeating: 0, count: a.count), [UInt16](repeating: 0, count: b.count)
-                    )
-                    kernels.vector.f32_to_f16(a, &halfA, a.count)
-                    kernels.vector.f32_to_f16(b, &halfB, b.count)
-                    kernels.vector.low_rank_f16(rows, inputs, rank, outputs, scale, x, halfA, halfB, &y, &inner)
+                var y = before + [7], inner = [Float](repeating: 7, count: 8 * padded + 1)
+                if isCoded {
+                    let (codedA, codedB) = (Self.coded(scalesA, a), Self.coded(scalesB, b))
+                    kernels.vector.low_rank_codes(rows, inputs, rank, outputs, scale, x, codedA, codedB, &y, &inner)
                 } else {
                     kernels.vector.low_rank_f32(rows, inputs, rank, outputs, scale, x, a, b, &y, &inner)
                 }
@@ -54,5 +56,11 @@ import Testing
                 )
             }
         }
+    }
+
+    /// Scales, and codes behind them.
+    private static func coded(_ scales: [Float], _ numbers: [Float]) -> [UInt8] {
+        scales.flatMap { scale in withUnsafeBytes(of: scale, Array.init) }
+            + numbers.map { UInt8(bitPattern: Int8($0)) }
     }
 }

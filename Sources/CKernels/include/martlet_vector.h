@@ -35,6 +35,10 @@ typedef void (*martlet_rope)(float *_Nonnull x, ptrdiff_t token_stride, ptrdiff_
 /// [ceil(outputs / 16)][rank][16] with zeros in the columns that are missing; behind A there are at least 16 readable
 /// elements (B may follow it). Every element of x Aᵀ, and then of y, is one chain of multiply-adds in ascending order.
 /// `inner` has room for 8 rows of the rank, rounded up to 16.
+///
+/// Of codes, A and B begin with a float32 scale for each row of A (of the rank) and of B (of the outputs), rounded up to 16
+/// with zeros: code times scale is the number. Chains are over codes: those of x Aᵀ are multiplied by s times the scale,
+/// those of B begin at 0 and are added to y with theirs, in one multiply-add.
 typedef void (*martlet_low_rank)(ptrdiff_t rows, ptrdiff_t inputs, ptrdiff_t rank, ptrdiff_t outputs, float s,
                                  const float *_Nonnull x, const void *_Nonnull a, const void *_Nonnull b,
                                  float *_Nonnull y, float *_Nonnull inner);
@@ -121,8 +125,8 @@ typedef struct martlet_vector_kernels {
     ptrdiff_t (*_Nonnull index_of_largest)(const float *_Nonnull x, ptrdiff_t count);
     ptrdiff_t (*_Nonnull index_of_smallest)(const float *_Nonnull x, ptrdiff_t count);
 
-    /// A and B in float32, and in float16.
-    martlet_low_rank _Nonnull low_rank_f32, low_rank_f16;
+    /// A and B in float32, and as codes of 8 bits.
+    martlet_low_rank _Nonnull low_rank_f32, low_rank_codes;
 
     // Conversions: to nearest, ties to even; overflow to infinity; NaN stays NaN, with the sign and the leading bits
     // of its payload, and becomes quiet except from bf16, which is exact.

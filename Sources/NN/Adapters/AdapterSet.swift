@@ -10,7 +10,7 @@ import MartletTensor
 ///
 /// Sequences with the same set are computed together. A set is constant: of low-rank adapters that are not trained it
 /// keeps copies, with the scale and `isEnabled` that they had when it was made; of layers that are prepared for products that
-/// are not exact, in float16. It does not keep the model in memory.
+/// are not exact, as codes of 8 bits. It does not keep the model in memory.
 public final class AdapterSet: @unchecked Sendable {
     fileprivate let layers: [String: [any LinearAdapter]]
     /// The low-rank terms of all layers, in the order of the layers.
@@ -28,7 +28,7 @@ public final class AdapterSet: @unchecked Sendable {
     public let byteCount: Int
 
     fileprivate init(_ given: [String: [any LinearAdapter]], _ tree: ModuleTree) {
-        var own: [LowRankTerm] = [], areHalf: [Bool] = [], ranges: [String: Range<Int>] = [:]
+        var own: [LowRankTerm] = [], areCoded: [Bool] = [], ranges: [String: Range<Int>] = [:]
         // A layer's own terms, and where among all terms each is.
         var places: [String: [Int?]] = [:]
         for layer in tree.linears where ranges[layer.path] == nil {
@@ -36,13 +36,13 @@ public final class AdapterSet: @unchecked Sendable {
             places[layer.path] = (given[layer.path] ?? []).map { adapter in
                 guard let term = ServedTerm.term(of: adapter) else { return nil }
                 own.append(term)
-                areHalf.append(!layer.precision.isExact)
+                areCoded.append(!layer.precision.isExact)
                 return own.count - 1
             }
             ranges[layer.path] = start..<own.count
         }
         // A and B of an adapter fit each other.
-        let packed = own.isEmpty ? nil : try? noGrad { try PackedLowRankTerms(own, areHalf: areHalf) }
+        let packed = own.isEmpty ? nil : try? noGrad { try PackedLowRankTerms(own, areCoded: areCoded) }
         var layers = given
         if let packed {
             for (path, adapters) in given {

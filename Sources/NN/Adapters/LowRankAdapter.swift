@@ -77,14 +77,14 @@ public final class LowRankAdapter: LinearAdapter {
         return LowRankTerm(down: down, up: try part.rows(of: up), scale: scale)
     }
 
-    /// The term in float16, as sets of adapters have it beside products that are not exact; nil for one that is trained.
+    /// The term as codes of 8 bits, as sets of adapters have it beside products that are not exact; nil for one that is trained.
     /// - Parameter term: what `term` gives now.
     func packed(_ term: LowRankTerm) throws -> PackedLowRankTerms? {
         guard !down.requiresGrad, !up.requiresGrad, PackedLowRankTerms.takes(term) else { return nil }
         let versions = [down.storage.version, up.storage.version]
         return try kept.withLock { kept in
             if let kept, kept.versions == versions, kept.scale == scale { return kept.terms }
-            let terms = try noGrad { try PackedLowRankTerms([term], areHalf: [true]) }
+            let terms = try noGrad { try PackedLowRankTerms([term], areCoded: [true]) }
             kept = (terms, versions, scale)
             return terms
         }
