@@ -234,10 +234,11 @@ var targets: [Target] = [
         "API", ["MartletAPI", "MartletInference", "MartletChat", "MartletGrammar", "MartletJSON", "TinyModels"],
         exclude: ["Goldens"]),
     // A server on loopback that says what a test tells it to.
-    .target(name: "TestServers", path: "Tests/TestServers"),
+    .target(name: "TestServers", path: "Tests/TestServers", swiftSettings: compiledSoon + withoutDebugInfo),
     // Random models of a few kilobytes for the tests of everything above the models.
     .target(
-        name: "TinyModels", dependencies: ["MartletFormats", "MartletTensor", "MartletJSON"], path: "Tests/TinyModels"),
+        name: "TinyModels", dependencies: ["MartletFormats", "MartletTensor", "MartletJSON"], path: "Tests/TinyModels",
+        swiftSettings: compiledSoon + withoutDebugInfo),
 ]
 
 if !coreOnly {
