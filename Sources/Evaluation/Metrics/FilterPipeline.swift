@@ -1,5 +1,6 @@
 import MartletJSON
 import MartletSystem
+import Synchronization
 
 /// An entry of `filter_list`: what is done to the replies to a row before they are judged, one step after the other.
 package struct FilterPipeline: Sendable {
@@ -64,7 +65,7 @@ enum ReplyFilter: Sendable {
     case lowercase, uppercase, trim
     case spans
     /// The tags of a reply that writes `('word', 'TAG')`.
-    case partsOfSpeech(fallback: JSON)
+    case partsOfSpeech(PythonPattern, fallback: JSON)
     case regex(PythonPattern, group: Int, fallback: String)
     case choiceRegex(PythonPattern, group: Int, fallback: String, ignoring: ChoiceComparison)
     case map([(from: String, to: JSON)], otherwise: JSON)
@@ -102,7 +103,8 @@ enum ReplyFilter: Sendable {
         case "regex_pos":
             // Its expression and group change nothing in lm-evaluation-harness either.
             _ = (value("regex_pattern"), value("group_select"))
-            self = .partsOfSpeech(fallback: value("fallback") ?? ["invalid"])
+            guard let tagged = PythonPattern(#"\('([^']*)', '([^']*)'\)"#) else { throw fail("regex_pos is not read") }
+            self = .partsOfSpeech(tagged, fallback: value("fallback") ?? ["invalid"])
         case "multi_choice_regex":
             var comparison = ChoiceComparison()
             comparison.ignoresCase = value("ignore_case")?.bool ?? false
@@ -158,8 +160,7 @@ enum ReplyFilter: Sendable {
         case .uppercase: return texts { $0.uppercased() }
         case .trim: return texts(\.spaceTrimmed)
         case .spans: return try texts(NamedSpans.formatted)
-        case .partsOfSpeech(let fallback):
-            let pattern = try PythonRegex(#"\('([^']*)', '([^']*)'\)"#)
+        case .partsOfSpeech(let pattern, let fallback):
             return values.map { value in
                 let tags = pattern.findAll(value.string ?? "").map { JSON.string($0[1]) }
                 return tags.isEmpty ? fallback : .array(tags)
@@ -177,22 +178,28 @@ enum ReplyFilter: Sendable {
     }
 }
 
-/// A regular expression that can be handed to another thread: its text, compiled where it is used.
-struct PythonPattern: Sendable {
+/// A regular expression that any thread may use: compiled once, used by one thread at a time, as Swift's `Regex` is not
+/// `Sendable`.
+final class PythonPattern: Sendable {
     let text: String
+    private let regex: Mutex<PythonRegex>
 
     /// Nil for a text that is no expression.
     init?(_ text: String) {
-        guard (try? PythonRegex(text)) != nil else { return nil }
+        guard let regex = try? PythonRegex(text) else { return nil }
         self.text = text
+        self.regex = Mutex(regex)
     }
 
+    /// The groups of each match, or the match itself where there are no groups.
+    func findAll(_ text: String) -> [[String]] { regex.withLock { $0.findAll(text) } }
+
     /// A text without its matches.
-    func removed(from text: String) -> String { (try? PythonRegex(self.text))?.replacing(in: text, with: "") ?? text }
+    func removed(from text: String) -> String { regex.withLock { $0.replacing(in: text, with: "") } }
 
     /// The match that `group` selects (negative numbers count from the last), its first group that took part.
     func selected(from reply: String, _ group: Int, task: String) throws -> String? {
-        let matches = try PythonRegex(text).findAll(reply)
+        let matches = findAll(reply)
         guard !matches.isEmpty else { return nil }
         let index = group < 0 ? matches.count + group : group
         guard matches.indices.contains(index) else {
@@ -211,9 +218,9 @@ struct ChoiceComparison: Sendable {
     var ignoresCase = false, ignoresPunctuation = false
     var patterns: [PythonPattern] = []
 
-    private func plain(_ text: String) throws -> String {
+    private func plain(_ text: String) -> String {
         var text = text
-        for pattern in patterns { text = try PythonRegex(pattern.text).replacing(in: text, with: "") }
+        for pattern in patterns { text = pattern.removed(from: text) }
         if ignoresCase { text = text.lowercased() }
         guard ignoresPunctuation else { return text }
         return String(String.UnicodeScalarView(text.unicodeScalars.filter { !$0.isPunctuation }))
@@ -225,7 +232,7 @@ struct ChoiceComparison: Sendable {
                 task, field: "filter_list", "multi_choice_regex needs a column choices with a list of up to 26 texts")
         }
         let letters = (0..<choices.count).map { String(UnicodeScalar(UInt8(ascii: "A") + UInt8($0))) }
-        let texts = try choices.map { try plain($0.spaceTrimmed) }
+        let texts = choices.map { plain($0.spaceTrimmed) }
         // A choice that begins as another one must not hide it.
         let alternatives = texts.map(PythonRegex.escaped).sorted { $0.unicodeScalars.count > $1.unicodeScalars.count }
         if let pattern = PythonPattern(alternatives.joined(separator: "|")),
