@@ -36,6 +36,8 @@ public struct RunRecord: Sendable {
         public let origin: String?
         /// Nobody could choose it: it is the parent run's, as a model's shape is that training went on from.
         public var isInherited = false
+        /// Somebody gave it; it does not follow from others.
+        public var isGiven = true
     }
 
     public let name: String
@@ -146,15 +148,18 @@ public struct RunRecord: Sendable {
     static func options(_ path: String) -> [Option] {
         let own = object(path + "/configuration.json")
         let newest = own == nil ? newestState(path)?["configuration"] : nil
+        let given = own?["given"]?.array.map { Set($0.compactMap(\.string)) }
         func option(_ name: String, _ value: JSON, isInherited: Bool = false) -> Option {
-            Option(
-                name: name, value: value.isNull ? "" : value.string ?? value.text(),
-                origin: own?["origins"]?[name]?.string ?? (isInherited ? "the model's" : nil),
-                isInherited: isInherited)
+            let origin = own?["origins"]?[name]?.string ?? (isInherited ? "the model's" : nil)
+            // Runs of older versions say only where values came from.
+            let isGiven = given?.contains(name) ?? (origin.map { $0 != "none" && !$0.hasPrefix("default") } ?? true)
+            return Option(
+                name: name, value: value.isNull ? "" : value.string ?? value.text(), origin: origin,
+                isInherited: isInherited, isGiven: isGiven && !isInherited)
         }
         let members = (own ?? newest)?.object ?? JSONObject()
         return (members["inherited"]?.object ?? JSONObject()).map { option($0.key, $0.value, isInherited: true) }
-            + members.filter { !["origins", "inherited"].contains($0.key) }.map { option($0.key, $0.value) }
+            + members.filter { !["origins", "inherited", "given"].contains($0.key) }.map { option($0.key, $0.value) }
     }
 
     /// What the newest checkpoint says of itself; nil where none can be read.

@@ -143,10 +143,12 @@ extension RunReport {
         func option(_ name: String, _ run: RunRecord) -> RunRecord.Option? {
             run.configuration.first { $0.name == name }
         }
-        // A value inherited from a parent run does not count as different.
+        // A value inherited from a parent run does not count as different, nor one that nobody gave where another run has
+        // no such option: each method has its own.
         let differing = names.filter { name in
-            let found = runs.map { option(name, $0) }.filter { $0?.isInherited != true }
-            return Set(found.map { $0?.value }).count > 1
+            let all = runs.map { option(name, $0) }, found = all.compactMap { $0 }.filter { !$0.isInherited }
+            let isMissed = all.contains { $0 == nil } && found.contains(where: \.isGiven)
+            return isMissed || Set(found.map(\.value)).count > 1
         }
 
         func table(_ names: [String], marked: Bool) -> String {

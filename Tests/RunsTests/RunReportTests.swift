@@ -97,6 +97,25 @@ import Musl
         #expect(page.contains("<td>8</td><td class=\"origin\">the model's</td>"))
     }
 
+    @Test func whatNobodyGaveIsNoDifferenceToAMethodWithoutIt() throws {
+        func run(_ text: String) throws -> RunRecord {
+            let path = try folder(step(1, 5))
+            try AtomicFile.write(path + "/configuration.json", bytes: Array(text.utf8))
+            return try RunRecord(path: path)
+        }
+        let others = try [
+            run(#"{"steps": 9, "beta": 0.1, "margin": 2, "origins": {"beta": "a tenth"}, "given": ["margin"]}"#),
+            // Of a version that did not say what was given.
+            run(#"{"steps": 9, "beta": 0.1, "margin": 2, "origins": {"beta": "default", "margin": "--margin"}}"#),
+        ]
+        for other in others {
+            #expect(other.configuration.map(\.name) == ["steps", "beta", "margin"])
+            let page = try RunReport([run(#"{"steps": 8, "given": []}"#), other]).html
+            #expect(page.contains("<td class=\"differs\">9</td>") && page.contains("<td class=\"differs\">2</td>"))
+            #expect(page.contains("1 options that are the same") && !page.contains("<td class=\"differs\">0.1</td>"))
+        }
+    }
+
     @Test func aRunKeepsItsColourWhateverStandsBesideIt() {
         let names = ["first", "second", "third", "wide", "sft", "grpo"]
         let together = RunColours.colours(of: names)

@@ -138,6 +138,8 @@ import Testing
         let saved = try JSON(parsing: Folder.read(folder + "/run/configuration.json"))
         #expect(saved["origins"]?["seed"] == "command line")
         #expect(saved["origins"]?["clip"] == "default")
+        let given = saved["given"]?.array?.compactMap(\.string) ?? []
+        #expect(given.contains("seed") && given.contains("data") && !given.contains("clip"))
     }
 
     @Test func thePrintedFileHasEveryOptionAndSetsOnlyWhatWasGiven() throws {

@@ -124,7 +124,7 @@ extension OpenAPISchemas {
             run([
                 "configuration": list(
                     object(
-                        ["name": text, "value": text, "origin": nullable(text), "inherited": flag],
+                        ["name": text, "value": text, "origin": nullable(text), "inherited": flag, "given": flag],
                         required: ["name", "value"]))
             ]), required: ["name", "running", "step"]),
         "RunList": object(

@@ -335,7 +335,7 @@ public struct ScalingSeries {
     /// What tells one training from another; folders may have moved.
     private static func identity(_ document: JSON) -> JSON {
         guard var object = document.object else { return document }
-        for name in ["out", "data"] { object[name] = nil }
+        for name in ["out", "data", "given"] { object[name] = nil }
         return .object(object)
     }
 

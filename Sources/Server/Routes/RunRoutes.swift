@@ -21,7 +21,7 @@ extension Server {
                         [
                             "name": .string(option.name), "value": .string(option.value),
                             "origin": option.origin.map { .string($0) } ?? .null,
-                            "inherited": .bool(option.isInherited),
+                            "inherited": .bool(option.isInherited), "given": .bool(option.isGiven),
                         ]
                     })
                 return .json(.object(object))

@@ -9,7 +9,8 @@ extension ResolvedOptions {
             JSONObject(values.filter { known.contains($0.name) && !$0.value.isNull }.map { ($0.name, $0.value) }))
     }
 
-    /// A configuration file that gives the same run, with where each value came from: `configuration.json` of a run.
+    /// A configuration file that gives the same run, with where each value came from and which were given:
+    /// `configuration.json` of a run.
     public var document: JSON {
         let present = values.filter { !$0.value.isNull }
         let members = present.filter { command.key($0.name) != nil }.map { ($0.name, $0.value) }
@@ -21,8 +22,10 @@ extension ResolvedOptions {
             inherited += OptionPart.shape.keys.map(\.name).filter { name in !inherited.contains { $0.0 == name } }
                 .map { ($0, .null) }
         }
+        let given: JSON = .array(present.filter(\.isGiven).map { .string($0.name) })
         return .object(
-            JSONObject(members + [("inherited", .object(JSONObject(inherited))), ("origins", origins)]))
+            JSONObject(
+                members + [("inherited", .object(JSONObject(inherited))), ("origins", origins), ("given", given)]))
     }
 
     /// The first option that would give other weights than `before`, the options of a checkpoint.

@@ -70,12 +70,13 @@ public struct TrainingOptions: Sendable, Equatable {
     }
 
     /// All members of a JSON object, as a configuration file holds them. What a run's own
-    /// `configuration.json` says besides, where its values came from and what it has from its model, sets nothing.
+    /// `configuration.json` says besides, where its values came from, which were given and what it has from its model,
+    /// sets nothing.
     public mutating func set(_ object: JSON, from origin: String) throws(TrainingError) {
         guard let members = object.object else {
             throw TrainingError(.configuration, "\(origin): expected keys and values, found \(object.kind)")
         }
-        for member in members where !["origins", "inherited"].contains(member.key) {
+        for member in members where !["origins", "inherited", "given"].contains(member.key) {
             try set(member.key, member.value, from: origin)
         }
     }

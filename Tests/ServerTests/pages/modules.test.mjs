@@ -153,6 +153,15 @@ test("what a run has from its parent is no difference", () => {
   ]);
   assert.deepEqual(rows.map((row) => row.differs), [false]);
 });
+test("what follows by itself is no difference to a run whose method has no such option", () => {
+  const option = (name, value, given) => ({ name, value, given });
+  const rows = curves.compareConfigurations([
+    { configuration: [option("beta", "0.1", false), option("steps", "9", false), option("clip", "1", false)] },
+    { configuration: [option("steps", "8", false), option("clip", "1", true)] },
+    { configuration: [option("margin", "2", true), option("steps", "9", false), option("clip", "1", false)] },
+  ]);
+  assert.deepEqual(rows.map((row) => [row.name, row.differs]), [["beta", false], ["steps", true], ["clip", false], ["margin", true]]);
+});
 test("configurations differ where a value differs or is missing", () => {
   const option = (name, value) => ({ name, value });
   const rows = curves.compareConfigurations([

@@ -96,13 +96,14 @@ export function smooth(points, amount) {
 }
 
 /** Options by name with each run's value; `differs` where they were not all chosen the same: what a run has from its parent
- * was not chosen. */
+ * was not chosen, nor what follows by itself where another run, of another method, has no such option. */
 export function compareConfigurations(runs) {
   const names = [...new Set(runs.flatMap((run) => run.configuration.map((option) => option.name)))];
   return names.map((name) => {
     const options = runs.map((run) => run.configuration.find((option) => option.name === name));
-    const values = options.filter((option) => !option?.inherited)
-      .map((option) => (option ? JSON.stringify(option.value) : undefined));
-    return { name, options, differs: values.some((value) => value !== values[0]) };
+    const own = options.filter((option) => option && !option.inherited);
+    const isMissed = options.includes(undefined) && own.some((option) => option.given !== false);
+    const values = new Set(own.map((option) => JSON.stringify(option.value)));
+    return { name, options, differs: isMissed || values.size > 1 };
   });
 }
