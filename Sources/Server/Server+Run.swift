@@ -19,13 +19,15 @@ extension Server {
         some HTTPResponder<ServerContext>
     > {
         let limits = settings.limits, table = connections
-        let http = HTTPServerBuilder.http1(
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ConnectionGuard(limits, table)],
-                idleTimeout: TimeAmount(limits.idleTime),
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: limits.headers, maxHeaderListSize: limits.headers,
-                    maxHeaderFieldCount: limits.headerCount)))
+        let configuration = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ConnectionGuard(limits, table)],
+            idleTimeout: TimeAmount(limits.idleTime),
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: limits.headers, maxHeaderListSize: limits.headers,
+                maxHeaderFieldCount: limits.headerCount))
+        let http = HTTPServerBuilder { responder in
+            LoopBoundChannel(base: HTTP1Channel(responder: responder, configuration: configuration), table: table)
+        }
         var quiet = Logger(label: "martlet.http") { [logger] _ in logger.handler }
         quiet.logLevel = max(logger.logLevel, .warning)
         return Application(
@@ -71,7 +73,9 @@ extension Server {
             idle.cancel()
         }
         do {
-            try await group.run()
+            // New connections are taken on by an event loop as well (LoopBoundChannel).
+            let loop = EventLoopGroupProvider.singleton.eventLoopGroup.any()
+            try await withTaskExecutorPreference(connections.executor(of: loop)) { try await group.run() }
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             // Another program took it while models were loaded.
             throw ListeningAddress.inUse(settings.port)

@@ -1,6 +1,7 @@
 import Foundation
 import MartletJSON
 import MartletServer
+import Synchronization
 import Testing
 
 /// What comes over the wire, whole and broken.
@@ -165,6 +166,57 @@ import Testing
             #expect(text.hasPrefix("HTTP/1.1 100 Continue"))
             #expect(text.contains("HTTP/1.1 200 OK"))
         }
+    }
+
+    /// A program that serves and computes with Swift's tasks besides: its server has threads of its own.
+    @Test func repliesDoNotWaitForTheRuntimesThreads() async throws {
+        try await RunningServer.with { running in
+            func completion(_ prompt: JSON, stream: Bool) -> [UInt8] {
+                let body: JSON = ["model": "tiny", "prompt": prompt, "max_tokens": 3, "stream": .bool(stream)]
+                return RunningServer.request("POST", "/v1/completions", [:], body: body.bytes())
+            }
+            let requests = [
+                RunningServer.request("GET", "/livez", [:], body: nil),
+                RunningServer.request("GET", "/nothing", [:], body: nil),
+                RunningServer.request("GET", "/v1/models", [:], body: nil),
+                completion("hello", stream: false), completion("hello", stream: true),
+                completion(["hello", "world"], stream: true),
+            ]
+            // The model is loaded before.
+            #expect(try await running.exchange(requests[3]).status == 200)
+            let port = running.port, priority = Task.currentPriority
+            let statuses = try await RawSocket.away {
+                let computation = Computation()
+                computation.fillRuntime(priority)
+                defer { computation.end() }
+                return try requests.map { request in
+                    let socket = try RawSocket(port: port, timeout: 120)
+                    try socket.send(request)
+                    return try RawReply(socket.readToEnd()).status
+                }
+            }
+            #expect(statuses == [200, 404, 200, 200, 200, 200])
+        }
+    }
+
+    /// Work that gives none of the runtime's threads away until it is told to end.
+    private final class Computation: Sendable {
+        private let started = Atomic(0)
+        private let isOver = Atomic(false)
+
+        /// Returns when every thread of the runtime computes.
+        func fillRuntime(_ priority: TaskPriority) {
+            let threads = ProcessInfo.processInfo.activeProcessorCount
+            for _ in 0..<threads {
+                Task.detached(priority: priority) { [self] in
+                    started.add(1, ordering: .relaxed)
+                    while !isOver.load(ordering: .relaxed) {}
+                }
+            }
+            waited { self.started.load(ordering: .relaxed) == threads }
+        }
+
+        func end() { isOver.store(true, ordering: .relaxed) }
     }
 
     @Test func whatElseIsExpectedIsRefused() async throws {

@@ -33,7 +33,7 @@ struct GenerationRun: AsyncSequence, Sendable {
     func makeAsyncIterator() -> Iterator {
         guard requests.count > 1 else { return Iterator(one: first.deliveries.makeAsyncIterator()) }
         let (stream, continuation) = AsyncThrowingStream<Element, any Error>.makeStream()
-        let task = Task {
+        let task = Task(executorPreference: WorkLane.small) {
             do {
                 try await run { continuation.yield($0) }
                 continuation.finish()

@@ -20,15 +20,17 @@ final class ConnectionTable: Sendable {
 
     var count: Int { entries.withLock(\.count) }
 
-    func add(_ channel: any Channel) -> Connection {
-        let loop = channel.eventLoop
-        let executor = executors.withLock { executors in
+    func executor(of loop: any EventLoop) -> EventLoopExecutor {
+        executors.withLock { executors in
             if let executor = executors[ObjectIdentifier(loop)] { return executor }
             let executor = EventLoopExecutor(loop)
             executors[ObjectIdentifier(loop)] = executor
             return executor
         }
-        let connection = Connection(on: executor)
+    }
+
+    func add(_ channel: any Channel) -> Connection {
+        let connection = Connection(on: executor(of: channel.eventLoop))
         let (isBeyond, idlest) = entries.withLock { entries in
             let isBeyond = entries.count >= limit
             var idlest: (key: ObjectIdentifier, since: ContinuousClock.Instant)?

@@ -121,7 +121,9 @@ struct Responder: HTTPResponder {
         let call = Call(
             head: head, parameters: parameters, query: target.query, body: body, caller: caller, requestID: requestID,
             connection: connection, logger: logger, note: record.note)
-        guard route.scope != .open else { return try await connection.whileOpen { try await route.handler(call) } }
+        guard route.scope != .open else {
+            return try await connection.whileOpen(on: connection.executor) { try await route.handler(call) }
+        }
         return try await connection.whileOpen(on: WorkLane.lane(forBytes: body.count)) {
             defer { share.release() }
             if body.count > BodyBudget.free { try share.grow(to: body.count.adding(clamped: JSONRoom.bytes(of: body))) }

@@ -61,7 +61,7 @@ extension Response {
                 }
             }
             let keepAlive: [UInt8]? = contentType.hasPrefix("text/event-stream") ? Array(": keep-alive\n\n".utf8) : nil
-            let clock = Task {
+            let clock = Task(executorPreference: preferred) {
                 guard keepAlive != nil else { return }
                 while !Task.isCancelled {
                     try await Task.sleep(for: limits.keepAlive)
