@@ -52,6 +52,56 @@ import Testing
         #expect(session.messages.isEmpty)
     }
 
+    /// An empty reply would look like what the model said.
+    @Test func aCancelledReplyIsAnErrorAndNotRemembered() async throws {
+        let model = try LanguageModel.tiny { $0.contextLength = 1_000_000 }
+        var options = GenerationOptions.greedy(900_000)
+        options.ignoresEndOfSequence = true
+        let session = ChatSession(model, options: options)
+        for wait in [0, 1, 30] {
+            let task = Task { try await session.reply(to: "the end?") }
+            try await Task.sleep(for: .milliseconds(wait))
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            #expect(session.messages.isEmpty)
+        }
+    }
+
+    /// Whoever leaves a reply asks again at once, whatever its function still does.
+    @Test func aReplyThatWasLeftIsNotWaitedFor() async throws {
+        let (started, isRunning) = AsyncStream<Void>.makeStream()
+        let (released, release) = AsyncStream<Void>.makeStream()
+        let counted = Mutex(0)
+        let slow = ChatTool(name: "wait", description: "d", parameters: Self.waiting.parameters) { _ in
+            let first = counted.withLock { count in
+                count += 1
+                return count == 1
+            }
+            guard first else { return "done" }
+            isRunning.yield()
+            // Not of the cancelled task: it heeds no cancellation.
+            await Task.detached { for await _ in released { break } }.value
+            return "late"
+        }
+        let session = try session([slow], 100)
+        let task = Task { try await session.reply(to: "the end?", choice: .named("wait")) }
+        for await _ in started { break }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        let reply = try await session.reply(to: "and?", choice: ToolChoice.none)
+        release.yield()
+        #expect(session.messages.map(\.role) == ["system", "user", "assistant"])
+        #expect(session.messages.last?.content == reply.content)
+    }
+
+    @Test func whatIsClearedMeanwhileStaysCleared() async throws {
+        let session = try session()
+        for try await event in session.stream("the end?") { if case .text = event { session.clear() } }
+        #expect(session.messages.map(\.role) == ["system"])
+        _ = try await session.reply(to: "and?")
+        #expect(session.messages.map(\.role) == ["system", "user", "assistant"])
+    }
+
     /// What a reply holds becomes text, thinking and calls.
     @Test func aReplyIsTakenApart() throws {
         let tool = Tool(name: "weather", description: "d", parameters: ["type": "object"])

@@ -24,8 +24,9 @@ public struct ChatTool: Sendable {
 /// for try await event in session.stream("And of Italy?") { if case .text(let text) = event { print(text) } }
 /// ```
 ///
-/// Only one reply is generated at a time; a second question meanwhile is an error. The conversation stays in the
-/// model's cache, so it is not computed again.
+/// Only one reply is generated at a time; a second question meanwhile is an error. A reply whose loop was left, or whose
+/// task was cancelled, is over at once: the next question may follow. The conversation stays in the model's cache, so it
+/// is not computed again.
 public final class ChatSession: Sendable {
     public let model: LanguageModel
     public let tools: [ChatTool]
@@ -35,7 +36,9 @@ public final class ChatSession: Sendable {
     public let maximumRounds: Int
     private struct State {
         var messages: [ChatMessage]
-        var isBusy = false
+        /// The number of the question that is being answered.
+        var current: Int?
+        var asked = 0
     }
     private let state: Mutex<State>
 
@@ -59,15 +62,19 @@ public final class ChatSession: Sendable {
     /// The messages so far, the system message first.
     public var messages: [ChatMessage] { state.withLock { $0.messages } }
 
-    /// Forgets everything but the system message.
+    /// Forgets everything but the system message. A reply that is under way will not be remembered either.
     public func clear() {
-        state.withLock { state in state.messages = state.messages.prefix(1).filter { $0.role == "system" } }
+        state.withLock { state in
+            state.messages = state.messages.prefix(1).filter { $0.role == "system" }
+            state.current = nil
+        }
     }
 
     /// Sends a message and waits for the whole reply.
     /// - Parameters:
     ///   - schema: a JSON Schema that the reply must follow.
     ///   - choice: whether functions may or must be called, as in `stream`.
+    /// - Throws: `CancellationError` when the task is cancelled, and what `stream` throws.
     public func reply(
         to text: String, schema: JSON? = nil, choice: ToolChoice = .auto
     ) async throws -> ChatReply {
@@ -75,6 +82,8 @@ public final class ChatSession: Sendable {
         for try await event in stream(text, schema: schema, choice: choice) {
             if case .done(let reply) = event { last = reply }
         }
+        // A stream ends without an error where the task that reads it is cancelled.
+        try Task.checkCancellation()
         return last
     }
 
@@ -90,31 +99,53 @@ public final class ChatSession: Sendable {
         _ text: String, schema: JSON? = nil, choice: ToolChoice = .auto
     ) -> AsyncThrowingStream<ChatEvent, any Error> {
         let (stream, continuation) = AsyncThrowingStream<ChatEvent, any Error>.makeStream()
+        let number: Int, before: [ChatMessage]
+        do { (number, before) = try begin() } catch {
+            continuation.finish(throwing: error)
+            return stream
+        }
         let task = Task {
             do {
-                try await answer(text, schema, choice) { continuation.yield($0) }
+                let question = ChatMessage(role: "user", content: text)
+                try await answer(number, before + [question], schema, choice) { continuation.yield($0) }
                 continuation.finish()
             } catch {
+                end(number)
                 continuation.finish(throwing: error)
             }
         }
-        continuation.onTermination = { _ in task.cancel() }
+        continuation.onTermination = { _ in
+            task.cancel()
+            // A function that heeds no cancellation may still run: whoever has left need not wait for it.
+            self.end(number)
+        }
         return stream
     }
 
-    private func answer(
-        _ text: String, _ schema: JSON?, _ choice: ToolChoice, _ emit: (ChatEvent) -> Void
-    ) async throws {
-        var conversation = try state.withLock { state throws(OptionError) in
-            guard !state.isBusy else {
+    /// Takes the session for a question.
+    private func begin() throws(OptionError) -> (number: Int, messages: [ChatMessage]) {
+        try state.withLock { state throws(OptionError) in
+            guard state.current == nil else {
                 throw OptionError(
                     option: "session", value: "answering already", expected: "one question after the other")
             }
-            state.isBusy = true
-            return state.messages
+            state.asked += 1
+            state.current = state.asked
+            return (state.asked, state.messages)
         }
-        defer { state.withLock { $0.isBusy = false } }
-        conversation.append(ChatMessage(role: "user", content: text))
+    }
+
+    /// The session is free for another question, if it was answering this one.
+    private func end(_ number: Int) {
+        state.withLock { state in
+            if state.current == number { state.current = nil }
+        }
+    }
+
+    private func answer(
+        _ number: Int, _ messages: [ChatMessage], _ schema: JSON?, _ choice: ToolChoice, _ emit: (ChatEvent) -> Void
+    ) async throws {
+        var conversation = messages
         for round in 1...maximumRounds {
             var reply = ChatReply()
             let stream = model.chat(
@@ -127,7 +158,11 @@ public final class ChatSession: Sendable {
             conversation.append(reply.message)
             guard !reply.calls.isEmpty, round < maximumRounds else {
                 let said = conversation
-                state.withLock { $0.messages = said }
+                state.withLock { state in
+                    // Not where it was left or cleared meanwhile.
+                    guard state.current == number else { return }
+                    (state.messages, state.current) = (said, nil)
+                }
                 return emit(.done(reply))
             }
             for call in reply.calls { conversation.append(await result(of: call)) }
