@@ -1,5 +1,6 @@
 import MartletModels
 import MartletNN
+import MartletSystem
 import MartletTensor
 
 extension LanguageModel {
@@ -16,7 +17,8 @@ extension LanguageModel {
     /// ```
     /// - Throws: `ModelError.contextExceeded`.
     public func benchmark(promptTokens: Int, newTokens: Int, seed: UInt64) throws -> BenchmarkResult {
-        try decoder.benchmark(precision, promptTokens: promptTokens, newTokens: newTokens, seed: seed)
+        try decoder.benchmark(
+            precision, cacheType: cacheType, promptTokens: promptTokens, newTokens: newTokens, seed: seed)
     }
 }
 
@@ -24,12 +26,11 @@ extension Decoder {
     /// The same of a decoder that was prepared for this precision.
     /// - Parameter cacheType: how keys and values are stored.
     package func benchmark(
-        _ precision: Precision, cacheType: KVCacheType = .f16, promptTokens: Int, newTokens: Int, seed: UInt64
+        _ precision: Precision, cacheType: KVCacheType, promptTokens: Int, newTokens: Int, seed: UInt64
     ) throws -> LanguageModel.BenchmarkResult {
         let limit = configuration.contextLength
-        guard promptTokens + newTokens <= limit else {
-            throw ModelError.contextExceeded(tokens: promptTokens + newTokens, limit: limit)
-        }
+        let tokens = promptTokens.adding(clamped: newTokens)
+        guard tokens <= limit else { throw ModelError.contextExceeded(tokens: tokens, limit: limit) }
         var random = RandomStream(seed: seed)
         let prompt = (0..<promptTokens).map { _ in Int32(random.nextIndex(below: configuration.vocabularySize)) }
         var engine = EngineOptions.oneAtATime

@@ -22,6 +22,8 @@ public final class LanguageModel: @unchecked Sendable {
     /// Nil when neither the model nor the caller has one: a base model only continues text.
     public let chatTemplate: ChatTemplate?
     public let precision: Precision
+    /// How keys and values of replies are stored.
+    package let cacheType: KVCacheType
     /// How to draw tokens where nobody says.
     public let recommendation: SamplingRecommendation
     /// Where it was made of another model (`martlet create`): its system message, parameters and first messages.
@@ -87,6 +89,7 @@ public final class LanguageModel: @unchecked Sendable {
         created = files.created
         endTokens = tokenizer.eosTokens.union(try files.endTokens())
         self.precision = precision
+        cacheType = cache
         try decoder.prepare(precision, progress: progress)
         var options = EngineOptions.oneAtATime
         options.cacheType = cache
