@@ -21,8 +21,12 @@ struct UsageSentence {
         help = whole.components(between: "See '", and: "'") ?? "martlet --help"
     }
 
-    /// - Parameter meant: the flag of a verb that a name means which other programs have for it.
-    func text(_ meant: (_ name: String, _ verb: String) -> String?) -> String {
+    /// - Parameters:
+    ///   - meant: the flag of a verb that a name means which other programs have for it.
+    ///   - takes: whether the parser takes the first text in the place of the second.
+    func text(
+        _ meant: (_ name: String, _ verb: String) -> String?, takes: (_ text: String, _ wrong: String) -> Bool
+    ) -> String {
         if let name = message.components(between: "Unknown option '", and: "'") {
             if name.contains(where: \.isWhitespace) {
                 return "\(name.quoted(limit: 40)) begins with -, as options do: put -- before such a text; "
@@ -44,20 +48,30 @@ struct UsageSentence {
         if let option = message.components(between: "Missing value for '", and: " ") {
             return "\(message) (one that begins with - is written \(option)=VALUE); `\(help)` has examples"
         }
-        return "\(message)\(expected)\(message.hasSuffix("?") ? "" : ";") `\(help)` has examples"
+        return "\(message)\(expected(takes))\(message.hasSuffix("?") ? "" : ";") `\(help)` has examples"
     }
 
-    /// What would be right in the place of a number that is refused.
-    private var expected: String {
+    /// What would be right in the place of a value that is refused. The parser does not say what kind an option takes, so
+    /// it is asked whether it would take others.
+    private func expected(_ takes: (String, String) -> Bool) -> String {
         // Where values have names, the parser lists them.
         guard !message.contains("Please provide"), let value = message.components(between: "The value '", and: "'")
         else {
             return ""
         }
-        guard let number = Double(value) else { return meaning.map { " (\($0))" } ?? "" }
+        let said = meaning.map { " (\($0))" } ?? ""
+        guard takes("1", value) else { return said }
+        if takes("0.5", value) {
+            // A size such as 4GiB says in its help how it is written.
+            return Double(value) == nil ? meaning.map { " (expected a number: \($0))" } ?? " (expected a number)" : said
+        }
+        guard let number = Double(value) else {
+            return meaning.map { " (expected a whole number: \($0))" } ?? " (expected a whole number)"
+        }
         if number < 0 { return " (expected a whole number from 0)" }
-        if number != number.rounded() { return " (expected a whole number)" }
-        return number >= 0x1p63 ? " (too large)" : ""
+        if number >= 0x1p63 { return " (too large)" }
+        guard let whole = Int(exactly: number) else { return " (expected a whole number)" }
+        return " (expected a whole number, as \(whole))"
     }
 
     /// The words with numbers below 0 joined to the options before them, so that the parser takes `--temp -1` for an

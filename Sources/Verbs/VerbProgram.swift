@@ -58,7 +58,7 @@ extension VerbProgram {
                 end("\(error.message)\(mark) `martlet \(verb(of: command)) --help` has examples", 2)
             }
         } catch {
-            end(error)
+            end(error, written)
         }
         endUnlessWritten()
     }
@@ -92,8 +92,17 @@ extension VerbProgram {
             1)
     }
 
+    /// Whether the parser takes `text` where `written` has `wrong`.
+    private static func takes(_ text: String, insteadOf wrong: String, in written: [String]) -> Bool {
+        let others = written.map { word in
+            word == wrong ? text : word.hasSuffix("=" + wrong) ? String(word.dropLast(wrong.count)) + text : word
+        }
+        do { _ = try parseAsRoot(words(others)) } catch { return !message(for: error).contains("'\(text)' is invalid") }
+        return true
+    }
+
     /// Ends the process as the error deserves.
-    private static func end(_ error: any Error) -> Never {
+    private static func end(_ error: any Error, _ written: [String]) -> Never {
         let code = exitCode(for: error)
         if error is CleanExit || code == .success {
             // Help and version are results.
@@ -104,7 +113,7 @@ extension VerbProgram {
         if let code = error as? ExitCode { leave(code.rawValue) }
         if code == .validationFailure {
             let sentence = UsageSentence(message(for: error), fullMessage(for: error))
-            end(sentence.text { flag(meantBy: $0, of: $1) }, 2)
+            end(sentence.text({ flag(meantBy: $0, of: $1) }) { takes($0, insteadOf: $1, in: written) }, 2)
         }
         if isUsage(error) { end("\(error)", 2) }
         if error is CancellationError { leave(130) }

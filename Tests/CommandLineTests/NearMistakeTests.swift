@@ -22,6 +22,10 @@ import Glibc
             (["--seed", "-1"], "'--seed <seed>' (expected a whole number from 0)"),
             (["--seed", "1.5"], "(expected a whole number)"), (["--seed", "99999999999999999999"], "(too large)"),
             (["--max-tokens", "-5"], "--max-tokens is -5; expected 0 or more"), (["--top-k", "-1"], "top_k is -1"),
+            (["--seed", "abc"], "(expected a whole number: The same seed gives the same reply)"),
+            (["--temp", "0,5"], "(expected a number: 0 picks the most probable token)"),
+            (["--max-tokens", "1e3"], "(expected a whole number, as 1000)"),
+            (["--max-tokens", "٣"], "(expected a whole number: "),
         ] { try program.expect(2, ["run", model] + words + ["hi"], [part]) }
         try program.expect(2, ["serve", model, "--port", "-1"], ["--port is -1; expected a number from 0 to 65535"])
         // Where one has a meaning it is followed.
