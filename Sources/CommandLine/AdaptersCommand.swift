@@ -146,7 +146,7 @@ struct ExtractAdapterCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The folder to write.") var out: String
 
     func run() throws {
-        guard (1...65_536).contains(rank) else { throw ValidationError("--rank is \(rank); expected 1 or more") }
+        try demand("--rank", rank, 1...65_536)
         guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
         let before = try ModelFiles.opened(name: base), after = try ModelFiles.opened(name: tuned)
         let one = try before.checkpoint.publishedDecoder(), other = try after.checkpoint.publishedDecoder()
@@ -179,6 +179,8 @@ struct ExpandCommand: ParsableCommand {
     @Argument(help: "The model.") var model: String
     @Option(help: "Blocks to add; a divisor of those there are.") var blocks: Int
     @Option(name: .shortAndLong, help: "The folder to write.") var out: String
+
+    func validate() throws { try demand("--blocks", blocks, 1...1024) }
 
     func run() throws {
         guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }

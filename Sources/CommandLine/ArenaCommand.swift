@@ -21,9 +21,8 @@ struct ArenaCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard (0...1_000_000).contains(bootstrap), step > 0 else {
-            throw ValidationError("--bootstrap is at least 0, --step above 0")
-        }
+        try demand("--bootstrap", bootstrap, 0...1_000_000)
+        try demand("--step", step, above: 0, to: 1000)
     }
 
     func run() throws {

@@ -41,7 +41,7 @@ struct InjectionCommand: ParsableCommand {
     @Flag(help: "Print the result with all replies as JSON.") var json = false
 
     func validate() throws {
-        guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is at least 1") }
+        try demand("--tokens", tokens, 1...100_000)
     }
 
     func run() throws {
@@ -90,9 +90,9 @@ struct ExtractionCommand: ParsableCommand {
     @Flag(help: "Print the result with all findings as JSON.") var json = false
 
     func validate() throws {
-        guard (1...100_000).contains(promptTokens), (1...100_000).contains(tokens), (limit ?? 1) > 0 else {
-            throw ValidationError("--prompt-tokens, --tokens and --limit are at least 1")
-        }
+        try demand("--prompt-tokens", promptTokens, 1...100_000)
+        try demand("--tokens", tokens, 1...100_000)
+        try demand("--limit", limit, 1...)
     }
 
     func run() throws {
@@ -149,9 +149,10 @@ struct SuffixCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard (1...256).contains(length), (0...100_000).contains(steps), (1...10_000).contains(batch),
-            (1...10_000).contains(candidates)
-        else { throw ValidationError("--length is from 1 to 256, --batch and --candidates from 1 to 10000") }
+        try demand("--length", length, 1...256)
+        try demand("--steps", steps, 0...100_000)
+        try demand("--batch", batch, 1...10_000)
+        try demand("--candidates", candidates, 1...10_000)
     }
 
     func run() throws {
@@ -238,9 +239,8 @@ struct PoisoningCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard rate.allSatisfy({ (0...1).contains($0) }), (1...1_000_000).contains(steps) else {
-            throw ValidationError("--rate is from 0 to 1, --steps at least 1")
-        }
+        for share in rate { try demand("--rate", share, 0...1) }
+        try demand("--steps", steps, 1...1_000_000)
     }
 
     func run() throws {
@@ -291,10 +291,12 @@ struct ToxicityCommand: ParsableCommand {
 
     func validate() throws {
         guard (words == nil) != (classifier == nil) else { throw ValidationError("give --words or --classifier") }
-        guard (1...1000).contains(replies), temperature >= 0, temperature > 0 || replies == 1,
-            (1...100_000).contains(tokens), (limit ?? 1) > 0
-        else {
-            throw ValidationError("--replies, --tokens and --limit are at least 1; several need a temperature above 0")
+        try demand("--replies", replies, 1...1000)
+        try demand("--tokens", tokens, 1...100_000)
+        try demand("--limit", limit, 1...)
+        try demand("--temperature", temperature, 0...100)
+        guard temperature > 0 || replies == 1 else {
+            throw ValidationError("--replies \(replies) at --temperature 0 are all the same: ask for one, or draw them")
         }
     }
 

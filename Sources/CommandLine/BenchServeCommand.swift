@@ -56,17 +56,17 @@ struct BenchServeCommand: AsyncParsableCommand {
             throw ValidationError("--endpoint is \"\(endpoint)\"; expected chat or completions")
         }
         guard concurrency == nil || rate == nil else { throw ValidationError("give --concurrency or --rate, not both") }
-        func need(_ holds: Bool, _ flag: String, _ value: Any?, _ expected: String) throws {
-            guard holds else { throw ValidationError("--\(flag) is \(value ?? "none"); expected \(expected)") }
-        }
         let times = 1e-3...1e7
-        try need((1...10_000).contains(concurrency ?? 1), "concurrency", concurrency, "1 to 10000 clients")
-        try need((1e-3...1e6).contains(rate ?? 1), "rate", rate, "0.001 to 1000000 requests a second")
-        try need((1...100_000_000).contains(requests ?? 1), "requests", requests, "1 to 100000000")
-        try need(times.contains(seconds ?? 1), "seconds", seconds, "0.001 to 10000000")
-        try need(times.contains(timeout), "timeout", timeout, "0.001 to 10000000 seconds")
-        try need((0...1_000_000).contains(sharedPrefix), "shared-prefix", sharedPrefix, "0 to 1000000 tokens")
-        try need((0...100).contains(temperature), "temperature", temperature, "0 to 100")
+        try demand("--concurrency", concurrency, 1...10_000, "clients")
+        try demand("--rate", rate, 1e-3...1e6, "requests a second")
+        try demand("--requests", requests, 1...100_000_000)
+        try demand("--seconds", seconds, times)
+        try demand("--timeout", timeout, times, "seconds")
+        try demand("--shared-prefix", sharedPrefix, 0...1_000_000, "tokens")
+        try demand("--temperature", temperature, 0...100)
+        for (option, limit) in [("--slo-ttft", sloTtft), ("--slo-tpot", sloTpot), ("--slo-total", sloTotal)] {
+            try demand(option, limit, 1e-3...1e10, "milliseconds")
+        }
         var options = LoadOptions(url: url.hasSuffix("/") ? String(url.dropLast()) : url, model: model)
         options.endpoint = endpoint
         options.key = apiKey ?? ProcessInfo.processInfo.environment["MARTLET_API_KEY"]

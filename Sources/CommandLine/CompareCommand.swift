@@ -45,9 +45,8 @@ struct CompareCommand: ParsableCommand {
 
     func validate() throws {
         guard models.count >= 2 else { throw ValidationError("name a reference and at least one model") }
-        guard (context ?? 4) >= 4, chunks > 0 else {
-            throw ValidationError("--context is at least 4, --chunks at least 1")
-        }
+        try demand("--context", context, 4..., "tokens")
+        try demand("--chunks", chunks, 1...)
         guard tasks != nil || (limit == nil && dataDir == nil) else {
             throw ValidationError("--limit and --data-dir belong to --tasks")
         }

@@ -52,25 +52,19 @@ struct ConstitutionCommand: ParsableCommand {
 
     func validate() throws {
         guard !data.isEmpty else { throw ValidationError("--data with prompts is needed") }
-        guard (1...16).contains(rounds) else { throw ValidationError("--rounds is \(rounds); expected 1 to 16") }
-        guard (1...65_536).contains(maximumTokens) else {
-            throw ValidationError("--tokens is \(maximumTokens); expected 1 to 65536")
-        }
-        guard (0...10).contains(temperature) else {
-            throw ValidationError("--temperature is \(temperature); expected 0 to 10")
-        }
+        try demand("--rounds", rounds, 1...16)
+        try demand("--tokens", maximumTokens, 1...65_536)
+        try demand("--temperature", temperature, 0...10)
         guard (0..<0.5).contains(undecided) else {
             throw ValidationError("--undecided is \(undecided); expected 0 to below 0.5")
         }
-        guard most ?? 1 > 0 else { throw ValidationError("--max-records is \(most ?? 0); expected 1 or more") }
+        try demand("--max-records", most, 1...)
         let asksServer = judgeName != nil || judgeKeyVariable != nil || judgeSeconds != nil
         guard judge.map(TeacherConnection.isURL) ?? false || !asksServer else {
             throw ValidationError(
                 "--judge-name, --judge-key-variable and --judge-seconds are of a --judge that is a URL")
         }
-        if let judgeSeconds, !(0.1...86_400).contains(judgeSeconds) {
-            throw ValidationError("--judge-seconds is \(judgeSeconds); expected 0.1 to 86400")
-        }
+        try demand("--judge-seconds", judgeSeconds, 0.1...86_400)
         guard labels || judge == nil else { throw ValidationError("--judge compares, which --no-labels leaves out") }
     }
 

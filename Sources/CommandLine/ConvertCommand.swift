@@ -51,10 +51,11 @@ struct ConvertCommand: ParsableCommand {
         guard (bits == nil && group == nil) || to == .mlx else {
             throw ValidationError("--bits and --group belong to --to mlx; martlet quantize has other methods")
         }
-        guard [2, 4, 8].contains(bits ?? 4), (32...65_536).contains(group ?? 64), group == nil || bits != nil,
-            bits == nil || dtype == nil
-        else {
-            throw ValidationError("--bits is 2, 4 or 8 and in place of --dtype, --group at least 32 and beside --bits")
+        guard [2, 4, 8].contains(bits ?? 4) else { throw ValidationError("--bits is \(bits ?? 4); expected 2, 4 or 8") }
+        try demand("--group", group, 32...65_536, "weights")
+        guard group == nil || bits != nil else { throw ValidationError("--group goes with --bits") }
+        guard bits == nil || dtype == nil else {
+            throw ValidationError("--bits and --dtype exclude each other: codes have the type of the model")
         }
         guard state == nil || to == .llmc, (state == nil) == (text == nil) else {
             throw ValidationError("--state FILE and --text FILE belong together, to --to llmc")

@@ -57,7 +57,7 @@ struct CorpusFlags: ParsableArguments {
     var long: LongConversations?
 
     func validate() throws {
-        guard maxTokens ?? 2 > 1 else { throw ValidationError("--max-tokens is at least 2") }
+        try demand("--max-tokens", maxTokens, 2...)
         guard long == nil || maxTokens != nil else {
             throw ValidationError("--long says what becomes of conversations longer than --max-tokens: give that too")
         }

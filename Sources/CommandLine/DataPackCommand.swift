@@ -38,6 +38,7 @@ struct DataPackCommand: ParsableCommand {
     @Flag(help: "Print the result as a JSON object.") var json = false
 
     func validate() throws {
+        try demand("--shard-tokens", shardTokens, 1...)
         guard (0..<1).contains(validation ?? 0) else {
             throw ValidationError("--validation is \(validation ?? 0); expected a share from 0 to below 1, as 0.1")
         }

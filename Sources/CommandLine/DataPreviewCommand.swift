@@ -34,9 +34,10 @@ struct DataPreviewCommand: ParsableCommand {
     enum Reading: String, ExpressibleByArgument, CaseIterable { case rows, texts }
 
     func validate() throws {
-        guard documents > 0, skip >= 0, limit > 0, scan >= 0 else {
-            throw ValidationError("--documents and --limit are at least 1, --skip and --scan at least 0")
-        }
+        try demand("--documents", documents, 1...)
+        try demand("--skip", skip, 0...)
+        try demand("--limit", limit, 1...)
+        try demand("--scan", scan, 0...)
     }
 
     func run() throws {

@@ -35,14 +35,14 @@ struct DataWorldCommand: ParsableCommand {
 
     func validate() throws {
         guard (documents == nil) != (tokens == nil) else { throw ValidationError("give --documents or --tokens") }
-        guard (0...100).contains(chinese) else { throw ValidationError("--chinese is a share from 0 to 100") }
+        try demand("--chinese", chinese, 0...100, "percent")
         _ = try amount
     }
 
     private var amount: WorldAmount {
         get throws {
             if let documents {
-                guard documents > 0 else { throw ValidationError("--documents must be at least 1") }
+                try demand("--documents", documents, 1...)
                 return .documents(documents)
             }
             let text = tokens ?? ""

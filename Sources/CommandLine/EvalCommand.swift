@@ -48,23 +48,18 @@ struct EvalCommand: ParsableCommand {
             throw ValidationError("several models are compared on --tasks")
         }
         guard !models.isEmpty else { throw ValidationError("name a model") }
-        guard (harness.numFewshot ?? 0) >= 0, harness.bootstrapIters >= 0 else {
-            throw ValidationError("--num-fewshot and --bootstrap-iters are at least 0")
-        }
-        guard harness.timeout > 0, harness.timeout < 1e6, (0...100).contains(harness.retries),
-            (1...1024).contains(harness.concurrency), (2...100_000_000).contains(harness.contextLength ?? 2),
-            (0...100_000).contains(harness.precisionCheck)
-        else {
-            throw ValidationError(
-                "--timeout is above 0, --retries from 0 to 100, --concurrency from 1 to 1024, --context-length at least 2, --precision-check at least 0"
-            )
-        }
+        try demand("--num-fewshot", harness.numFewshot, 0...)
+        try demand("--bootstrap-iters", harness.bootstrapIters, 0...)
+        try demand("--timeout", harness.timeout, above: 0, to: 1e6, "seconds")
+        try demand("--retries", harness.retries, 0...100)
+        try demand("--concurrency", harness.concurrency, 1...1024)
+        try demand("--context-length", harness.contextLength, 2...100_000_000)
+        try demand("--precision-check", harness.precisionCheck, 0...100_000)
         guard harness.tasks == nil || questions == nil else {
             throw ValidationError("--questions and --tasks exclude each other")
         }
-        guard tokens > 0, show >= 0 else {
-            throw ValidationError("--tokens is at least 1, --show at least 0")
-        }
+        try demand("--tokens", tokens, 1...)
+        try demand("--show", show, 0...)
         guard ["all"].contains(task) || WorldTask.names.contains(task) else {
             throw ValidationError(
                 "--task is \(task.quoted()); expected one of all, \(WorldTask.names.joined(separator: ", ")); for tasks of "

@@ -21,9 +21,8 @@ struct EvaluatedModelFlags: ParsableArguments {
     @Option(help: "Seconds that a server may take for one request.") var timeout = 300.0
 
     func validate() throws {
-        guard timeout > 0, timeout < 1e6, (1...1024).contains(concurrency) else {
-            throw ValidationError("--timeout is above 0, --concurrency from 1 to 1024")
-        }
+        try demand("--timeout", timeout, above: 0, to: 1e6, "seconds")
+        try demand("--concurrency", concurrency, 1...1024)
     }
 
     func open(_ model: String) throws -> any EvaluationModel {

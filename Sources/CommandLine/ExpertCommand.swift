@@ -49,21 +49,15 @@ struct ExpertCommand: ParsableCommand {
 
     func validate() throws {
         guard (data == nil) != (task == nil) else { throw ValidationError("give --data with problems, or --task") }
-        func demand(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
-            guard range.contains(value) else {
-                throw ValidationError(
-                    "--\(name) is \(value); expected \(range.lowerBound) to \(range.upperBound)")
-            }
-        }
-        try demand("rounds", rounds, 1...1000)
-        try demand("problems", problems, 1...1_000_000)
-        try demand("samples", samples, 1...1024)
-        try demand("keep", keep, 1...1024)
-        try demand("tokens", maximumTokens, 1...65_536)
-        try demand("questions", questions, 0...100_000)
-        guard (0.01...10).contains(temperature) else {
-            throw ValidationError("--temperature is \(temperature); expected 0.01 to 10")
-        }
+        try demand("--rounds", rounds, 1...1000)
+        try demand("--problems", problems, 1...1_000_000)
+        try demand("--samples", samples, 1...1024)
+        try demand("--keep", keep, 1...1024)
+        try demand("--tokens", maximumTokens, 1...65_536)
+        try demand("--questions", questions, 0...100_000)
+        try demand("--temperature", temperature, 0.01...10)
+        try demand("--threshold", threshold, -1e6...1e6)
+        try demand("--reward-seconds", rewardSeconds, 0.1...86_400)
         guard ExpertOptions.Beginning(rawValue: begins) != nil else {
             throw ValidationError("--from is \(begins.quoted()); expected base or last")
         }

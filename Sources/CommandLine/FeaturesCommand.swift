@@ -35,13 +35,12 @@ struct FeaturesCommand: ParsableCommand {
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
-        guard (2...100_000_000).contains(tokens), (1...1_000_000).contains(features), (0...10_000_000).contains(steps),
-            (1...1_000_000).contains(batch), penalty >= 0, learningRate > 0
-        else {
-            throw ValidationError(
-                "--tokens, --features and --batch are above 0, --steps and --penalty at least 0, --learning-rate above 0"
-            )
-        }
+        try demand("--tokens", tokens, 2...100_000_000)
+        try demand("--features", features, 1...1_000_000)
+        try demand("--steps", steps, 0...10_000_000)
+        try demand("--batch", batch, 1...1_000_000)
+        try demand("--penalty", Double(penalty), 0...1e6)
+        try demand("--learning-rate", Double(learningRate), above: 0, to: 1)
     }
 
     func run() throws {

@@ -46,9 +46,9 @@ struct JudgeCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard (1...1_000_000).contains(tokens), (1...1_000_000).contains(answerTokens ?? 512), limit ?? 1 > 0 else {
-            throw ValidationError("--tokens, --answer-tokens and --limit are at least 1")
-        }
+        try demand("--tokens", tokens, 1...1_000_000)
+        try demand("--answer-tokens", answerTokens, 1...1_000_000)
+        try demand("--limit", limit, 1...)
         guard !answers.isEmpty || !ask.isEmpty else {
             throw ValidationError("nothing is judged: give files of answers, or --ask models")
         }

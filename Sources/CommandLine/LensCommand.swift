@@ -27,10 +27,9 @@ struct LensCommand: ParsableCommand {
     @Flag(help: "Print the report as JSON.") var json = false
 
     func validate() throws {
-        guard (2...100_000_000).contains(tokens), (0...1_000_000).contains(steps), learningRate > 0, learningRate < 1
-        else {
-            throw ValidationError("--tokens is above 1, --steps at least 0, --learning-rate between 0 and 1")
-        }
+        try demand("--tokens", tokens, 2...100_000_000)
+        try demand("--steps", steps, 0...1_000_000)
+        try demand("--learning-rate", learningRate, above: 0, to: 1)
     }
 
     func run() throws {

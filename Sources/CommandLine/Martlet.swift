@@ -36,7 +36,9 @@ struct MartletCommand: VerbProgram {
     /// A file's mistakes are failures.
     static func isUsage(_ error: any Error) -> Bool {
         if let error = error as? TrainingError {
-            return error.isUsage || error.kind == .configuration && error.description.hasPrefix("command line: ")
+            // A sentence begins with the file, or with the flag, that its option comes from.
+            let isWritten = ["command line: ", "--"].contains(where: error.description.hasPrefix)
+            return error.isUsage || error.kind == .configuration && isWritten
         }
         return error is OptionError
     }

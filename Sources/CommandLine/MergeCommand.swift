@@ -24,21 +24,33 @@ struct MergeCommand: ParsableCommand {
     @OptionGroup var flags: AdapterFlags
     @Option(name: .shortAndLong, help: "The folder, or .gguf file, to write.") var out: String
     @Option(help: "linear, cat, ties or dare.") var method = "linear"
-    @Option(help: "Of ties and dare: the share of each adapter's numbers that is kept.") var density = 0.5
-    @Option(help: "Of dare: what is dropped.") var seed: UInt64 = 0
+    @Option(help: "Of ties and dare: the share of each adapter's numbers that is kept; 0.5 when left out.")
+    var density: Double?
+    @Option(help: "Of dare: what is dropped; 0 when left out.") var seed: UInt64?
     @Option(help: "The type of the matrices: float32, float16 or bfloat16; for a .gguf also q8_0, q4_K, ….")
     var to: String?
+
+    func validate() throws { try demand("--density", density, above: 0, to: 1) }
 
     func run() throws {
         guard let way = AdapterMerge.Method(rawValue: method) else {
             throw ValidationError("--method is \(method); expected linear, cat, ties or dare")
         }
+        guard density == nil || way == .ties || way == .dare else {
+            throw ValidationError("--density belongs to --method ties and dare, and \(method) keeps every number")
+        }
+        guard seed == nil || way == .dare else {
+            throw ValidationError("--seed belongs to --method dare, and \(method) draws nothing")
+        }
         var merge = AdapterMerge()
-        (merge.method, merge.density, merge.seed) = (way, density, seed)
+        merge.method = way
+        merge.density = density ?? merge.density
+        merge.seed = seed ?? merge.seed
         guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
         let files = try ModelFiles.located(model, adapters: flags.parsed()) { Terminal.note($0) }
         guard !files.adapters.isEmpty else { throw ValidationError("--adapter names nothing to merge") }
         let isFile = out.hasSuffix(".gguf")
+        if !isFile { _ = try MergedFolder.type(to) }
         guard !isFile || files.checkpoint.gguf != nil else {
             throw ValidationError("\(out) is a GGUF file, and the base \(files.path) is none: give a folder as --out")
         }

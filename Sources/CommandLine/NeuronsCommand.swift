@@ -40,9 +40,8 @@ struct NeuronsCommand: ParsableCommand {
         guard neuron.isEmpty || data != nil else {
             throw ValidationError("--neuron needs --data, the text to look through")
         }
-        guard (1...10_000).contains(count), (2...100_000_000).contains(tokens) else {
-            throw ValidationError("--count is from 1 to 10000, --tokens above 1")
-        }
+        try demand("--count", count, 1...10_000)
+        try demand("--tokens", tokens, 2...100_000_000)
     }
 
     func run() throws {

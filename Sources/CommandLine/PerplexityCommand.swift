@@ -23,9 +23,9 @@ struct PerplexityCommand: ParsableCommand {
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func validate() throws {
-        guard (context ?? 4) >= 4, (chunks ?? 1) > 0, (1...(context ?? .max)).contains(stride ?? 1) else {
-            throw ValidationError("--context is at least 4, --chunks at least 1, --stride from 1 to --context")
-        }
+        try demand("--context", context, 4..., "tokens")
+        try demand("--chunks", chunks, 1...)
+        try demand("--stride", stride, 1...(context ?? .max), "tokens, the length of a window")
     }
 
     func run() throws {

@@ -26,7 +26,7 @@ struct PlanCommand: ParsableCommand {
     @Option(name: [.customLong("active"), .customLong("active-experts")], help: "Experts that process a token.")
     var active: Int?
     @Option(name: .customLong("set"), help: "An option as name=value, as of martlet train.") var settings: [String] = []
-    @Option(help: "Tokens of the vocabulary.") var vocabulary = 8192
+    @Option(help: "Tokens of the vocabulary; 8192 when left out.") var vocabulary: Int?
     @Option(help: "Rows of a micro-batch.") var batch: Int?
     @Option(help: "Tokens of a row.") var length: Int?
     @Option(help: "Tokens to train on, for the time.") var tokens = 1e8
@@ -36,9 +36,10 @@ struct PlanCommand: ParsableCommand {
     @Flag(help: "One JSON object on standard output.") var json = false
 
     func validate() throws {
-        let isShaped = depth != nil || family != nil || experts != nil || active != nil || !settings.isEmpty
+        let isShaped =
+            depth != nil || family != nil || experts != nil || active != nil || vocabulary != nil || !settings.isEmpty
         guard model == nil || !isShaped else {
-            throw ValidationError("give a model, or --depth, --arch, --experts, --active and --set")
+            throw ValidationError("give a model, or --depth, --arch, --experts, --active, --vocabulary and --set")
         }
         func need(_ holds: Bool, _ flag: String, _ value: Any, _ expected: String) throws {
             guard holds else { throw ValidationError("--\(flag) is \(value); expected \(expected)") }
@@ -51,7 +52,7 @@ struct PlanCommand: ParsableCommand {
             throughput ?? 1 > 0 && throughput ?? 1 <= 1e24, "throughput", throughput ?? 1,
             "operations a second above 0, at most 1e24")
         try need(
-            Self.vocabularies.contains(vocabulary), "vocabulary", vocabulary,
+            Self.vocabularies.contains(vocabulary ?? 1), "vocabulary", vocabulary ?? 1,
             "tokens from 1 to \(Self.vocabularies.upperBound)")
     }
 
@@ -73,7 +74,7 @@ struct PlanCommand: ParsableCommand {
             if let active { try given.set("active_experts", .integer(Int64(active)), from: "--active") }
             if let length { try given.set("context_length", .integer(Int64(length))) }
             for setting in settings { try given.set(assignment: setting) }
-            let resolved = try ResolvedOptions(given, vocabularySize: vocabulary)
+            let resolved = try ResolvedOptions(given, vocabularySize: vocabulary ?? 8192)
             rows = batch ?? resolved.rowsPerMicroBatch
             options = resolved
             architecture = try resolved.architecture()

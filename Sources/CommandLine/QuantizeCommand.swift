@@ -62,7 +62,7 @@ struct QuantizeCommand: ParsableCommand {
         guard saveImatrix == nil || calibration != nil else {
             throw ValidationError("--save-imatrix keeps what --calibration gives: name a text")
         }
-        guard chunks > 0 else { throw ValidationError("--chunks is at least 1") }
+        try demand("--chunks", chunks, 1...)
         guard let method else {
             guard bits == nil, group == nil, !asymmetric, grid == nil, !actOrder, migration == nil else {
                 throw ValidationError(
@@ -97,7 +97,7 @@ struct QuantizeCommand: ParsableCommand {
         if let group, !(8...65_536).contains(group) {
             throw ValidationError("--group is from 8 to 65536, not \(group)")
         }
-        guard (0...1).contains(migration ?? 0.5) else { throw ValidationError("--migration is from 0 to 1") }
+        try demand("--migration", migration, 0...1)
     }
 
     func run() throws {

@@ -29,7 +29,7 @@ struct BiasCommand: ParsableCommand {
             throw ValidationError(
                 "--kind is \(kind.quoted()); expected \(BiasSuite.allCases.map(\.rawValue).joined(separator: ", "))")
         }
-        guard (limit ?? 1) > 0 else { throw ValidationError("--limit is at least 1") }
+        try demand("--limit", limit, 1...)
     }
 
     func run() throws {
@@ -82,9 +82,8 @@ struct RedteamCommand: ParsableCommand {
     @Flag(help: "Print the result with all replies as JSON.") var json = false
 
     func validate() throws {
-        guard (limit ?? 1) > 0, (1...100_000).contains(tokens) else {
-            throw ValidationError("--limit and --tokens are at least 1")
-        }
+        try demand("--limit", limit, 1...)
+        try demand("--tokens", tokens, 1...100_000)
     }
 
     func run() throws {
@@ -142,9 +141,8 @@ struct ContaminationCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard words > 0, share > 0, share <= 1 else {
-            throw ValidationError("--words is at least 1, --share above 0 and at most 1")
-        }
+        try demand("--words", words, 1...)
+        try demand("--share", share, above: 0, to: 1)
         guard model != nil || !corpus.isEmpty else { throw ValidationError("name a model, or a --corpus") }
         guard unseen == nil || model != nil else { throw ValidationError("--unseen needs a model") }
     }
@@ -245,10 +243,13 @@ struct WatermarkCommand: ParsableCommand {
 
     func validate() throws {
         guard (prompt == nil) != (detect == nil) else { throw ValidationError("give --prompt or --detect") }
-        guard gamma > 0, gamma < 1, delta >= 0, temperature > 0, (1...1_000_000).contains(tokens) else {
-            throw ValidationError(
-                "--gamma lies between 0 and 1, --delta is at least 0, --temperature above 0, --tokens at least 1")
+        guard gamma > 0, gamma < 1 else {
+            throw ValidationError("--gamma is \(gamma); expected a share between 0 and 1, as 0.25")
         }
+        // Logits are some tens at most: more would choose among green tokens alone, and beyond float32 none.
+        try demand("--delta", delta, 0...1000)
+        try demand("--temperature", temperature, above: 0, to: 100)
+        try demand("--tokens", tokens, 1...1_000_000)
     }
 
     func run() throws {

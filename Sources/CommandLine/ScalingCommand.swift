@@ -180,6 +180,8 @@ struct ScalingPlanCommand: ParsableCommand {
     @Option(help: "Files of runs, as `martlet scaling fit` reads them.") var runs: [String] = []
     @Flag(help: "Print the result as JSON.") var json = false
 
+    func validate() throws { try demand("--budget", budget, above: 1e6, to: 1e30, "FLOPs") }
+
     func run() throws {
         let plan = try ScalingPlan(budget: budget, runs: try ScalingFitCommand.runs(runs))
         guard !json else {

@@ -27,9 +27,8 @@ struct ScalingPracticeCommand: AsyncParsableCommand {
     @Flag(help: "Print the law and end.") var reveal = false
 
     func validate() throws {
-        guard budget > 0, budget < 1e30, (0...65_535).contains(port) else {
-            throw ValidationError("--budget is above 0, --port from 0 to 65535")
-        }
+        try demand("--budget", budget, above: 0, to: 1e30, "FLOPs")
+        try demand("--port", port, 0...65_535)
     }
 
     func run() async throws {

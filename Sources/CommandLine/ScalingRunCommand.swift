@@ -38,15 +38,22 @@ struct ScalingRunCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.") var json = false
 
     func validate() throws {
-        guard tokensPerParameter > 0, tokensPerParameter < 1e6, budget.allSatisfy({ $0 > 0 && $0 < 1e30 }),
-            tokens.map({ $0 > 0 && $0 < 1e15 }) ?? true
-        else { throw ValidationError("--tokens-per-parameter, --tokens and --budget are above 0") }
-        guard (1...1000).contains(seeds) else { throw ValidationError("--seeds is from 1 to 1000") }
+        try demand("--tokens-per-parameter", tokensPerParameter, above: 0, to: 1e6)
+        for compute in budget { try demand("--budget", compute, above: 0, to: 1e30, "FLOPs") }
+        try demand("--tokens", tokens, above: 0, to: 1e15)
+        try demand("--seeds", seeds, 1...1000)
         guard tokens == nil || budget.isEmpty else { throw ValidationError("--tokens and --budget exclude each other") }
     }
 
     func run() throws {
-        var sizes = try sizes.split(separator: ",").map { try ScalingSeries.Size(String($0)) }
+        var sizes = try sizes.split(separator: ",").map { part in
+            guard let size = try? ScalingSeries.Size(String(part)) else {
+                throw ValidationError(
+                    "--sizes holds \(String(part).quoted()); expected LAYERSxWIDTH, with a width that 8 divides, as 4x128"
+                )
+            }
+            return size
+        }
         sizes.sort { ($0.layers * $0.width * $0.width, $0.layers) < ($1.layers * $1.width * $1.width, $1.layers) }
         guard sizes.count >= (budget.isEmpty ? 5 : 3) else {
             throw ValidationError("--sizes names \(sizes.count); a law needs 5, or 3 with budgets")
@@ -195,9 +202,9 @@ struct ScalingCoordinatesCommand: ParsableCommand {
             }
             return width
         }
-        guard (1...100).contains(steps), (1...64).contains(layers), learningRate > 0, learningRate < 10 else {
-            throw ValidationError("--steps is from 1 to 100, --layers from 1 to 64, --learning-rate between 0 and 10")
-        }
+        try demand("--steps", steps, 1...100)
+        try demand("--layers", layers, 1...64)
+        try demand("--learning-rate", learningRate, above: 0, to: 10)
         (options.steps, options.layers, options.learningRate) = (steps, layers, learningRate)
         let interrupted = StopRequest()
         var checks: [CoordinateCheck] = []

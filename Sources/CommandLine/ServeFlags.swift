@@ -103,7 +103,7 @@ struct ServeLoading: ParsableArguments {
             "Speculative decoding by a smaller model of the same vocabulary. Replies stay the same.",
             valueName: "model"))
     var draft: String?
-    @Option(help: "Tokens that the draft model guesses at a time.") var draftTokens = 4
+    @Option(help: "Tokens that the draft model guesses at a time; 4 when left out.") var draftTokens: Int?
     @Option(
         help: ArgumentHelp(
             "Speculative decoding by a model's own modules for multi-token prediction. Replies stay the same.",
@@ -114,16 +114,14 @@ struct ServeLoading: ParsableArguments {
     enum Drafts: String, ExpressibleByArgument, CaseIterable { case none, mtp }
 
     private func speculation() throws -> EngineOptions.Speculation {
-        guard (1...64).contains(promptLookup ?? 1), (1...64).contains(draftTokens) else {
-            throw ValidationError("--prompt-lookup and --draft-tokens must be from 1 to 64")
-        }
+        try demand("--prompt-lookup", promptLookup, 1...64, "tokens")
+        try demand("--draft-tokens", draftTokens, 1...64)
+        guard draftTokens == nil || draft != nil else { throw ValidationError("--draft-tokens is for --draft MODEL") }
         if spec == .mtp {
             guard promptLookup == nil, draft == nil else {
                 throw ValidationError("give --spec mtp, --prompt-lookup or --draft, not several")
             }
-            guard (1...64).contains(specTokens ?? 2) else {
-                throw ValidationError("--spec-tokens is \(specTokens ?? 2); expected 1 to 64")
-            }
+            try demand("--spec-tokens", specTokens, 1...64)
             return .predictions(tokens: specTokens ?? 2)
         }
         guard specTokens == nil else { throw ValidationError("--spec-tokens is for --spec mtp") }
@@ -132,7 +130,7 @@ struct ServeLoading: ParsableArguments {
         case (let tokens?, nil): return .promptLookup(tokens: tokens)
         case (nil, let draft?):
             return .draft(
-                try LanguageModel(.opened(ModelLocator.locate(draft) { Terminal.note($0) })), tokens: draftTokens)
+                try LanguageModel(.opened(ModelLocator.locate(draft) { Terminal.note($0) })), tokens: draftTokens ?? 4)
         default: throw ValidationError("give --prompt-lookup or --draft, not both")
         }
     }
@@ -141,19 +139,20 @@ struct ServeLoading: ParsableArguments {
         var settings = ModelSettings()
         settings.engine.speculation = try speculation()
         settings.engine.cacheType = kvCache
+        for (option, memory) in [("--max-memory", maxMemory), ("--cache-memory", cacheMemory)] {
+            guard let bytes = memory?.bytes, bytes < 1 << 20 else { continue }
+            throw ValidationError("\(option) is \(bytes) bytes; expected 1MiB or more, with its unit, as 4GiB or 500MB")
+        }
         settings.maximumMemory = maxMemory?.bytes
         guard !exact || !int8Inputs else { throw ValidationError("--exact and --int8-inputs exclude each other") }
         settings.precision = exact ? .exactSums : int8Inputs ? .int8Inputs : .fast
         if let cacheMemory { settings.cacheBytes = cacheMemory.bytes }
         if let idleUnload {
-            guard idleUnload > 0, idleUnload < 1e6 else {
-                throw ValidationError("--idle-unload is \(idleUnload); expected minutes above 0")
-            }
+            try demand("--idle-unload", idleUnload, above: 0, to: 1e6, "minutes")
             settings.idleUnload = .seconds(idleUnload * 60)
         }
-        guard (1...4096).contains(maxRunning), (1...1_000_000).contains(maxQueue ?? 1) else {
-            throw ValidationError("--max-running must be from 1 to 4096, --max-queue from 1 to 1000000")
-        }
+        try demand("--max-running", maxRunning, 1...4096)
+        try demand("--max-queue", maxQueue, 1...1_000_000)
         settings.engine.maximumRunning = maxRunning
         settings.engine.maximumWaiting = maxQueue ?? max(maxRunning / 2, 1)
         return settings
@@ -220,15 +219,12 @@ struct ServeBounds: ParsableArguments {
         }
         if let maxBodyMemory { settings.limits.bodies = maxBodyMemory.bytes }
         settings.limits.connections = maxConnections
-        guard clientTimeout > 0, clientTimeout < 1e6, drain >= 0, drain < 1e6 else {
-            throw ValidationError("--client-timeout must be above 0 seconds and --drain at least 0")
-        }
+        try demand("--client-timeout", clientTimeout, above: 0, to: 1e6, "seconds")
+        try demand("--drain", drain, 0...1e6, "seconds")
         settings.limits.headerTime = min(settings.limits.headerTime, .seconds(clientTimeout))
         settings.limits.bodyTime = .seconds(clientTimeout)
         settings.limits.writeTime = .seconds(clientTimeout)
-        guard (0...1000).contains(streamInterval) else {
-            throw ValidationError("--stream-interval must be from 0 to 1000 milliseconds")
-        }
+        try demand("--stream-interval", streamInterval, 0...1000, "milliseconds")
         settings.limits.delivery = .seconds(streamInterval / 1000)
         settings.drain = .seconds(drain)
     }

@@ -36,9 +36,8 @@ struct SteerCommand: ParsableCommand {
             throw ValidationError("the direction comes from --towards and --away, or from --vector")
         }
         guard layer == nil || vector == nil else { throw ValidationError("a saved direction has its own layer") }
-        guard (0...100_000).contains(tokens), strength.allSatisfy({ $0.isFinite && abs($0) < 1e6 }) else {
-            throw ValidationError("--tokens is at least 0, --strength a number")
-        }
+        try demand("--tokens", tokens, 0...100_000)
+        for amount in strength { try demand("--strength", Double(amount), -1e6...1e6) }
     }
 
     func run() throws {

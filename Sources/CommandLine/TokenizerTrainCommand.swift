@@ -81,10 +81,8 @@ struct TokenizerTrainCommand: ParsableCommand {
     }
 
     func validate() throws {
-        guard (0...10_000).contains(sentinels) else {
-            throw ValidationError("--sentinels is \(sentinels); expected 0 to 10000")
-        }
-        guard threads >= 0 else { throw ValidationError("--threads is \(threads); expected 0 or more") }
+        try demand("--sentinels", sentinels, 0...10_000)
+        try demand("--threads", threads, 0...1024)
         guard kind == .bpe || pattern == nil && tie == nil && memory == nil && phrases == nil else {
             throw ValidationError("--pattern, --phrases, --tie and --memory are for --kind bpe")
         }

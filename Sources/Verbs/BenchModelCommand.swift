@@ -22,9 +22,9 @@ package struct BenchModelCommand: ParsableCommand {
     package init() {}
 
     package func run() throws {
-        guard promptTokens > 0, newTokens >= 0, rounds > 0 else {
-            throw ValidationError("-p and --rounds must be at least 1, -n at least 0")
-        }
+        try demand("-p", promptTokens, 1..., "tokens")
+        try demand("-n", newTokens, 0..., "tokens")
+        try demand("--rounds", rounds, 1...)
         let path = try ModelLocator.locate(flags.model)
         let started = ContinuousClock.now
         let model = try flags.load(cache)

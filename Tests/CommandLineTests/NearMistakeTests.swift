@@ -35,6 +35,92 @@ import Glibc
         }
     }
 
+    /// Who gave three options learns which is wrong, and what would be right: a bound that is not told is none.
+    @Test func aNumberOutOfItsBoundsIsToldAlone() throws {
+        let model = try program.file()
+        let merge = ["merge", model, "--adapter", "a", "--out", "merged"]
+        let rows: [(words: [String], part: String)] = [
+            (["serve", model, "--max-running", "0", "--max-queue", "5"], "--max-running is 0; expected 1 to 4096"),
+            (["serve", model, "--max-running", "5", "--max-queue", "0"], "--max-queue is 0; expected 1 to 1000000"),
+            (
+                ["serve", model, "--idle-unload", "2e6"],
+                "--idle-unload is 2000000; expected a number above 0, at most 1000000"
+            ),
+            (["serve", model, "--drain", "nan"], "--drain is nan; expected a number from 0 to 1000000 seconds"),
+            (["serve", model, "--max-memory", "4"], "--max-memory is 4 bytes; expected 1MiB or more"),
+            (["serve", model, "--cache-memory", "1.5"], "--cache-memory is 1 bytes; expected 1MiB or more"),
+            (
+                ["bench", "serve", "--model", "x", "--slo-ttft", "nan"],
+                "--slo-ttft is nan; expected a number from 0.001"
+            ),
+            (["bench", model, "-p", "0"], "-p is 0; expected 1 or more tokens"),
+            (["eval", model, "--retries", "101"], "--retries is 101; expected 0 to 100"),
+            (
+                ["eval", model, "--timeout", "inf"],
+                "--timeout is inf; expected a number above 0, at most 1000000 seconds"
+            ),
+            (
+                ["toxicity", model, "--data", "x", "--words", "y", "--temperature", "1e400"],
+                "--temperature is inf; expected a number from 0 to 100"
+            ),
+            (["watermark", model, "--prompt", "a", "--delta", "1e400"], "--delta is inf; expected"),
+            (["arena", "votes.jsonl", "--step", "1e400"], "--step is inf; expected a number above 0, at most 1000"),
+            (merge + ["--method", "ties", "--density", "2"], "--density is 2; expected a number above 0, at most 1"),
+            (["lens", model, "--data", "x", "--out", "y", "--steps", "-1"], "--steps is -1; expected 0 to 1000000"),
+            (["features", model, "--data", "x", "--at", "y", "--penalty", "1e400"], "--penalty is inf; expected"),
+            (
+                ["attack", "suffix", model, "--prompt", "a", "--target", "b", "--batch", "0"],
+                "--batch is 0; expected 1 to 10000"
+            ),
+            (["perplexity", model, "x", "--context", "8", "--stride", "9"], "--stride is 9; expected 1 to 8 tokens"),
+            (["convert", model, "--to", "mlx", "--out", "x", "--bits", "5"], "--bits is 5; expected 2, 4 or 8"),
+            (
+                ["tokenizer", "train", "x.txt", "--vocab-size", "300", "--out", "tok", "--threads", "\(Int.max)"],
+                "--threads is \(Int.max); expected 0 to 1024"
+            ),
+            (
+                ["data", "pack", "x.txt", "--tokenizer", model, "--out", "y", "--shard-tokens", "0"],
+                "--shard-tokens is 0; expected 1 or more"
+            ),
+            (
+                ["scaling", "run", "--data", "x", "--out", "y", "--sizes", "2x32,-1"],
+                "--sizes holds \"-1\"; expected LAYERSxWIDTH"
+            ),
+            (
+                ["scaling", "plan", "--budget", "-1"],
+                "--budget is -1; expected a number above 1000000, at most 1e+30 FLOPs"
+            ),
+            (["adapters", "expand", model, "--out", "x", "--blocks", "-1"], "--blocks is -1; expected 1 to 1024"),
+            (
+                ["expert", model, "--task", "arithmetic", "--out", "x", "--threshold", "nan"],
+                "--threshold is nan; expected a number from -1000000 to 1000000"
+            ),
+            (["plan", "--experts", "0"], "--experts: \"experts\" is 0; expected a whole number from 1 to 1024"),
+        ]
+        for (words, part) in rows {
+            try program.expect(2, words, [part])
+            let said = try program.run(words).error
+            #expect(said.ranges(of: " expected ").count == 1, "\(said)")
+        }
+    }
+
+    /// What an option sets where nothing reads it would be looked for in the result.
+    @Test func anOptionThatNothingReadsIsRefused() throws {
+        let model = try program.file()
+        let merge = ["merge", model, "--adapter", "a", "--out", "merged"]
+        for (words, part) in [
+            (["serve", model, "--draft-tokens", "4"], "--draft-tokens is for --draft MODEL"),
+            (merge + ["--density", "0.5"], "--density belongs to --method ties and dare"),
+            (merge + ["--method", "ties", "--seed", "1"], "--seed belongs to --method dare"),
+            (["plan", model, "--vocabulary", "500"], "give a model, or --depth"),
+        ] { try program.expect(2, words, [part]) }
+    }
+
+    @Test func aPromptLongerThanCanBeCountedIsRefused() throws {
+        let model = try program.file()
+        try program.expect(1, ["bench", model, "-p", "\(Int.max)"], ["do not fit in the context"])
+    }
+
     @Test func aTextThatLooksLikeAnOptionIsToldOfTheTwoDashes() throws {
         let model = try program.file()
         for text in ["-5 + 3 = ?", "- a list"] {

@@ -43,7 +43,7 @@ public struct AdapterMerge: Sendable {
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws -> [String] {
         guard (0...1).contains(density), density > 0 else {
-            throw AdapterError(.configuration, "the density is \(density); expected a share above 0")
+            throw AdapterError(.configuration, "the density is \(density); expected a share above 0, at most 1")
         }
         let made = try adapters.enumerated().map { index, one in
             (adapter: try Adapter(one.stored, of: base, name: "adapter-\(index)"), weight: one.weight)

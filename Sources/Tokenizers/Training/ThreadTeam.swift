@@ -11,9 +11,9 @@ import Musl
 
 /// Runs several closures in parallel and returns their results in order.
 enum ThreadTeam {
-    /// The requested number of threads, at least one; 0 means all processors.
+    /// The requested number of threads, 1 to 1024; 0 means all processors. Each has tables of its own.
     static func size(_ wanted: Int) -> Int {
-        wanted > 0 ? wanted : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        wanted > 0 ? min(wanted, 1024) : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     }
 
     /// Calls `body` with 0 to `count` - 1. After all have ended, the error with the lowest index is thrown.
