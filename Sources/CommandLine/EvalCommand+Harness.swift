@@ -49,6 +49,28 @@ struct HarnessFlags: ParsableArguments {
     @Option(help: "How often a request to a busy server is sent again.") var retries = 5
     @Option(help: "Tokens that the model of a server holds, where it does not say.") var contextLength: Int?
     @Flag(help: "Leave out tasks of groups whose data are not there, and say which.") var skipMissing = false
+
+    /// The first flag that only a server's model follows, where one was given.
+    var ofServers: String? {
+        let given = [
+            ("--model", model != nil), ("--concurrency", concurrency != 8), ("--timeout", timeout != 300),
+            ("--retries", retries != 5), ("--context-length", contextLength != nil),
+        ]
+        return given.first { $0.1 }?.0
+    }
+
+    /// The first flag that only `--tasks` read, where one was given.
+    var ofTasks: String? {
+        let given = [
+            ("--num-fewshot", numFewshot != nil), ("--fewshot-seed", fewshotSeed != 1234),
+            ("--apply-chat-template", applyChatTemplate), ("--no-fewshot-as-multiturn", !fewshotAsMultiturn),
+            ("--system-instruction", systemInstruction != nil), ("--add-bos-token", addBosToken), ("--exact", exact),
+            ("--precision-check", precisionCheck != 16), ("--data-dir", dataDir != nil), ("--out", out != nil),
+            ("--bootstrap-iters", bootstrapIters != 100_000), ("--report", report != nil),
+            ("--skip-missing", skipMissing),
+        ]
+        return given.first { $0.1 }?.0 ?? ofServers
+    }
 }
 
 extension EvalCommand {

@@ -55,6 +55,22 @@ struct EvalCommand: ParsableCommand {
         try demand("--concurrency", harness.concurrency, 1...1024)
         try demand("--context-length", harness.contextLength, 2...100_000_000)
         try demand("--precision-check", harness.precisionCheck, 0...100_000)
+        if harness.tasks == nil, let flag = harness.ofTasks {
+            throw ValidationError("\(flag) is for --tasks: questions of --task and --questions are asked without it")
+        }
+        if harness.tasks != nil, !models.contains(where: TeacherConnection.isURL), let flag = harness.ofServers {
+            throw ValidationError("\(flag) is for the model of a server, and no MODEL is the URL of one")
+        }
+        let given = [
+            ("--task", task != "all"), ("--tokens", tokens != 64), ("--world-seed", worldSeed != 1),
+            ("--show", show != 3),
+        ]
+        if harness.tasks != nil, let flag = given.first(where: { $0.1 })?.0 {
+            throw ValidationError("\(flag) is for --task and --questions, and --tasks say by themselves what is asked")
+        }
+        if questions != nil, let flag = given.first(where: { ["--task", "--world-seed"].contains($0.0) && $0.1 })?.0 {
+            throw ValidationError("\(flag) says which questions are made, and --questions has them")
+        }
         guard harness.tasks == nil || questions == nil else {
             throw ValidationError("--questions and --tasks exclude each other")
         }

@@ -25,20 +25,26 @@ struct EvaluatedModelFlags: ParsableArguments {
         try demand("--concurrency", concurrency, 1...1024)
     }
 
-    func open(_ model: String) throws -> any EvaluationModel {
+    /// - Parameter others: models that the verb asks as well.
+    func open(_ model: String, beside others: [String] = []) throws -> any EvaluationModel {
         guard TeacherConnection.isURL(model) else {
-            let files = try files(model)
+            let files = try files(model, others)
             return LocalModel(try load(files), name: model, fingerprint: files.fingerprint(adapters.adapters))
         }
-        try check(model)
+        try check(model, beside: others)
         return try remote(model, name: name)
     }
 
     /// - Throws: `ValidationError` for flags that a server does not follow, or a name of a server's model where there is none.
-    func check(_ model: String) throws {
+    func check(_ model: String, beside others: [String] = []) throws {
         guard TeacherConnection.isURL(model) else {
             guard name == nil else {
                 throw ValidationError("--model names a model of a server, and \(model) is sought on this machine")
+            }
+            let asksServer = others.contains(where: TeacherConnection.isURL)
+            for (flag, isGiven) in [("--concurrency", concurrency != 8), ("--timeout", timeout != 300)]
+            where isGiven && !asksServer {
+                throw ValidationError("\(flag) is of the requests to a server, and \(model) is sought on this machine")
             }
             return
         }
@@ -63,14 +69,21 @@ struct EvaluatedModelFlags: ParsableArguments {
         return try RemoteModel(options)
     }
 
-    func load(_ model: String) throws -> LanguageModel { try load(files(model)) }
+    /// A model whose insides a verb needs.
+    func load(_ model: String) throws -> LanguageModel {
+        guard !TeacherConnection.isURL(model) else {
+            throw ValidationError(
+                "\(model) is the URL of a server, and this looks into the model: name one of this machine")
+        }
+        return try load(files(model, []))
+    }
 
     private func load(_ files: ModelFiles) throws -> LanguageModel {
         try LanguageModel(files, precision: exact ? .exactSums : .fast)
     }
 
-    private func files(_ model: String) throws -> ModelFiles {
-        try check(model)
+    private func files(_ model: String, _ others: [String]) throws -> ModelFiles {
+        try check(model, beside: others)
         return try ModelFiles.opened(model, adapters)
     }
 

@@ -89,7 +89,7 @@ struct JudgeCommand: ParsableCommand {
         files += try askModels(&line, isCancelled)
         let data = try JudgedAnswers(files: files, questions: questions)
         for note in data.notes { Terminal.note("martlet: \(note)") }
-        var judging = Judge(try flags.open(judge))
+        var judging = Judge(try flags.open(judge, beside: ask))
         judging.maximumTokens = tokens
         judging.takesLikeliest = likeliest
         if let out {
@@ -115,11 +115,11 @@ struct JudgeCommand: ParsableCommand {
         if let against, !models.contains(against) {
             throw ValidationError("--against \(against): there are answers of \(models.joined(separator: ", "))")
         }
-        try flags.check(judge)
+        try flags.check(judge, beside: ask)
         for name in [judge] + ask where !TeacherConnection.isURL(name) { _ = try ModelLocator.locate(name) }
         guard !ask.isEmpty, !likeliest, !TeacherConnection.isURL(judge) else { return }
         // Opened for this and let go: it would lie beside the models that answer.
-        try Judge(flags.open(judge)).demandWords()
+        try Judge(flags.open(judge, beside: ask)).demandWords()
     }
 
     /// Has the models of `--ask` answer.

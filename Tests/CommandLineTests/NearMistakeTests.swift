@@ -113,6 +113,22 @@ import Glibc
             (merge + ["--density", "0.5"], "--density belongs to --method ties and dare"),
             (merge + ["--method", "ties", "--seed", "1"], "--seed belongs to --method dare"),
             (["plan", model, "--vocabulary", "500"], "give a model, or --depth"),
+            (["attack", "injection", model, "--concurrency", "2"], "--concurrency is of the requests to a server"),
+            (["watermark", model, "--prompt", "a", "--timeout", "2"], "--timeout is of the requests to a server"),
+            (
+                ["watermark", "http://localhost:1/v1", "--prompt", "a"],
+                "is the URL of a server, and this looks into the model"
+            ),
+            (["eval", model, "--task", "arithmetic", "--out", "results"], "--out is for --tasks"),
+            (["eval", model, "--num-fewshot", "3"], "--num-fewshot is for --tasks"),
+            (["eval", model, "--exact"], "--exact is"),
+            (["eval", model, "--no-fewshot-as-multiturn"], "--no-fewshot-as-multiturn is for --tasks"),
+            (["eval", model, "--tasks", "gsm8k", "--tokens", "512"], "--tokens is for --task and --questions"),
+            (["eval", model, "--tasks", "gsm8k", "--retries", "1"], "--retries is for the model of a server"),
+            (
+                ["eval", model, "--questions", "q.jsonl", "--world-seed", "2"],
+                "--world-seed says which questions are made"
+            ),
         ] { try program.expect(2, words, [part]) }
     }
 
