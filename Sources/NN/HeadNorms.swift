@@ -14,6 +14,10 @@ public final class HeadNorms: ModuleLeaf {
     public private(set) var weights: [Tensor]
     public let epsilon: Float
     public var hooks = LeafHooks()
+    /// LayerNorm's own weight and bias, which are those of the product behind it.
+    private var plain: (one: Tensor, none: Tensor)?
+    /// All heads' weights in one row, while nothing is trained.
+    private var kept: (stamps: [TensorStamp], row: Tensor)?
 
     public init(_ source: ParameterSource, _ path: String, heads: Int, size: Int, epsilon: Float) {
         self.path = path
@@ -36,11 +40,29 @@ public final class HeadNorms: ModuleLeaf {
 
     /// - Parameter x: `[tokens, heads * size]`. Returns the same shape.
     public func callAsFunction(_ x: Tensor) throws -> Tensor {
-        let size = weights[0].shape[0]
-        let one = try Tensor([Float](repeating: 1, count: size)).to(x.dtype)  // [size]
-        let none = try Tensor.zeros([size], dtype: x.dtype)
-        let scale = try Tensor.concatenate(weights).to(x.dtype)  // [heads * size]
-        let result = try Fused.layerNorm(x, one, none, epsilon: epsilon) * scale  // [tokens, heads * size]
+        let (one, none) = try constants(x.dtype)
+        let result = try Fused.layerNorm(x, one, none, epsilon: epsilon) * scale(x.dtype)  // [tokens, heads * size]
         return hooks.isEmpty ? result : try hooks(result, of: path)
+    }
+
+    private func constants(_ dtype: DType) throws -> (one: Tensor, none: Tensor) {
+        if let plain, plain.one.dtype == dtype { return plain }
+        let size = weights[0].shape[0]
+        let made = (
+            one: try Tensor([Float](repeating: 1, count: size)).to(dtype),  // [size]
+            none: try Tensor.zeros([size], dtype: dtype)
+        )
+        plain = made
+        return made
+    }
+
+    /// `[heads * size]`.
+    private func scale(_ dtype: DType) throws -> Tensor {
+        guard !weights.contains(where: \.requiresGrad) else { return try Tensor.concatenate(weights).to(dtype) }
+        let stamps = weights.map { TensorStamp($0) }
+        if let kept, kept.stamps == stamps, kept.row.dtype == dtype { return kept.row }
+        let row = try Tensor.concatenate(weights).to(dtype)
+        kept = (stamps, row)
+        return row
     }
 }

@@ -53,16 +53,22 @@ extension Family {
 /// The lengths are kept while nothing is trained, so that a matrix stays as it is stored.
 final class HeadNorm {
     private var kept: Tensor?
+    /// Those of the sum with adapters, and what they are of.
+    private var adapted: (of: [AdapterStamp], factors: Tensor)?
 
-    func release() { kept = nil }
+    /// What an adapter adds is known by.
+    private struct AdapterStamp: Equatable {
+        let scale: Float
+        let parameters: [TensorStamp]
+    }
+
+    func release() { (kept, adapted) = (nil, nil) }
 
     /// 1 / ‖w‖ of each row: `[vocabulary]`.
     func factors(of head: Linear) throws -> Tensor {
         // With adapters it is their sum whose rows have length one, as losses take it.
-        if head.adapters.contains(where: \.isEnabled) {
-            let sum = try head.adaptedMatrix()
-            return try Self.factors(of: sum as? Tensor ?? sum.float32Matrix())
-        }
+        let adapters = head.adapters.filter(\.isEnabled)
+        if !adapters.isEmpty { return try factors(of: head, adapters) }
         let matrix = head.matrix
         // What is trained changes from step to step.
         if let weight = matrix as? Tensor, weight.requiresGrad { return try Self.factors(of: weight) }
@@ -81,6 +87,28 @@ final class HeadNorm {
             }
         }
         kept = result
+        return result
+    }
+
+    /// The same of the matrix with its adapters in it.
+    private func factors(of head: Linear, _ adapters: [any LinearAdapter]) throws -> Tensor {
+        func merged() throws -> Tensor {
+            let sum = try head.adaptedMatrix()
+            return try Self.factors(of: sum as? Tensor ?? sum.float32Matrix())
+        }
+        let tensors = adapters.map { $0.parameters.map(\.tensor) }
+        let isTrained = (head.matrix as? Tensor)?.requiresGrad ?? head.matrix.isTrained
+        // What an adapter without parameters of its own adds is another's to change.
+        guard !isTrained, tensors.allSatisfy({ !$0.isEmpty && !$0.contains(where: \.requiresGrad) }) else {
+            return try merged()
+        }
+        let own = (head.matrix as? Tensor).map { [AdapterStamp(scale: 1, parameters: [TensorStamp($0)])] } ?? []
+        let stamps =
+            own
+            + zip(adapters, tensors).map { AdapterStamp(scale: $0.scale, parameters: $1.map { TensorStamp($0) }) }
+        if let adapted, adapted.of == stamps { return adapted.factors }
+        let result = try noGrad { try merged() }
+        adapted = (stamps, result)
         return result
     }
 

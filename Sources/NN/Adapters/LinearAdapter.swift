@@ -8,6 +8,8 @@ public protocol LinearAdapter: AnyObject {
     /// The name of the adapter; "default" is PEFT's name where none is given.
     var name: String { get }
     var isEnabled: Bool { get set }
+    /// The factor on what the adapter adds; 1 for kinds that have none.
+    var scale: Float { get }
     /// The parameters for an optimiser.
     var parameters: [Parameter] { get }
     /// The low-rank term, if that is all the adapter adds: it is computed together with the layer's own product. Nil
@@ -32,6 +34,7 @@ public protocol LinearAdapter: AnyObject {
 }
 
 extension LinearAdapter {
+    public var scale: Float { 1 }
     public func term(_ draw: AdapterDraw?) throws -> LowRankTerm? { nil }
     public var changesInput: Bool { false }
     public func input(_ x: Tensor) throws -> Tensor { x }
