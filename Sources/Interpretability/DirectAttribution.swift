@@ -110,6 +110,7 @@ public struct DirectAttribution: Sendable {
     ) throws -> [Double] {
         let norm = decoder.configuration.norm
         func scale(_ x: Tensor) throws -> Double {
+            guard decoder.configuration.hasFinalNorm else { return 1 }
             let values: [Float] = try x.toArray()
             let mean = norm.kind == .layer ? values.reduce(0.0) { $0 + Double($1) } / Double(values.count) : 0
             let square = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count)

@@ -66,7 +66,9 @@ public struct NeuronSearch {
                 }
                 let columns = try down.matrix.float32Rows(0..<spec.hiddenSize).transpose(0, 1).contiguous()
                 // The norm divides each column by its own scale, which is taken back.
-                let scales = try Self.scales(columns, spec.norm)  // [size]
+                let scales =
+                    try spec.hasFinalNorm
+                    ? Self.scales(columns, spec.norm) : [Double](repeating: 1, count: columns.shape[0])  // [size]
                 let zero = try decoder.normalized(Tensor.zeros([1, spec.hiddenSize]))
                 let written = try decoder.normalized(columns.copied()) - zero  // [size, hidden]
                 let values: [Float] = try written.matmul(direction.transpose(0, 1)).toArray()

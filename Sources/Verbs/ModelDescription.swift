@@ -76,6 +76,7 @@ struct ModelDescription {
             let attention = spec.attention
             add("layers", spec.layerCount)
             add("hidden size", spec.hiddenSize)
+            if spec.embeddingSize != spec.hiddenSize { add("embedding size", spec.embeddingSize) }
             let attending = spec.layers.count { $0.recurrent == nil }
             if attending > 0 {
                 add(

@@ -142,7 +142,7 @@ public struct ScalingSeries {
             try unlessGiven("tied_embeddings", false)
             let resolved = try ResolvedOptions(own, vocabularySize: vocabulary)
             let spec = try resolved.decoderConfiguration()
-            let tables = spec.vocabularySize * spec.hiddenSize * (spec.tiedEmbeddings ? 1 : 2)
+            let tables = spec.vocabularySize * spec.embeddingSize * (spec.tiedEmbeddings ? 1 : 2)
             let count = spec.parameterCounts.all - tables
             let step = resolved.rows.perStep * resolved.rows.length
             func add(_ tokens: Double, _ budget: Double?) throws {

@@ -20,6 +20,8 @@ public final class Decoder {
     private let positionOffset: Int32
     private let sinusoids: Sinusoids?
     let embeddingNorm: Norm?
+    /// Between the embeddings and the residual stream, and between that and the head, where widths differ (OPT-350m).
+    private let embeddingProjection, stateProjection: Linear?
     let stack: BlockStack
     /// Nil where blocks have norms behind.
     let norm: Norm?
@@ -47,7 +49,11 @@ public final class Decoder {
     public init(_ source: ParameterSource, _ spec: DecoderConfiguration) {
         configuration = spec
         let source = ModuleTree.Builder(source)
-        embedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: spec.hiddenSize)
+        embedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: spec.embeddingSize)
+        let isProjected = spec.embeddingSize != spec.hiddenSize
+        embeddingProjection =
+            isProjected
+            ? Linear(source, "model.embed_projection", from: spec.embeddingSize, to: spec.hiddenSize) : nil
         positionEmbedding =
             spec.learnedPositions
             ? Embedding(source, "model.embed_positions", count: spec.contextLength, size: spec.hiddenSize) : nil
@@ -55,13 +61,16 @@ public final class Decoder {
             spec.normalizesEmbeddings
             ? Norm(source, "model.embed_norm", spec.norm, size: spec.hiddenSize) : nil
         stack = BlockStack(source, "model.layers", spec.layers, hidden: spec.hiddenSize)
-        norm = Norm(source, "model.norm", spec.norm, size: spec.hiddenSize)
+        norm = spec.hasFinalNorm ? Norm(source, "model.norm", spec.norm, size: spec.hiddenSize) : nil
+        stateProjection =
+            isProjected
+            ? Linear(source, "model.state_projection", from: spec.hiddenSize, to: spec.embeddingSize) : nil
         head =
             !spec.hasHead
             ? nil
             : spec.tiedEmbeddings
                 ? Linear(source, "lm_head", sharing: embedding, bias: spec.headBias)
-                : Linear(source, "lm_head", from: spec.hiddenSize, to: spec.vocabularySize, bias: spec.headBias)
+                : Linear(source, "lm_head", from: spec.embeddingSize, to: spec.vocabularySize, bias: spec.headBias)
         (positionOffset, sinusoids) = (0, nil)
         headNorm = spec.normalizesHead ? HeadNorm() : nil
         perLayerInputs = spec.perLayerInputs.map { PerLayerInputs(source, $0, spec) }
@@ -81,6 +90,7 @@ public final class Decoder {
         (positionOffset, sinusoids) = (Int32(spec.positionOffset), spec.sinusoids)
         (stack, norm, head) = (half.blocks, half.norm, half.head)
         (headNorm, perLayerInputs, streams) = (nil, nil, nil)
+        (embeddingProjection, stateProjection) = (nil, nil)
         predictions = []
         self.tree = tree
         mapped = MappedWeights(tree.storedTensors)
@@ -125,7 +135,7 @@ public final class Decoder {
     }
 
     /// Runs a pass over tokens.
-    /// - Returns: the normalised hidden states, `[tokens, hidden]`.
+    /// - Returns: the normalised hidden states, `[tokens, hidden]`; of the embeddings' width where that is another one.
     public func hiddenStates(_ tokens: [Int32], _ pass: Pass) throws -> Tensor {
         let vocabulary = configuration.vocabularySize
         for token in tokens where !(0..<vocabulary + (prompt?.count ?? 0)).contains(Int(token)) {
@@ -138,7 +148,7 @@ public final class Decoder {
         }
         let context = try PassContext(pass, tokens: tokens.count, stack, limit: positionLimit)
         guard let virtual = VirtualRows(tokens, prompt, vocabulary: vocabulary) else {
-            let embedded = try embedding(tokens, scale: configuration.embeddingScale)  // [tokens, hidden]
+            let embedded = try self.embedded(tokens, context.adapters)  // [tokens, hidden]
             context.perLayerInputs = try perLayerInputs?(tokens, embedded, context.adapters)
             return try run(embedded, context)
         }
@@ -148,7 +158,7 @@ public final class Decoder {
         }
         context.virtual = virtual
         let known = tokens.map { Int($0) < vocabulary ? $0 : 0 }
-        return try run(virtual.embedded(embedding(known, scale: configuration.embeddingScale)), context)
+        return try run(virtual.embedded(self.embedded(known, context.adapters)), context)
     }
 
     /// Runs a pass over embeddings in place of tokens' own, `[tokens, hidden]`: of pictures, of a prompt that is learned.
@@ -165,8 +175,9 @@ public final class Decoder {
     }
 
     /// The rows of the table for some tokens, as the first block gets them: `[tokens, hidden]`.
-    package func embedded(_ tokens: [Int32]) throws -> Tensor {
-        try embedding(tokens, scale: configuration.embeddingScale)
+    package func embedded(_ tokens: [Int32], _ adapters: RowAdapters = RowAdapters()) throws -> Tensor {
+        let rows = try embedding(tokens, scale: configuration.embeddingScale)  // [tokens, embedding]
+        return try embeddingProjection?(rows, adapters) ?? rows
     }
 
     /// What requests are held to: learnt tokens before a text take of its context.
@@ -195,15 +206,16 @@ public final class Decoder {
         x = try stack(x, pass)  // [tokens, hidden]
         if let streams { x = try streams.joined(x, pass.adapters) }
         try checkFiles()
-        let hidden = try normalized(x)  // [tokens, hidden]
+        let hidden = try normalized(x, pass.adapters)  // [tokens, embedding]
         for sequence in pass.sequences { sequence.cache.advance(by: sequence.rows.count) }
         return hidden
     }
 
-    /// The final norm, with the factor on logits: `[tokens, hidden]` -> same. Losses that go from here to the vocabulary
-    /// without `logits` have the factor too.
-    package func normalized(_ x: Tensor) throws -> Tensor {
-        let hidden = try norm?(x) ?? x
+    /// The final norm, with the factor on logits and the projection to the embeddings' width: `[tokens, hidden]` ->
+    /// `[tokens, embedding]`. Losses that go from here to the vocabulary without `logits` have the factor too.
+    package func normalized(_ x: Tensor, _ adapters: RowAdapters = RowAdapters()) throws -> Tensor {
+        var hidden = try norm?(x) ?? x
+        if let stateProjection { hidden = try stateProjection(hidden, adapters) }
         return configuration.hasHead && configuration.logitScale != 1 ? try hidden * configuration.logitScale : hidden
     }
 

@@ -15,6 +15,11 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var layers: [LayerSpec]
     /// The final norm, before the output projection.
     public var norm: NormSpec
+    /// Whether there is one; not where blocks have norms behind (OPT-350m).
+    public var hasFinalNorm = true
+    /// The width of the token embeddings, and of what the output projection takes, where it is not that of the residual
+    /// stream: a projection stands between on either side (OPT-350m).
+    public var ownEmbeddingSize: Int?
     /// The factor on the token embeddings: √hidden in Gemma.
     public var embeddingScale: Float = 1
     /// Whether a learned vector per position is added to the embeddings (GPT-2) instead of rotating queries and keys.
@@ -56,6 +61,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
     }
 
     public var layerCount: Int { layers.count }
+
+    /// The width of the token embeddings, and of the states that a pass returns and the output projection takes.
+    public var embeddingSize: Int { ownEmbeddingSize ?? hiddenSize }
 
     /// Numbers that the cache keeps of each position in all layers: keys and values, or latent vectors. Layers with a
     /// sliding window keep them of the latest positions only: `cacheBytes(tokens:)` counts that, and recurrent states.

@@ -65,7 +65,7 @@ public final class EmbeddingModel {
             (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
         case .decoder(let decoder):
             let spec = decoder.configuration
-            (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.hiddenSize)
+            (contextLength, vocabularySize, width) = (spec.contextLength, spec.vocabularySize, spec.embeddingSize)
         }
         let modules = try checkpoint.sentenceModules()
         pooling = modules.pooling

@@ -88,7 +88,7 @@ public struct StartingEmbedder {
         case (let encoder?, _):
             (width, architecture) = (encoder.configuration.hiddenSize, .encoder(encoder.configuration))
         case (_, let decoder?):
-            (width, architecture) = (decoder.configuration.hiddenSize, .decoder(decoder.configuration))
+            (width, architecture) = (decoder.configuration.embeddingSize, .decoder(decoder.configuration))
         default: throw TrainingError(.data, "\(model.path) has neither an encoder nor a decoder")
         }
         files.others = try SentenceFolder.files(model, pooling: opened.model.pooling, width: width)

@@ -10,9 +10,9 @@ public struct RewardModel {
 
     /// - Parameter head: `[1, hidden]`.
     public init(_ decoder: Decoder, head: Tensor) throws {
-        guard head.shape == [1, decoder.configuration.hiddenSize] else {
+        guard head.shape == [1, decoder.configuration.embeddingSize] else {
             throw TensorError(
-                .shape, "reward", "a score head of \(head.shape) is not [1, \(decoder.configuration.hiddenSize)]")
+                .shape, "reward", "a score head of \(head.shape) is not [1, \(decoder.configuration.embeddingSize)]")
         }
         self.decoder = decoder
         self.head = head

@@ -54,7 +54,7 @@ public struct TrainingCost: Sendable, Equatable {
         parameters = counter.parts.reduce(0) { $0.adding(clamped: $1.count) }
         activeParameters = parameters - counter.idle
         shapes = counter.shapes
-        headElements = spec.hasHead ? spec.vocabularySize.multiplied(clampedBy: spec.hiddenSize) : 0
+        headElements = spec.hasHead ? spec.vocabularySize.multiplied(clampedBy: spec.embeddingSize) : 0
         parametersByPart = counter.parts
         self.length = length
         self.spec = spec
@@ -76,7 +76,7 @@ public struct TrainingCost: Sendable, Equatable {
         operations += [
             (spec.hasStates ? "attention scores and states" : "attention scores", scores),
             ("feed-forward", 2 * passes * counter.multiplied("feed-forward")),
-            ("head", 2 * Double(spec.hiddenSize) * Double(spec.vocabularySize)),
+            ("head", 2 * Double(spec.embeddingSize) * Double(spec.vocabularySize)),
         ]
         operationsByPart = operations
     }

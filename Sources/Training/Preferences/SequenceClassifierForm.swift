@@ -21,7 +21,7 @@ struct SequenceClassifierForm {
 
     /// - Parameter seed: of the head: normal with a deviation of 1/√(hidden + 1) (Stiennon et al. 2020).
     init(_ model: StartingModel, seed: UInt64, _ kind: Kind = .sequences) throws {
-        let hidden = model.decoder.configuration.hiddenSize
+        let hidden = model.decoder.configuration.embeddingSize
         let deviation = 1 / Double(hidden + 1).squareRoot()
         let weight = Initializer(.normal(deviation: deviation, layers: 1), seed: seed)
             .parameter("score.weight", shape: [kind == .steps ? 2 : 1, hidden], role: .weight)

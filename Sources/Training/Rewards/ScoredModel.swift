@@ -41,7 +41,7 @@ struct ScoredModel {
         self.path = path
         let found: (decoder: Decoder, encoder: ChatEncoder, weight: Tensor, bias: Tensor?)
         found = try PEFTFolder.isAdapter(path) ? Self.adapted(path, what, locate) : Self.whole(path, what)
-        let expected: Shape = [outputs.count, found.decoder.configuration.hiddenSize]
+        let expected: Shape = [outputs.count, found.decoder.configuration.embeddingSize]
         guard found.weight.shape == expected, found.bias.map({ $0.shape == [outputs.count] }) ?? true else {
             throw RewardError(
                 .unknown,

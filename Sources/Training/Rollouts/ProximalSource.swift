@@ -182,7 +182,7 @@ extension Trainer {
         // Values start at 0.
         let head = Parameter(
             name: "v_head.weight", role: .weight,
-            tensor: try Tensor.zeros([1, model.decoder.configuration.hiddenSize]).requiringGrad())
+            tensor: try Tensor.zeros([1, model.decoder.configuration.embeddingSize]).requiringGrad())
         var texts: BatchStream?
         if let folder = resolved.proximal.texts {
             let data = try TrainingData(folder: folder)
