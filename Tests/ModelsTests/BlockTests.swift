@@ -44,6 +44,11 @@ import Testing
             $0.attention.queryKeyNorm = .allHeads
             $0.attention.softCap = 3
         },
+        Case("centred norms of each head, limits behind them") {
+            $0.attention.queryKeyNorm = .eachHeadCentered
+            $0.attention.clip = 0.7
+            $0.attention.clipsNormalized = true
+        },
         Case("three of five experts, sums that are not scaled") {
             $0.feedForward.experts = RouterSpec(count: 5, active: 3, normalizesWeights: false)
         },

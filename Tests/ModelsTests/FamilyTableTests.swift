@@ -195,10 +195,60 @@ import TinyModels
         #expect(LinearBias().slopes(heads: 6) == six)
     }
 
+    /// Files from before `layer_types`: the layers that a family gives the window.
+    @Test func windowsThatNobodyNamesAreTheFamilys() throws {
+        let windows: [(name: String, expected: [Int?])] = [
+            ("qwen2_moe-window", [5, nil, 5, nil]), ("qwen3_moe-window", [5, 5]),
+        ]
+        func change(_ config: inout JSONObject) {
+            config["layer_types"] = nil
+            config["max_window_layers"] = 3
+        }
+        for (name, expected) in windows {
+            try FamilyGolden(name).withFolder(change: change) { path in
+                #expect(try Checkpoint(path: path).decoderConfiguration().windows == expected)
+            }
+        }
+    }
+
+    /// Baichuan 2's head has rows of length one of the sum with its adapters, as these are now: against the matrix that
+    /// losses take.
+    @Test func normalisedRowsFollowTheirAdapters() throws {
+        let golden = try FamilyGolden("baichuan")
+        try golden.withFolder { path in
+            let decoder = try Checkpoint(path: path).decoder()
+            try decoder.prepare(.exact)
+            let head = try #require(try decoder.tree.find("lm_head").first as? Linear)
+            let down = try Tensor((0..<64).map { Float($0 % 5) / 5 - 0.4 }, shape: [2, 32])
+            let up = try Tensor((0..<128).map { Float($0 % 7) / 7 - 0.3 }, shape: [64, 2])
+            let adapter = try LowRankAdapter(of: head, down: down, up: up, scale: 1)
+            func logits() throws -> [Float] {
+                let hidden = try decoder.hiddenStates(golden.tokens, segments: [0..<golden.tokens.count])
+                let found = try FamilyTests.floats(decoder.logits(hidden))
+                let matrix = try #require(try decoder.lossHead.weight as? Tensor)
+                let expected = try FamilyTests.floats(hidden.matmul(matrix.transposed()))
+                #expect(FamilyTests.relativeError(found, expected) < 1e-5)
+                return found
+            }
+            let plain = try logits()
+            head.adapters = [adapter]
+            let whole = try logits()
+            #expect(try logits() == whole && whole != plain)
+            adapter.scale = 0.25
+            #expect(try logits() != whole)
+            adapter.scale = 1
+            try up.copy(from: Tensor.full([64, 2], 0.5, dtype: .float32))
+            #expect(try logits() != whole)
+            adapter.isEnabled = false
+            #expect(try logits() == plain)
+        }
+    }
+
     /// A key that would change what is computed is refused by name where the family does not compute it.
     @Test(arguments: [
-        ("gptj", "rotary_dim", JSON.integer(5)), ("opt", "do_layer_norm_before", .bool(false)),
-        ("opt", "word_embed_proj_dim", .integer(16)), ("phi", "qk_layernorm", .bool(true)),
+        ("gptj", "rotary_dim", JSON.integer(5)), ("opt", "word_embed_proj_dim", .integer(0)),
+        ("olmoe", "clip_qkv", .integer(-1)), ("qwen2_moe-window", "use_sliding_window", .bool(false)),
+        ("qwen3_moe-window", "layer_types", .array(["full_attention", "sliding_attention"])),
         ("bloom", "apply_residual_connection_post_layernorm", .bool(true)), ("mpt", "no_bias", .bool(false)),
         ("granite", "logits_scaling", .integer(0)), ("smollm3", "no_rope_layers", .array([1])),
         ("lfm2", "layer_types", .array(["conv", "conv", "full_attention"])),

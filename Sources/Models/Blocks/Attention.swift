@@ -56,6 +56,8 @@ final class Attention: SelfAttention {
             case .ownWeights:
                 let heads = width / spec.headDimension
                 return HeadNorms(source, path, heads: heads, size: spec.headDimension, epsilon: norm.epsilon)
+            case .eachHeadCentered:
+                return Norm(source, path, size: spec.headDimension, epsilon: norm.epsilon, bias: true)
             case .eachHead, .allHeads:
                 return Norm(
                     source, path, size: spec.queryKeyNorm == .eachHead ? spec.headDimension : width,
@@ -94,11 +96,10 @@ final class Attention: SelfAttention {
             q = try observation.altered(.projectedQueries(layer), q)
             k = try observation.altered(.projectedKeys(layer), k)
         }
-        if let clip = spec.clip {
-            (q, k) = (try q.clamp(min: -clip, max: clip), try k.clamp(min: -clip, max: clip))
-            v = try v.clamp(min: -clip, max: clip)
-        }
+        if let clip = spec.clip { v = try v.clamp(min: -clip, max: clip) }
+        if !spec.clipsNormalized { (q, k) = (try clipped(q), try clipped(k)) }
         if !spec.normalizesRotated, let qNorm, let kNorm { (q, k) = (try qNorm(q), try kNorm(k)) }
+        if spec.clipsNormalized { (q, k) = (try clipped(q), try clipped(k)) }
         if let rotary = pass.rotaryOfLayer[layer] {
             q = try pass.rotate(q, heads: spec.heads, rotary: rotary)
             k = try pass.rotate(k, heads: spec.keyValueHeads, rotary: rotary)
@@ -124,6 +125,8 @@ final class Attention: SelfAttention {
         mixed = try observation.switchingOff(mixed, layer: layer, spec)
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }
+
+    private func clipped(_ x: Tensor) throws -> Tensor { try spec.clip.map { try x.clamp(min: -$0, max: $0) } ?? x }
 
     /// Self-attention to the keys and values of an earlier layer, whose cache has them already: `[tokens, hidden]` -> same.
     private func attend(_ x: Tensor, lender: Int, _ pass: PassContext) throws -> Tensor {

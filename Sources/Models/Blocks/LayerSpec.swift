@@ -112,6 +112,8 @@ public struct AttentionSpec: Sendable, Equatable {
     public var hasSinks = false
     /// Queries, keys and values are limited to ±clip (OLMo 1, MPT).
     public var clip: Float?
+    /// Whether queries and keys are limited after their norms instead of before (OLMoE).
+    public var clipsNormalized = false
     /// Whether queries and keys are normalised after their rotation instead of before (Hunyuan).
     public var normalizesRotated = false
     /// Biases that grow with the distance of a key instead of an encoding of positions.
@@ -216,6 +218,8 @@ public enum QueryKeyNorm: Sendable {
     case none
     /// Each head separately: Qwen 3, Gemma 3.
     case eachHead
+    /// Each head separately by a LayerNorm, whose weights and biases all heads share: Phi.
+    case eachHeadCentered
     /// All heads together: OLMo 2.
     case allHeads
     /// Each head separately by a LayerNorm with weights of its own: Cohere's Command R+, StableLM 2 12B.

@@ -16,11 +16,21 @@ extension Family {
         spec.setNorm(norm)
         let bias = try config.flag("attention_bias", default: false)
         try spec.setBiases(input: bias, output: bias)
+        try spec.setClip(config)
+    }
+}
+
+extension DecoderConfiguration {
+    /// The limit of queries, keys and values, which OLMo 1 has before their norms and OLMoE behind.
+    mutating func setClip(_ config: ConfigurationReader, afterNorms: Bool = false) throws(ModelError) {
         let clip = try config.optionalNumber("clip_qkv").map { Float($0) }
         if let clip, !(clip > 0) {
             throw .wrongValue(
                 file: config.file, key: "clip_qkv", found: "\(clip)", expected: "a positive number or null")
         }
-        try spec.eachLayer { $0.attention.clip = clip }
+        try eachLayer {
+            $0.attention.clip = clip
+            $0.attention.clipsNormalized = afterNorms
+        }
     }
 }

@@ -93,10 +93,25 @@ extension JSONObject {
 }
 
 extension DecoderConfiguration {
-    /// Sliding windows apply only when `use_sliding_window` is set, and only from layer `max_window_layers` on.
+    /// Dense models have windows from layer `max_window_layers` on.
     fileprivate mutating func setQwenWindows(_ config: ConfigurationReader) throws(ModelError) {
-        guard try config.flag("use_sliding_window", default: false) else { return }
         let first = try config.integer("max_window_layers", in: 0...(1 << 24), default: layerCount)
-        try setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) { $0 >= first }
+        try setQwenWindows(config) { $0 >= first }
+    }
+
+    /// Sliding windows apply only when `use_sliding_window` is set, in the layers that `layer_types` names, or else in
+    /// those that the family has them in.
+    mutating func setQwenWindows(
+        _ config: ConfigurationReader, isSliding: (Int) -> Bool
+    ) throws(ModelError) {
+        guard try config.flag("use_sliding_window", default: false) else {
+            guard try config.optionalStrings("layer_types")?.contains("sliding_attention") != true else {
+                throw .wrongValue(
+                    file: config.file, key: "use_sliding_window", found: "false or left out",
+                    expected: "true where layer_types names sliding_attention")
+            }
+            return
+        }
+        try setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30)), isSliding: isSliding)
     }
 }

@@ -15,13 +15,16 @@ extension Family {
             "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 24,
             "num_attention_heads": 32, "num_key_value_heads": 4, "max_position_embeddings": 32_768,
             "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": false,
+            "sliding_window": 4096,
         ], neutral: ["sliding_window", "max_window_layers", "mlp_only_layers"],
         newModel: NewModelForm(mixture: .qwen) { $0.mixture.qwenMembers }
     ) { (spec, config) throws(ModelError) in
-        guard try !config.flag("use_sliding_window", default: false) else {
+        // All layers have the window, whatever `max_window_layers` says.
+        try spec.setQwenWindows(config) { _ in true }
+        guard Set(spec.windows).count == 1 else {
             throw .wrongValue(
-                file: config.file, key: "use_sliding_window", found: "true",
-                expected: "false: windows of mixtures are not supported")
+                file: config.file, key: "layer_types", found: "full_attention in some layers",
+                expected: "sliding_attention in all: with use_sliding_window, this family has the window everywhere")
         }
         let bias = try config.flag("attention_bias", default: false)
         try spec.setBiases(input: bias, output: bias)
@@ -43,14 +46,11 @@ extension Family {
             "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24,
             "num_attention_heads": 16, "num_key_value_heads": 16, "max_position_embeddings": 32_768,
             "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632, "num_experts": 60,
-            "num_experts_per_tok": 4, "norm_topk_prob": false,
+            "num_experts_per_tok": 4, "norm_topk_prob": false, "sliding_window": 4096, "max_window_layers": 28,
         ], neutral: ["sliding_window", "max_window_layers", "mlp_only_layers"]
     ) { (spec, config) throws(ModelError) in
-        guard try !config.flag("use_sliding_window", default: false) else {
-            throw .wrongValue(
-                file: config.file, key: "use_sliding_window", found: "true",
-                expected: "false: windows of mixtures are not supported")
-        }
+        let last = try config.integer("max_window_layers", in: 0...(1 << 24), default: 28)
+        try spec.setQwenWindows(config) { $0 % 2 == 0 && $0 < last }
         try spec.setBiases(input: config.flag("qkv_bias", default: true), output: false)
         var router = try RouterSpec(qwen: config)
         router.shared = SharedExpert(size: try config.integer("shared_expert_intermediate_size"), isGated: true)
@@ -88,12 +88,7 @@ extension Family {
     ) { (spec, config) throws(ModelError) in
         let bias = try config.flag("attention_bias", default: false)
         try spec.setBiases(input: bias, output: bias)
-        let clip = try config.optionalNumber("clip_qkv").map { Float($0) }
-        guard clip == nil else {
-            throw .wrongValue(
-                file: config.file, key: "clip_qkv", found: "\(clip ?? 0)",
-                expected: "null: limits after the norms are not supported")
-        }
+        try spec.setClip(config, afterNorms: true)
         let router = try RouterSpec(qwen: config)
         try spec.eachLayer {
             $0.attention.queryKeyNorm = .allHeads
