@@ -9,8 +9,9 @@ extension Family {
 
     /// Command R and R+ (2024): one LayerNorm without bias for attention and feed-forward side by side, neighbouring pairs
     /// rotated, scaled logits; in R+ a norm for each head of queries and keys.
-    static let cohere = Family("cohere", naming: cohereNaming, defaults: cohereDefaults) {
-        (spec, config) throws(ModelError) in
+    static let cohere = Family(
+        "cohere", naming: cohereNaming, defaults: cohereDefaults, neutral: ["model_max_length"]
+    ) { (spec, config) throws(ModelError) in
         try spec.setCohere(config)
         guard try config.flag("use_qk_norm", default: false) else { return }
         try spec.eachLayer { $0.attention.queryKeyNorm = .ownWeights }
@@ -28,8 +29,21 @@ extension Family {
     /// Command R7B and A: three layers of four have a window and are rotated; the fourth sees everything and is not.
     static let cohere2 = Family(
         "cohere2", defaults: cohereDefaults.with("sliding_window", 4096),
-        neutral: ["rotary_pct", "order_of_interleaved_layers"]
+        neutral: [
+            "rotary_pct", "order_of_interleaved_layers", "layer_switch", "model_max_length", "use_embedding_sharing",
+            "use_parallel_embedding",
+        ]
     ) { (spec, config) throws(ModelError) in
+        // What the first files say of the blocks that all of the family have.
+        let positions = try config.string("position_embedding_type", default: "rope_gptj")
+        guard ["rope_gptj", "rope"].contains(positions) else {
+            throw .wrongValue(
+                file: config.file, key: "position_embedding_type", found: "\"\(positions.prefix(40))\"",
+                expected: "rope_gptj")
+        }
+        for key in ["use_parallel_block", "use_gated_activation"] where try !config.flag(key, default: true) {
+            throw .wrongValue(file: config.file, key: key, found: "false", expected: "true")
+        }
         try spec.setCohere(config)
         let period = try config.integer("sliding_window_pattern", "_sliding_window_pattern", default: 4)
         try spec.setWindows(config, size: config.optionalInteger("sliding_window", in: 1...(1 << 30))) {

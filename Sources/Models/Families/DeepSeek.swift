@@ -44,7 +44,9 @@ extension Family {
         }
         var router = try RouterSpec(deepSeek: config)
         switch try config.string("topk_method", default: "greedy") {
-        case "greedy": _ = config.says("n_group")
+        // Files give the groups that they do not select from.
+        case "greedy":
+            for key in ["n_group", "topk_group"] { _ = try config.optionalInteger(key, in: 0...1024) }
         case "group_limited_greedy": router.groups = try ExpertGroups(config, .highest, of: router)
         case let other:
             throw .wrongValue(

@@ -13,7 +13,10 @@ extension Family {
         defaults: [
             "vocab_size": 65_024, "hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71,
             "max_position_embeddings": 2048, "activation": "gelu", "bias": false, "tie_word_embeddings": true,
-        ], base: Base { (reader) throws(ModelError) in try DecoderConfiguration(gpt2: reader) }
+        ],
+        // transformers reads neither: blocks add what they are given, and the width is `ffn_hidden_size`.
+        neutral: ["apply_residual_connection_post_layernorm", "ff_factor"],
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(gpt2: reader) }
     ) { (spec, config) throws(ModelError) in
         let isNew = try config.flag("new_decoder_architecture", default: false)
         let isShared = try config.flag("multi_query", default: true)

@@ -31,7 +31,7 @@ extension Family {
             // Sizes said twice, and how the model was made.
             "block_dim", "conv_dim", "conv_dim_out", "num_heads", "block_norm_eps", "block_use_swiglu",
             "block_mlp_init_scale", "block_out_init_scale", "block_use_xavier_init", "conv_use_xavier_init",
-            "use_pos_enc",
+            "use_pos_enc", "theta",
             "full_attn_idxs",
         ],
         base: Base { (reader) throws(ModelError) in try DecoderConfiguration(llama: reader, kinds: ["conv"]) },

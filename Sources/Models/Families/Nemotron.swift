@@ -10,7 +10,7 @@ extension Family {
             "vocab_size": 256_000, "hidden_size": 6144, "intermediate_size": 24_576, "num_hidden_layers": 32,
             "num_attention_heads": 48, "hidden_act": "relu2", "max_position_embeddings": 4096,
             "partial_rotary_factor": 0.5,
-        ], rotatesPart: true
+        ], neutral: ["rope_percent"], rotatesPart: true
     ) { (spec, config) throws(ModelError) in
         spec.setNorm(
             NormSpec(kind: .layer, epsilon: Float(try config.number("norm_eps", default: 1e-5)), weightOffset: 1))

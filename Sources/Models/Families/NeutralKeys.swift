@@ -9,7 +9,7 @@ enum NeutralKeys {
         "torch_dtype",
         "dtype", "tokenizer_class", "processor_class", "task_specific_params", "custom_pipelines", "base_model_tp_plan",
         "unsloth_fixed", "unsloth_version", "model_name", "revision", "_commit_hash", "language", "license",
-        "transformers.js_config", "is_llama_config", "keys_to_ignore_at_inference",
+        "transformers.js_config", "is_llama_config", "keys_to_ignore_at_inference", "tokenizer_name",
         // Token ids: read by the tokenizer and the generator.
         "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id",
         "decoder_start_token_id", "prefix", "image_token_id", "video_token_id", "vision_start_token_id",
@@ -27,7 +27,8 @@ enum NeutralKeys {
         "flash_attn", "cache_implementation", "chunk_size_feed_forward", "pruned_heads", "tf_legacy_loss",
         "is_encoder_decoder", "is_decoder", "add_cross_attention", "cross_attention_hidden_size",
         // Heads of other tasks.
-        "id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "summary_type", "summary_use_proj",
+        "id2label", "label2id", "num_labels", "_num_labels", "problem_type", "finetuning_task", "summary_type",
+        "summary_use_proj",
         "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "sentence_transformers",
         "sbert_ce_default_activation_function", "sbert_ce_default_activation_function_kwargs",
         // Generation: `generation_config.json` is used instead.
@@ -60,6 +61,7 @@ enum NeutralKeys {
         ("attention_out_bias", [false]), ("attn_temperature_tuning", [false]), ("num_local_experts", [0, 1]),
         ("num_experts", [0, 1]), ("n_routed_experts", [0]), ("kv_lora_rank", []), ("q_lora_rank", []),
         ("attention_chunk_size", []), ("norm_after", [false]), ("rope_interleaved", [false]),
+        ("apply_residual_connection_post_layernorm", [false]), ("use_cla", [false]),
     ]
 
     /// Refuses unread keys that change the mathematics.

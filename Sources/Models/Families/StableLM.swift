@@ -16,7 +16,7 @@ extension Family {
             "vocab_size": 50_304, "hidden_size": 2560, "intermediate_size": 6912, "num_hidden_layers": 32,
             "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 4096,
             "partial_rotary_factor": 0.25,
-        ], rotatesPart: true
+        ], neutral: ["norm_eps", "rotary_scaling_factor"], rotatesPart: true
     ) { (spec, config) throws(ModelError) in
         spec.setNorm(NormSpec(kind: .layer, epsilon: Float(try config.number("layer_norm_eps", default: 1e-5))))
         try spec.setBiases(input: config.flag("use_qkv_bias", default: false), output: false)

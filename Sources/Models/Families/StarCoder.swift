@@ -16,7 +16,12 @@ extension Family {
             "vocab_size": 49_152, "hidden_size": 3072, "intermediate_size": 12_288, "num_hidden_layers": 30,
             "num_attention_heads": 24, "num_key_value_heads": 2, "hidden_act": "gelu_pytorch_tanh",
             "max_position_embeddings": 4096, "tie_word_embeddings": true,
-        ], neutral: ["norm_type", "mlp_type", "mlp_bias"]
+        ],
+        neutral: [
+            "norm_type", "mlp_type", "mlp_bias", "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32",
+            // Said beside `hidden_act`, which is the one that is read.
+            "activation_function",
+        ]
     ) { (spec, config) throws(ModelError) in
         spec.setNorm(NormSpec(kind: .layer, epsilon: Float(try config.number("norm_epsilon", default: 1e-5))))
         let bias = try config.flag("use_bias", default: true)
