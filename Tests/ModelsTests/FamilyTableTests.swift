@@ -195,6 +195,24 @@ import TinyModels
         #expect(LinearBias().slopes(heads: 6) == six)
     }
 
+    /// A head of another task on an encoder-decoder, and an encoder alone: computed as if they wrote text, they would give
+    /// anything.
+    @Test(arguments: [
+        ("bart", "BartForSequenceClassification", "head is not read"), ("t5", "T5EncoderModel", "encoder"),
+        ("t5", "T5ForTokenClassification", "head is not read"),
+    ])
+    func whatWritesNoTextIsRefused(_ name: String, _ architecture: String, _ sentence: String) throws {
+        let names = JSON.array([.string(architecture)])
+        try FamilyGolden(name).withFolder(change: { $0["architectures"] = names }) { path in
+            let checkpoint = try Checkpoint(path: path)
+            for open in [{ _ = try checkpoint.encoderDecoder() }, { try checkpoint.demand(.classifies) }] {
+                let error = #expect(throws: ModelError.self) { try open() }
+                let told = error.map { "\($0)" } ?? ""
+                #expect(told.contains(architecture) && told.contains(sentence))
+            }
+        }
+    }
+
     /// Files from before `layer_types`: the layers that a family gives the window.
     @Test func windowsThatNobodyNamesAreTheFamilys() throws {
         let windows: [(name: String, expected: [Int?])] = [
@@ -304,10 +322,15 @@ import TinyModels
         }
     }
 
-    @Test func anUnknownFamilyIsRefusedWithItsNearestRelative() throws {
-        try FamilyGolden("granite").withFolder(change: { $0["model_type"] = "granite_swa" }) { path in
+    @Test(arguments: [
+        ("granite_swa", "granite"), ("falcon_mamba", "mamba"), ("flex_olmo", "olmo"), ("chatglm", "glm"),
+        ("deberta", "deberta-v2"),
+        ("hunyuan_v1_moe", "hunyuan_v1_dense"), ("xlm-roberta-xl", "xlm-roberta"),
+    ])
+    func anUnknownFamilyIsRefusedWithItsNearestRelative(_ name: String, _ relative: String) throws {
+        try FamilyGolden("granite").withFolder(change: { $0["model_type"] = .string(name) }) { path in
             let error = #expect(throws: ModelError.self) { _ = try Checkpoint(path: path).decoder() }
-            #expect("\(error.map { "\($0)" } ?? "")".contains("nearest relative that is: \"granite\""))
+            #expect("\(error.map { "\($0)" } ?? "")".contains("nearest relative that is: \"\(relative)\""))
         }
     }
 }

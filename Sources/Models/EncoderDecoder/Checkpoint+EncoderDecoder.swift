@@ -53,6 +53,7 @@ extension Checkpoint {
     private func encoderDecoder<Source: ParameterSource>(
         _ wrapped: (CheckpointParameters) -> Source
     ) throws -> (EncoderDecoder, Source) {
+        try demandWriter()
         let reading = try encoderDecoderReading()
         let parameters = CheckpointParameters(tensors, file: path, places: places(reading))
         let source = wrapped(parameters)

@@ -41,9 +41,16 @@ public enum ModelError: Error, Sendable, Equatable, CustomStringConvertible {
         return items.prefix(8).joined(separator: separator) + rest
     }
 
-    /// The known name that shares the longest beginning with an unknown one, of three letters or more.
+    /// The known name that an unknown one is made of, or that shares its longest beginning, of three letters or more: what
+    /// ends a name says more than what begins it ("falcon_mamba" is a Mamba), and a longer name more than a shorter one. A
+    /// name that continues the unknown one comes first.
     static func relative(of name: String, among known: [String]) -> String? {
         let name = name.lowercased()
+        let longer = known.filter { name.count >= 3 && $0.lowercased().hasPrefix(name) }
+        if let shortest = longer.min(by: { $0.count < $1.count }) { return shortest }
+        func longest(_ found: [String]) -> String? { found.max { $0.count < $1.count } }
+        let parts = known.filter { $0.count >= 3 && name.contains($0.lowercased()) }
+        if let last = longest(parts.filter { name.hasSuffix($0.lowercased()) }) ?? longest(parts) { return last }
         func shared(_ other: String) -> Int { zip(name, other.lowercased()).prefix { $0 == $1 }.count }
         let best = known.max { (shared($0), -$0.count) < (shared($1), -$1.count) }
         return best.flatMap { shared($0) >= 3 ? $0 : nil }

@@ -92,8 +92,29 @@ extension ModelKind {
 extension Checkpoint {
     /// - Throws: `ModelError.wrongKind`, which says what the model is used with, when it is of none of these kinds.
     public func demand(_ kinds: ModelKind...) throws(ModelError) {
+        try demandWriter()
         guard !kinds.contains(kind) else { return }
         throw .wrongKind(
             path: path, kind: "\(kind.name) (\(kind.uses))", wanted: kinds.map(\.name).joined(separator: " or "))
+    }
+
+    /// Of an encoder-decoder's families: that it writes text.
+    /// - Throws: `ModelError.unsupported` for a head of another task on one, and for the encoder of one.
+    func demandWriter() throws(ModelError) {
+        guard kind == .translates, let name = configuration.json["architectures"]?.array?.first?.string else { return }
+        if name.hasSuffix("EncoderModel") {
+            throw .unsupported(
+                file: path,
+                reason:
+                    "\(name) is the encoder of an encoder-decoder alone, which is not read: for vectors of texts take an "
+                    + "encoder such as BERT's or MPNet's")
+        }
+        let tasks = ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"]
+        guard tasks.contains(where: name.hasSuffix) else { return }
+        throw .unsupported(
+            file: path,
+            reason:
+                "\(name) is a classifier on an encoder-decoder, whose head is not read: take one on an encoder, such as "
+                + "RoBERTa or DeBERTa")
     }
 }
