@@ -45,6 +45,8 @@ extension Family {
                 "num_hidden_layers", "hidden_size", "num_attention_heads", "classif_dropout", "add_bias_logits",
                 "output_past", "is_encoder_decoder", "decoder_start_token_id", "save_step", "gradient_checkpointing",
                 "decoder_vocab_size", "share_encoder_decoder_embeddings", "force_bos_token_to_be_generated",
+                // Of the programs that files come from: transformers' classes have or have not what these ask for.
+                "normalize_embedding", "extra_pos_embeddings",
             ])
     }
 

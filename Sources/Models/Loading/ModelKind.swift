@@ -90,8 +90,13 @@ extension ModelKind {
 }
 
 extension Checkpoint {
-    /// - Throws: `ModelError.wrongKind`, which says what the model is used with, when it is of none of these kinds.
+    /// - Throws: `ModelError.wrongKind`, which says what the model is used with, when it is of none of these kinds;
+    ///   `ModelError.unsupportedArchitecture` for one that nothing is used with.
     public func demand(_ kinds: ModelKind...) throws(ModelError) {
+        guard modelType.isEmpty || Family.named(modelType) != nil else {
+            throw .unsupportedArchitecture(
+                file: configuration.file, name: modelType, supported: Family.supportedArchitectures)
+        }
         try demandWriter()
         guard !kinds.contains(kind) else { return }
         throw .wrongKind(
