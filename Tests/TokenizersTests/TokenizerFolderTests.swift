@@ -49,6 +49,27 @@ import Testing
         #expect(try ids(added, "a<x>b") == [4, 11, 5])
     }
 
+    /// OPT's special tokens are named in the configuration, or beside it, and its texts begin with one.
+    @Test func optsTwoFiles() throws {
+        let tokens = #""bos_token":{"content":"</s>"},"eos_token":"</s>","unk_token":"</s>","pad_token":"<pad>""#
+        let start = #""tokenizer_class":"GPT2Tokenizer","add_bos_token":true"#
+        for files in [
+            ["tokenizer_config.json": "{\(start),\(tokens)}"],
+            ["tokenizer_config.json": "{\(start)}", "special_tokens_map.json": "{\(tokens)}"],
+        ] {
+            try withFolder(Self.pairs.merging(files) { $1 }) { folder in
+                let tokenizer = try Tokenizer(folder: folder)
+                #expect(try tokenizer.encode("ab a") == [2, 7, 8])
+                #expect(try tokenizer.encode("a</s>b", addSpecialTokens: false) == [4, 2, 5])
+                #expect(try tokenizer.decode([2, 4, 1], skipSpecialTokens: true) == "a")
+                #expect(tokenizer.bosToken == 2)
+            }
+        }
+        // Without the wish, as GPT-2.
+        let plain = ["tokenizer_config.json": "{\(tokens)}"]
+        #expect(try ids(Self.pairs.merging(plain) { $1 }, "ab a") == [7, 8])
+    }
+
     @Test func classesWithOtherIDsAreRefusedByName() throws {
         for (files, name) in [(Self.pairs, "CLIPTokenizer"), (["vocab.txt": "[UNK]\na\n"], "BertJapaneseTokenizer")] {
             let configuration = ["tokenizer_config.json": "{\"tokenizer_class\":\"\(name)\"}"]

@@ -83,6 +83,15 @@ extension Tokenizer {
             let model = configuration?["tokenizer_class"] == nil ? try field("config.json") : nil
             className = try TokenizerClass.name(configuration, model: model)
         }
+
+        /// The special token of this role: `"bos_token": "<s>"` or `"bos_token": {"content": "<s>"}`.
+        func token(_ key: String) throws(TokenizerError) -> String? {
+            for file in [configuration, special] {
+                guard let field = file?[key] else { continue }
+                return try field.value.object == nil ? field.string() : field.required("content").string()
+            }
+            return nil
+        }
     }
 
     /// Marian's files: the pieces of the source's sentencepiece model, with the ids of `vocab.json`, which the target's
@@ -231,8 +240,19 @@ extension Tokenizer {
             result.details.unknownToken = result.id(of: "<unk>")
             result.details.maskToken = result.id(of: "<mask>")
             result.details.eosTokens = [end]
-        } else if try configuration?.bool("add_bos_token", or: false) == true, let start = result.details.bosToken {
-            result.template = .around(before: [start], after: [])
+        } else {
+            // OPT's are "</s>" and "<pad>" of the vocabulary.
+            for key in ["bos_token", "eos_token", "unk_token", "pad_token"] {
+                guard let name = try companions.token(key), let id = result.id(of: name) else { continue }
+                if key == "bos_token" { result.details.bosToken = id }
+                if !result.addedTokens.contains(where: { $0.id == id }) {
+                    result.addedTokens.append(AddedToken(id: id, content: name, isSpecial: true))
+                }
+            }
+            result.addedTokens.sort { $0.id < $1.id }
+            if try configuration?.bool("add_bos_token", or: false) == true, let start = result.details.bosToken {
+                result.template = .around(before: [start], after: [])
+            }
         }
         return result
     }
@@ -259,11 +279,7 @@ extension Tokenizer {
         }
         /// The name of a special token, which the configuration may override.
         func special(_ key: String, _ usual: String) throws(TokenizerError) -> String {
-            for file in [configuration, companions.special] {
-                guard let field = file?[key] else { continue }
-                return try field.value.object == nil ? field.string() : field.required("content").string()
-            }
-            return usual
+            try companions.token(key) ?? usual
         }
         let vocabulary = Vocabulary(tokens)
         let unknown = vocabulary.id(of: try special("unk_token", "[UNK]").utf8)
