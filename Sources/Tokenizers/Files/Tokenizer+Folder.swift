@@ -138,7 +138,7 @@ extension Tokenizer {
                     tokens: try tokens(tiktoken: bytes, file: name), pattern: pattern(of: name, configuration),
                     file: name)
             } else {
-                result = try sentencePieceParts(bytes, name, companions)
+                result = try sentencePieceParts(bytes, name, folder: folder, companions)
             }
         }
         try result.readAddedTokens(configuration, list: companions.added, special: companions.special)
@@ -150,7 +150,7 @@ extension Tokenizer {
     }
 
     private static func sentencePieceParts(
-        _ bytes: [UInt8], _ name: String, _ companions: Companions
+        _ bytes: [UInt8], _ name: String, folder: String, _ companions: Companions
     ) throws(TokenizerError) -> Parts {
         let source = try SentencePieceModel(bytes, file: name)
         let configuration = companions.configuration
@@ -168,7 +168,13 @@ extension Tokenizer {
         if className == "DebertaV2Tokenizer" || className == nil && name == "spm.model" {
             return try debertaParts(source, name, configuration)
         }
-        try TokenizerClass.check(className, TokenizerClass.plainSentencePiece, configuration)
+        if let className, Parts.translatingClasses.contains(className) {
+            return try .translating(source, className, file: name, configuration) { () throws(TokenizerError) in
+                FileField(try TokenizerFile.json("\(folder)/vocab.json"), file: "vocab.json")
+            }
+        }
+        try TokenizerClass.check(
+            className, TokenizerClass.plainSentencePiece.union(Parts.translatingClasses), configuration)
         let isT5 = className?.contains("T5") ?? (name == "spiece.model")
         var surroundings = Surroundings(
             addsBOS: try configuration?.bool("add_bos_token", or: !isT5) ?? !isT5,

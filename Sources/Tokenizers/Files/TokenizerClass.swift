@@ -39,6 +39,7 @@ enum TokenizerClass {
         "bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "electra": "ElectraTokenizer",
         "mpnet": "MPNetTokenizer", "albert": "AlbertTokenizer", "deberta-v2": "DebertaV2Tokenizer",
         "xlnet": "XLNetTokenizer", "pegasus": "PegasusTokenizer", "marian": "MarianTokenizer",
+        "m2m_100": "M2M100Tokenizer",
     ]
 
     /// The class named in the configuration, without "Fast"; otherwise the class of the model type.
@@ -168,15 +169,17 @@ extension SentencePieceModel {
     }
 
     /// The same model with fairseq's ids: `<s>`, `<pad>`, `</s>`, `<unk>`, the pieces after sentencepiece's own three,
-    /// and `<mask>`.
-    func withFairseqIDs() -> SentencePieceModel {
+    /// those that stand before the mask, and `<mask>`.
+    func withFairseqIDs(beforeMask more: [String] = []) -> SentencePieceModel {
         func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         var result = self
         let rest = tokens.indices.dropFirst(3)
         result.tokens =
-            [bytes("<s>"), bytes("<pad>"), bytes("</s>"), bytes("<unk>")] + rest.map { tokens[$0] } + [bytes("<mask>")]
-        result.scores = [0, 0, 0, 0] + rest.map { scores[$0] } + [0]
-        result.kinds = [.control, .control, .control, .unknown] + rest.map { kinds[$0] } + [.control]
+            [bytes("<s>"), bytes("<pad>"), bytes("</s>"), bytes("<unk>")] + rest.map { tokens[$0] }
+            + more.map(bytes) + [bytes("<mask>")]
+        result.scores = [0, 0, 0, 0] + rest.map { scores[$0] } + more.map { _ in 0 } + [0]
+        result.kinds =
+            [.control, .control, .control, .unknown] + rest.map { kinds[$0] } + more.map { _ in .control } + [.control]
         (result.bosID, result.padID, result.eosID, result.unknownID) = (0, 1, 2, 3)
         return result
     }
