@@ -95,7 +95,7 @@ public final class TextClassifier {
             let best = shares.indices.max { shares[$0] < shares[$1] } ?? 0
             let name = labels[best], isStart = name.hasPrefix("B-")
             let label = isStart || name.hasPrefix("I-") ? String(name.dropFirst(2)) : name
-            guard name != "O", !tokenizer.specialTokens.contains(id) else {
+            guard name != "O", !surrounds(id) else {
                 last = nil
                 continue
             }
@@ -110,7 +110,7 @@ public final class TextClassifier {
         return try spans.map { span in
             Span(
                 label: span.label, probability: span.shares.reduce(0, +) / Float(span.shares.count),
-                text: try tokenizer.decode(span.tokens, skipSpecialTokens: true).trimmed)
+                text: try self.text(of: span.tokens))
         }
     }
 
@@ -126,9 +126,9 @@ public final class TextClassifier {
         let starts = Self.softmax((0..<ids.count).map { logits[2 * $0] })
         let ends = Self.softmax((0..<ids.count).map { logits[2 * $0 + 1] })
         var best = (start: first, end: first, share: -Float.infinity)
-        for start in first..<ids.count where !tokenizer.specialTokens.contains(ids[start]) {
+        for start in first..<ids.count where !surrounds(ids[start]) {
             for end in start..<min(start + longest, ids.count) {
-                if tokenizer.specialTokens.contains(ids[end]) { break }
+                if surrounds(ids[end]) { break }
                 let share = starts[start] * ends[end]
                 if share > best.share { best = (start, end, share) }
             }
@@ -139,15 +139,15 @@ public final class TextClassifier {
         let span = best.start < ids.count ? Array(ids[best.start...best.end]) : []
         return Span(
             label: "answer", probability: max(best.share, 0),
-            text: try tokenizer.decode(span, skipSpecialTokens: true).trimmed)
+            text: try self.text(of: span))
     }
 
     /// Where the second text of a pair begins: behind the question and the special tokens after it.
     private func contextStart(_ ids: [Int32], _ question: String) throws -> Int {
         let asked = try tokenizer.encode(question, addSpecialTokens: false).count
-        var place = ids.firstIndex { !tokenizer.specialTokens.contains($0) } ?? 0
+        var place = ids.firstIndex { !surrounds($0) } ?? 0
         place += asked
-        while place < ids.count, tokenizer.specialTokens.contains(ids[place]) { place += 1 }
+        while place < ids.count, surrounds(ids[place]) { place += 1 }
         return min(place, ids.count)
     }
 
@@ -163,6 +163,17 @@ public final class TextClassifier {
             throw ModelError.contextExceeded(tokens: pair.ids.count, limit: contextLength)
         }
         return pair
+    }
+
+    /// Whether a token stands around texts. The one of unknown words is a part of a text.
+    private func surrounds(_ id: Int32) -> Bool {
+        id != tokenizer.unknownToken && tokenizer.specialTokens.contains(id)
+    }
+
+    /// The text of a span; its unknown words are shown as their token.
+    private func text(of tokens: [Int32]) throws -> String {
+        let hasUnknown = tokens.contains { $0 == tokenizer.unknownToken }
+        return try tokenizer.decode(tokens, skipSpecialTokens: !hasUnknown).trimmed
     }
 
     /// Whether a token goes on with the word before it, as WordPiece marks it.

@@ -1,5 +1,6 @@
 import Foundation
 import MartletInference
+import MartletJSON
 import MartletModels
 import Testing
 import TinyModels
@@ -7,9 +8,11 @@ import TinyModels
 /// Classifiers of texts, tokens and answers, on small encoders with a WordPiece vocabulary.
 @Suite struct TextClassifierTests {
     /// A golden's folder with a vocabulary of its size beside it.
-    private func withFolder<Result>(_ name: String, _ body: (String) throws -> Result) throws -> Result {
+    private func withFolder<Result>(
+        _ name: String, labels: JSON = ["0": "O", "1": "B-PER", "2": "I-PER"], _ body: (String) throws -> Result
+    ) throws -> Result {
         try FamilyGolden(name).withFolder(change: {
-            $0["id2label"] = name.hasSuffix("tokens") ? ["0": "O", "1": "B-PER", "2": "I-PER"] : $0["id2label"]
+            $0["id2label"] = name.hasSuffix("tokens") ? labels : $0["id2label"]
         }) { path in
             let words = [
                 "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ada", "love", "##lace", "lived", "in", "london", ".",
@@ -41,6 +44,14 @@ import TinyModels
                 #expect(!span.text.isEmpty && !span.text.contains("["))
             }
             #expect(throws: ModelError.self) { try model.classes(of: "ada") }
+        }
+    }
+
+    /// A word without a token is a part of the text, as in transformers, and parts no span.
+    @Test func unknownWordsBelongToTheirSpan() throws {
+        try withFolder("bert-tokens", labels: ["0": "PER", "1": "PER", "2": "PER"]) { path in
+            let spans = try TextClassifier(path: path, precision: .exact).spans(of: "ada qqq lived")
+            #expect(spans.map(\.text) == ["ada [UNK] lived"])
         }
     }
 
