@@ -31,9 +31,11 @@ public final class Linear: ModuleLeaf {
     private var shared: Embedding?
     private let role: ParameterRole
     /// The weight packed for inference, once `prepare` has run.
-    private var packed: PackedMatrix? { didSet { derived = nil } }
+    private var packed: PackedMatrix? { didSet { (derived, derivedVectors) = (nil, nil) } }
     /// What a larger layer computed of the weight for its own products; dropped whenever the weight may have changed.
     package var derived: [PackedMatrix]?
+    /// What a larger layer computed of the rows, dropped likewise.
+    package var derivedVectors: [Tensor]?
     /// How products are computed: `prepare`'s; `.exact` before it.
     package private(set) var precision = Precision.exact
 

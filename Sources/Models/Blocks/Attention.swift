@@ -13,10 +13,23 @@ protocol SelfAttention: AnyObject {
 /// A norm of queries or keys: `[tokens, heads * headDimension]` -> same.
 protocol QueryKeyNormalizing {
     func callAsFunction(_ x: Tensor) throws -> Tensor
+    /// What each of `width` normalised numbers is multiplied by; nil without weights.
+    func weights(width: Int) throws -> [Float]?
 }
 
-extension Norm: QueryKeyNormalizing {}
-extension HeadNorms: QueryKeyNormalizing {}
+extension Norm: QueryKeyNormalizing {
+    func weights(width: Int) throws -> [Float]? {
+        guard let own = try weight?.toArray(as: Float.self), width % own.count == 0 else { return nil }
+        return (0..<width).map { own[$0 % own.count] + weightOffset }
+    }
+}
+
+extension HeadNorms: QueryKeyNormalizing {
+    func weights(width: Int) throws -> [Float]? {
+        let all = try weights.flatMap { try $0.toArray(as: Float.self) }
+        return all.count == width ? all : nil
+    }
+}
 
 /// Multi-head attention with grouped key/value heads: self-attention, or cross-attention to the states of an encoder.
 /// `[tokens, hidden]` -> same. Source: Vaswani et al. 2017; Ainslie et al. 2023 (GQA); Su et al. 2021 (RoPE).
@@ -138,19 +151,20 @@ final class Attention: SelfAttention {
         if let qNorm { q = try qNorm(q) }
         if let rotary = pass.rotaryOfLayer[layer] { q = try pass.rotate(q, heads: spec.heads, rotary: rotary) }
         guard let observation = pass.observation else {
-            return try oProj(attend(q, k, v, pass, appends: false), pass.adapters)
+            return try oProj(attend(q, k, v, pass, lender: lender), pass.adapters)
         }
         q = try observation.altered(.queries(layer), q)
         try observation.see(queries: q, keys: k, layer: layer, spec, pass.reaches(spec.reach)[0])
-        var mixed = try attend(q, k, v, pass, appends: false)  // [tokens, heads * valueDimension]
+        var mixed = try attend(q, k, v, pass, lender: lender)  // [tokens, heads * valueDimension]
         if let other = try observation.mixed(v, layer: layer, spec) { mixed = other }
         mixed = try observation.altered(.mixed(layer), mixed)
         mixed = try observation.switchingOff(mixed, layer: layer, spec)
         return try oProj(mixed, pass.adapters)  // [tokens, hidden]
     }
 
+    /// - Parameter lender: the layer whose keys and values these are, if they are in its cache already.
     private func attend(
-        _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext, appends: Bool = true
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, _ pass: PassContext, lender: Int? = nil
     ) throws -> Tensor {
         var shape = try pass.biased(shape, spec.distanceBias, layer: layer)
         if let positions, let kProj, let vectors = try pass.relativePositions(layer: layer) {
@@ -166,11 +180,26 @@ final class Attention: SelfAttention {
                 q, k, v, mask: mask, shape, sinks: sinks?.weight,
                 dropout: pass.dropout?.ofAttention(layer: layer))
         }
-        if appends {
-            for sequence in pass.sequences { try sequence.cache.append(k, v, rows: sequence.rows, layer: layer) }
+        let factors = try lender.map { pass.keyFactors[$0] } ?? keyFactors(pass)
+        if lender == nil {
+            let stored = try factors.map { try k * $0.ofKeys } ?? k
+            for sequence in pass.sequences { try sequence.cache.append(stored, v, rows: sequence.rows, layer: layer) }
+            if spec.lendsKeys { pass.keyFactors[layer] = factors }
         }
         return try KVCache.attend(
-            q, pass.sequences, layer: layer, reaches: pass.reaches(spec.reach), shape, sinks: sinks?.weight)
+            factors.map { try q * $0.ofQueries } ?? q, pass.sequences, layer: layer, reaches: pass.reaches(spec.reach),
+            shape, sinks: sinks?.weight)
+    }
+
+    /// Of a pass over quantised caches.
+    private func keyFactors(_ pass: PassContext) throws -> KeyFactors? {
+        guard let cache = pass.sequences.first?.cache, cache.dtype.isQuantized, let kProj, let qNorm, let kNorm else {
+            return nil
+        }
+        if let known = kProj.derivedVectors { return KeyFactors(known) }
+        let found = try KeyFactors(spec, queries: qProj, keys: kProj, qNorm, kNorm)
+        kProj.derivedVectors = found.map { [$0.ofQueries, $0.ofKeys] } ?? []
+        return found
     }
 
     /// Cross-attention to the states of an encoder: `[tokens, hidden]` -> same.

@@ -51,6 +51,8 @@ final class PassContext {
     var perLayerInputs: Tensor?
     /// Keys and values that later layers use too, by layer.
     var lentKeys: [Int: (keys: Tensor, values: Tensor)] = [:]
+    /// What the caches' keys of such layers were divided by.
+    var keyFactors: [Int: KeyFactors] = [:]
     /// Whether this is the second computation of a layer (activation checkpointing), which only gradients are wanted of.
     var replays = false
 
