@@ -34,12 +34,22 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
             "quant_method": "hqq",
             "quant_config": [
                 "weight_quant_params": [
-                    "nbits": .integer(Int64([1, 2, 4, 8][width % 4])), "axis": width / 4 % 2 == 0 ? 1 : 0,
+                    "nbits": .integer(Int64([1, 2, 4, 8, 3][width % 5])), "axis": width / 4 % 2 == 0 ? 1 : 0,
                     "group_size": size == 0 ? .null : .integer(Int64(size)),
                 ]
             ],
         ],
         ["quant_method": "torchao"],
+        ["quant_method": "modelopt", "quant_algo": "NVFP4"],
+        [
+            "quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized",
+            "config_groups": ["g": ["weights": ["num_bits": 4, "type": "float", "group_size": 16]]],
+        ],
+        [
+            "quant_method": "auto-round", "bits": .integer(Int64([2, 3, 4, 8][width % 4])),
+            "group_size": .integer(Int64(size) - 1),
+            "packing_format": .string(["auto_round", "auto_round:auto_gptq", "auto_round:auto_awq"][width % 3]),
+        ],
     ]
     let all = configurations + more
     let configuration = ConfigurationReader(

@@ -100,11 +100,25 @@ public struct Checkpoint: Sendable {
                     "there is an adapter beside the model, and it is not clear which of them is meant: move "
                     + "adapter_config.json and its weights to a folder of their own, and name that by --adapter")
         }
-        let bytes = try Folder.read(config)
+        var json = try parsed(config)
+        // Older exports of modelopt say of it in a file of its own only.
+        let own = path + "/hf_quant_config.json"
+        if json["quantization_config"]?.isNull ?? true, var object = json.object, Folder.exists(own) {
+            let told = try parsed(own)["quantization"]?["quant_algo"] ?? .null
+            if !told.isNull {
+                object["quantization_config"] = ["quant_method": "modelopt", "quant_algo": told]
+                json = .object(object)
+            }
+        }
+        return ConfigurationReader(file: config, json: json)
+    }
+
+    private static func parsed(_ path: String) throws -> JSON {
+        let bytes = try Folder.read(path)
         do throws(JSONError) {
-            return ConfigurationReader(file: config, json: try JSON(parsingPython: bytes))
+            return try JSON(parsingPython: bytes)
         } catch {
-            throw ModelError.notAModel(path: config, reason: error.description)
+            throw ModelError.notAModel(path: path, reason: error.description)
         }
     }
 

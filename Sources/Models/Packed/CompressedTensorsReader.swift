@@ -4,12 +4,12 @@ import MartletNN
 import MartletTensor
 
 /// compressed-tensors, what llm-compressor writes: "pack-quantized" (codes in words), "int-quantized" (bytes),
-/// "float-quantized" (eight-bit floats), "naive-quantized" (either of the last two), and "mixed-precision" (each module in one
-/// of them). Where groups of the configuration have several widths or sizes, a module's tensors say which are its own.
+/// "float-quantized" (eight-bit floats), "naive-quantized" (either of the last two), "nvfp4-pack-quantized" and
+/// "mxfp4-pack-quantized" (four-bit floats), and "mixed-precision" (each module in one of them). Where groups of the configuration have several widths or sizes, a module's tensors say which are its own.
 package struct CompressedTensorsReader: PackedReader {
     package let suffixes = [
-        "weight", "weight_packed", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx", "input_scale",
-        "input_zero_point",
+        "weight", "weight_packed", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx",
+        "weight_global_scale", "input_scale", "input_zero_point", "input_global_scale",
     ]
     /// Of integers, ascending.
     private let widths: [Int]
@@ -21,7 +21,8 @@ package struct CompressedTensorsReader: PackedReader {
     private let inputRounding: InputRounding?
 
     private static let formats = [
-        "pack-quantized", "int-quantized", "float-quantized", "naive-quantized", "mixed-precision",
+        "pack-quantized", "int-quantized", "float-quantized", "naive-quantized", "nvfp4-pack-quantized",
+        "mxfp4-pack-quantized", "mixed-precision",
     ]
 
     init(_ config: ConfigurationReader) throws(ModelError) {
@@ -30,6 +31,11 @@ package struct CompressedTensorsReader: PackedReader {
             throw .wrongValue(
                 file: config.file, key: "quantization_config.format", found: "\"\(format.prefix(40))\"",
                 expected: Self.formats.joined(separator: ", "))
+        }
+        guard config.json["transform_config"]?["config_groups"]?.object?.isEmpty ?? true else {
+            throw .wrongValue(
+                file: config.file, key: "quantization_config.transform_config", found: "transforms",
+                expected: "none: what they turn inputs by is not read; take the model's unquantised folder")
         }
         let groups = config.json["config_groups"]?.object ?? [:]
         let weights = groups.compactMap { $0.value["weights"] }
@@ -64,6 +70,20 @@ package struct CompressedTensorsReader: PackedReader {
     }
 
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
+        if module.type("weight_packed") == "U8" {
+            // The scales are those of the weights times the global scale.
+            guard !module.has("weight_zero_point") else {
+                throw module.refuse("weight_zero_point", "is not read beside floats of four bits")
+            }
+            let isGlobal = module.has("weight_global_scale")
+            guard isGlobal || module.type("weight_scale") == "U8" else {
+                throw module.refuse("weight_global_scale", "is missing beside NVFP4's scales")
+            }
+            return try FourBitFloats.matrix(
+                module, codes: "weight_packed", scales: "weight_scale",
+                factor: isGlobal ? 1 / module.scalar("weight_global_scale") : 1,
+                parameters: isGlobal ? [module.tensor("weight_global_scale")] : [])
+        }
         if module.has("weight_packed") {
             let words = try module.tensor("weight_packed")
             // Of widths that pack as densely, as 7 and 8 bits do, a configuration that has both cannot be told apart.

@@ -4,7 +4,7 @@ import MartletTensor
 
 /// GPTQ (Frantar et al. 2022) as AutoGPTQ and GPTQModel write it: `qweight` [in · bits / 32, out], `qzeros`
 /// [groups, out · bits / 32], `scales` [groups, out], `g_idx` [in]. In version 1 stored zeros are one too small. Modules may
-/// have widths of their own (GPTQModel's `dynamic`); the height of `qweight` tells which.
+/// have widths of their own (GPTQModel's `dynamic`, auto-round's `extra_config`); the height of `qweight` tells which.
 package struct GPTQReader: PackedReader {
     package let suffixes = ["qweight", "qzeros", "scales", "g_idx"]
     private static let widths = [2, 3, 4, 8]
@@ -14,17 +14,19 @@ package struct GPTQReader: PackedReader {
     private let groupSize: Int
     private let addedToZeros: Int
 
-    init(_ config: ConfigurationReader) throws(ModelError) {
+    /// - Parameter version: of the zeros, where something else than the configuration's `checkpoint_format` tells.
+    init(_ config: ConfigurationReader, version: Int? = nil) throws(ModelError) {
         bits = try config.integer("bits", in: 2...8)
         guard Self.widths.contains(bits) else {
             throw .wrongValue(
                 file: config.file, key: "quantization_config.bits", found: "\(bits)", expected: "2, 3, 4 or 8")
         }
-        isMixed =
-            config.json["dynamic"]?.object?.contains { $0.value["bits"] != nil || $0.value["group_size"] != nil }
-            ?? false
+        isMixed = ["dynamic", "extra_config"].contains { key in
+            config.json[key]?.object?.contains { $0.value["bits"] != nil || $0.value["group_size"] != nil } ?? false
+        }
         groupSize = try config.integer("group_size", in: -1...65_536, default: 128)
-        addedToZeros = try config.string("checkpoint_format", default: "gptq") == "gptq_v2" ? 0 : 1
+        let stored = try config.string("checkpoint_format", default: "gptq") == "gptq_v2" ? 2 : 1
+        addedToZeros = (version ?? stored) == 2 ? 0 : 1
     }
 
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {

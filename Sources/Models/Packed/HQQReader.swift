@@ -3,8 +3,8 @@ import MartletJSON
 import MartletNN
 import MartletTensor
 
-/// Half-quadratic quantisation (Badri and Shaji 2023) as transformers saves it: `W_q` uint8 with `scale` and `zero`, a weight
-/// being (code − zero) · scale, of 8, 4, 2 or 1 bits. Groups are runs of a row of the flattened matrix (axis 1), or the columns
+/// Half-quadratic quantisation (Badri and Shaji 2023) as transformers saves it: `W_q` with `scale` and `zero`, a weight
+/// being (code − zero) · scale, of 8, 4, 2 or 1 bits in uint8, or of 3 in int32. Groups are runs of a row of the flattened matrix (axis 1), or the columns
 /// of that matrix cut into `group_size` rows (axis 0).
 package struct HQQReader: PackedReader {
     /// What a module's state has. All but the first three and the shape repeat `quantization_config` and are not read.
@@ -29,10 +29,11 @@ package struct HQQReader: PackedReader {
         groupSize = weights["group_size"]?.isNull ?? true ? nil : try reader.integer("group_size", in: 1...65_536)
         axis = try reader.integer("axis", in: 0...1, default: 1)
         let isFloat = try reader.flag("view_as_float", default: false)
-        guard [1, 2, 4, 8].contains(bits), !isFloat else {
+        guard [1, 2, 3, 4, 8].contains(bits), !isFloat else {
             throw .wrongValue(
                 file: config.file, key: "quantization_config.quant_config",
-                found: "\(bits) bits" + (isFloat ? ", viewed as floats" : ""), expected: "8, 4, 2 or 1 bits in bytes")
+                found: "\(bits) bits" + (isFloat ? ", viewed as floats" : ""),
+                expected: "8, 4, 3, 2 or 1 bits as integers")
         }
     }
 
@@ -48,9 +49,10 @@ package struct HQQReader: PackedReader {
         {
             throw module.refuse("shape", "is \(stored), expected \(module.shape)")
         }
+        let width = axis == 1 ? size : count / size
         let codes = try PackedCodes(
-            module.tensor("W_q"), layout: .rowsInBytes(width: axis == 1 ? size : count / size), bits: bits,
-            outputs: module.outputs, inputs: module.inputs)
+            module.tensor("W_q"), layout: bits == 3 ? .rowsInWords(width: width) : .rowsInBytes(width: width),
+            bits: bits, outputs: module.outputs, inputs: module.inputs)
         let scale = try module.tensor("scale"), zero = try module.tensor("zero")
         let scales = try scale.to(.float32).toArray(as: Float.self),
             zeros = try zero.to(.float32).toArray(as: Float.self)

@@ -59,7 +59,8 @@ package struct PackedModule {
 
 package enum PackedFormats {
     package static let supported = [
-        "gptq", "awq", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors", "mxfp4", "hqq", "torchao", "mlx",
+        "gptq", "awq", "auto-round", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors", "modelopt", "mxfp4",
+        "hqq", "torchao", "mlx",
     ]
 
     /// - Returns: nil for a configuration that says nothing of quantisation.
@@ -76,6 +77,8 @@ package enum PackedFormats {
         switch method {
         case "gptq": return try GPTQReader(reader)
         case "awq": return try AWQReader(reader)
+        case "auto-round", "intel/auto-round": return try AutoRound.reader(reader)
+        case "modelopt", "modelopt_fp4": return ModelOptReader()
         case "bitsandbytes": return try BitsAndBytesReader(reader)
         case "fp8", "fbgemm_fp8": return try Float8Reader(reader)
         case "mxfp4": return MXFP4Reader()

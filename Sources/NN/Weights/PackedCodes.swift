@@ -23,6 +23,9 @@ public struct PackedCodes: Sendable {
         /// uint8 `[rows / share, width]`, share being 8 / bits: the flattened matrix is cut into rows of `width` codes, and a
         /// byte holds the codes of `share` rows, `rows / share` apart from each other, the first in its highest bits (hqq).
         case rowsInBytes(width: Int)
+        /// int32 `[⌈rows / share⌉, width]`, share being ⌊32 / bits⌋: the same with words, whose highest bits stay empty. Rows
+        /// that fill up the last words hold nothing (hqq's three bits).
+        case rowsInWords(width: Int)
     }
 
     public let tensor: Tensor
@@ -52,6 +55,11 @@ public struct PackedCodes: Sendable {
                     .shape, "codes", "\(outputs) × \(inputs) codes of \(bits) bits lie in no rows of \(width) bytes")
             }
             expected = [outputs * inputs / width / share, width]
+        case .rowsInWords(let width):
+            guard width > 0, outputs * inputs % width == 0 else {
+                throw TensorError(.shape, "codes", "\(outputs) × \(inputs) codes are no rows of \(width)")
+            }
+            expected = [Self.words(outputs * inputs / width, bits: bits), width]
         }
         let type: DType
         switch layout {
@@ -138,6 +146,14 @@ public struct PackedCodes: Sendable {
                     let index = output * inputs + input, row = index / width
                     let byte = Int(raw[row % step * width + index % width])
                     return byte >> (8 - bits * (row / step + 1)) & mask
+                }
+            case .rowsInWords(let width):
+                let words = raw.bindMemory(to: UInt32.self), share = 32 / bits
+                let step = Self.words(outputs * inputs / width, bits: bits)
+                body { output, input in
+                    let index = output * inputs + input, row = index / width
+                    let word = words[row % step * width + index % width]
+                    return Int(word >> UInt32(bits * (share - 1 - row / step))) & mask
                 }
             }
         }

@@ -97,7 +97,9 @@ public struct FolderExport: Sendable {
     private static func copied(_ folder: String) throws -> [(name: String, bytes: [UInt8])] {
         try Folder.files(folder).filter { name in
             let isText = [".json", ".model", ".txt", ".jinja", ".tiktoken"].contains { name.hasSuffix($0) }
-            return isText && name != "config.json" && !name.hasSuffix(".safetensors.index.json")
+            // What other programs say of how the weights were packed is no longer so.
+            let isOfWeights = ["quantize_config.json", "quant_config.json", "hf_quant_config.json"].contains(name)
+            return isText && name != "config.json" && !isOfWeights && !name.hasSuffix(".safetensors.index.json")
         }.map { ($0, try Folder.read("\(folder)/\($0)")) }
     }
 

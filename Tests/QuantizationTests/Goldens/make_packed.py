@@ -3,7 +3,8 @@
     python make_packed.py    # needs torch, safetensors and numpy; writes packed*.safetensors and packed.json beside itself
 
 The layouts are those their packages publish: AutoGPTQ / GPTQModel (gptq versions 1 and 2), AutoAWQ (gemm), bitsandbytes
-(Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors, mlx (affine), hqq (along both axes), torchao.
+(Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors, mlx (affine), hqq (along both axes), torchao,
+auto-round, modelopt.
 """
 import json
 import pathlib
@@ -195,15 +196,103 @@ for name, bits, size in [("hqq4axis0", 4, 16), ("hqq2axis0", 2, 16), ("hqq8axis0
         ((codes.float() - z.float()) * s.float()).reshape(out, IN), W_q=word.to(torch.uint8), scale=s, zero=z,
         shape=torch.tensor([out, IN]))
 
+# What came later draws numbers of its own, so that the files above stay the same.
+generator = torch.Generator().manual_seed(8)
+
+# hqq of three bits: ten codes an int32, the highest two bits empty; rows that are missing to a multiple of ten are zeros.
+for name, axis, size in [("hqq3", 1, GROUP), ("hqq3axis0", 0, 16)]:
+    out = 2 * OUT if axis == 0 else OUT
+    rows, width = (out * IN // size, size) if axis == 1 else (size, out * IN // size)
+    codes = torch.randint(0, 8, (rows, width), generator=generator)
+    shape = (rows, 1) if axis == 1 else (1, width)
+    s = (torch.rand(*shape, generator=generator) * 0.02 + 0.005).to(torch.float16)
+    z = (torch.rand(*shape, generator=generator) * 8).to(torch.float16)
+    step = -(-rows // 10)
+    padded = torch.zeros(10 * step, width, dtype=torch.int64)
+    padded[:rows] = codes
+    word = sum(padded[part * step:(part + 1) * step] << (27 - 3 * part) for part in range(10))
+    add(name, {"quant_method": "hqq", "quant_config": {"weight_quant_params": {
+        "nbits": 3, "group_size": size, "axis": axis, "channel_wise": True, "optimize": True, "view_as_float": False}}},
+        ((codes.float() - z.float()) * s.float()).reshape(out, IN), W_q=word.to(torch.int32), scale=s, zero=z,
+        shape=torch.tensor([out, IN]))
+
+# auto-round: GPTQ's tensors without g_idx, zeros one too small or as they are; AWQ's; and a module with a width of its own.
+for name, packing, bits, less, own in [
+    ("argptq", "auto_round:auto_gptq", 4, 1, {}), ("arplain", "auto_round", 4, 0, {}), ("ar3", "auto_round:gptqmodel", 3, 0, {}),
+    ("armixed", "auto_round:auto_gptq", 4, 1, {"extra_config": {"armixed": {"bits": 8}}}),
+]:
+    width = 8 if own else bits
+    codes = torch.randint(0, 2**width, (IN, OUT), generator=generator)
+    zeros = torch.randint(1, 2**width, (IN // GROUP, OUT), generator=generator)
+    s, index = scales(IN // GROUP, OUT), torch.arange(IN) // GROUP
+    add(name, {"quant_method": "auto-round", "bits": bits, "group_size": GROUP, "sym": False, "data_type": "int",
+               "packing_format": packing} | own,
+        (s[index].float() * (codes - zeros[index]).float()).T, qweight=stream(codes, width),
+        qzeros=stream((zeros - less).T, width).T, scales=s)
+codes = torch.randint(0, 16, (IN, OUT), generator=generator)
+zeros = torch.randint(0, 16, (IN // GROUP, OUT), generator=generator)
+s = scales(IN // GROUP, OUT)
+add("arawq", {"quant_method": "auto-round", "bits": 4, "group_size": GROUP, "sym": False, "data_type": "int",
+              "packing_format": "auto_round:auto_awq"},
+    (s[index].float() * (codes - zeros[index]).float()).T, qweight=interleaved(codes), qzeros=interleaved(zeros), scales=s)
+
+# Floats of four bits, the first of two in the lower half: modelopt's NVFP4 multiplies by the scale of all, that of
+# compressed-tensors divides by it; MXFP4 has powers of two.
+E2M1 = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+
+
+def halves():
+    codes = torch.randint(0, 16, (OUT, IN), generator=generator)
+    return E2M1[codes], (codes[:, 1::2] << 4 | codes[:, 0::2]).to(torch.uint8)
+
+
+MODELOPT = {"quant_method": "modelopt", "config_groups": {}, "ignore": ["lm_head"], "producer": {"name": "modelopt"}}
+NUMBERS = {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "float", "group_size": 16, "strategy": "tensor_group"}}
+for name, run in [("monvfp4", 16), ("ctnvfp4", 16), ("momxfp4", 32), ("ctmxfp4", 32)]:
+    values, packed = halves()
+    if run == 16:
+        s = (torch.rand(OUT, IN // run, generator=generator) * 400 + 1).to(torch.float8_e4m3fn)
+        whole = torch.tensor(0.0000371 if name[0] == "m" else 2731.0)
+        scale = s.float() * whole if name[0] == "m" else s.float() / whole
+    else:
+        s = torch.randint(110, 130, (OUT, IN // run), generator=generator).to(torch.uint8)
+        scale = 2.0 ** (s.float() - 127)
+    expected = values * scale.repeat_interleave(run, 1)
+    if name[0] == "m":
+        parts = {"weight": packed, "weight_scale": s} | ({"weight_scale_2": whole} if run == 16 else {})
+        add(name, MODELOPT | {"quant_algo": "NVFP4" if run == 16 else "W4A8_MXFP4_FP8"}, expected, **parts)
+    else:
+        parts = {"weight_packed": packed, "weight_scale": s} | ({"weight_global_scale": whole.reshape(1)} if run == 16 else {})
+        weights = NUMBERS["weights"] | {"group_size": run}
+        add(name, {"quant_method": "compressed-tensors", "format": f"{name[2:]}-pack-quantized",
+                   "config_groups": {"group_0": NUMBERS | {"weights": weights}}}, expected, **parts)
+
+# modelopt's floats of eight bits: one scale, one for each output, blocks with ones between, powers of two for runs of 32.
+for name, algorithm, out, shape in [
+    ("mofp8", "FP8", OUT, ()), ("mofp8channel", "FP8_PER_CHANNEL_PER_TOKEN", OUT, (OUT,)), ("mofp8block", "FP8_PB_WO", 160, (2, 1, 1, 1)),
+    ("momxfp8", "MXFP8", OUT, (OUT, IN // 32)),
+]:
+    weight = (torch.randn(out, IN, generator=generator) * 3).to(torch.float8_e4m3fn)
+    if algorithm == "MXFP8":
+        s = torch.randint(115, 125, shape, generator=generator).to(torch.uint8)
+        whole = (2.0 ** (s.float() - 127)).repeat_interleave(32, 1)
+    else:
+        s = torch.rand(shape, generator=generator) * 0.1 + 0.01
+        whole = s.reshape(-1).repeat_interleave(128)[:out, None] if len(shape) == 4 else s.reshape(-1, 1)
+    add(name, MODELOPT | {"quant_algo": algorithm}, weight.float() * whole, weight=weight, weight_scale=s,
+        input_scale=torch.tensor(0.1))
+
 folder = pathlib.Path(__file__).parent
 for key in [k for k in tensors if k.endswith(".expected")]:
     tensors[key] = tensors[key].to(torch.float32)
-files = {"packed": {}, "packed-more": {}, "packed-axis0": {}}
+files = {"packed": {}, "packed-more": {}, "packed-axis0": {}, "packed-later": {}}
 for name, tensor in tensors.items():
     case = name.split(".")[0]
+    later = case.startswith(("hqq3", "ar", "mo", "ctnv", "ctmx"))
     along = case.endswith(("axis0", "spread"))
     more = case.startswith(("mlx", "hqq", "ao"))
-    files["packed-axis0" if along else "packed-more" if more else "packed"][name] = tensor
+    kind = "packed-later" if later else "packed-axis0" if along else "packed-more" if more else "packed"
+    files[kind][name] = tensor
 for name, held in files.items():
     save_file(held, folder / f"{name}.safetensors")
 (folder / "packed.json").write_text(json.dumps(cases, indent=1) + "\n")
