@@ -42,7 +42,7 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "Of rtn: search, for the grid of least square error, or extremes.") var grid: Grid?
     @Flag(help: "Of gptq: columns in the order of how much they count.") var actOrder = false
     @Option(help: "Of smoothquant: how far outliers move into the weights, 0 … 1 (0.5).") var migration: Double?
-    @Option(name: .shortAndLong, help: "The file, or the folder, to write.") var out: String
+    @Option(name: .shortAndLong, help: "The file, or the folder, to write; --dry-run needs none.") var out: String?
     @Option(help: "An importance matrix in llama.cpp's GGUF format.") var imatrix: String?
     @Option(help: "A text that importances are computed from.") var calibration: String?
     @Option(help: "Windows of the calibration text at most, of 512 tokens or the model's context.") var chunks = 128
@@ -61,6 +61,9 @@ struct QuantizeCommand: ParsableCommand {
         }
         guard saveImatrix == nil || calibration != nil else {
             throw ValidationError("--save-imatrix keeps what --calibration gives: name a text")
+        }
+        guard dryRun || out != nil else {
+            throw ValidationError("name what to write with --out, or look at what it would be with --dry-run")
         }
         try demand("--chunks", chunks, 1...)
         guard let method else {
@@ -113,7 +116,7 @@ struct QuantizeCommand: ParsableCommand {
         let importance = try importances(files, stop)
         let export = try GGUFExport(files, recipe: recipe, overrides: overrides, importance: importance)
         if !json { export.notes.forEach { Terminal.note($0) } }
-        if !dryRun {
+        if !dryRun, let out {
             var line = StatusLine()
             try export.write(to: out) { done, count in
                 if stop.isRequested { throw ExitCode(130) }
@@ -135,7 +138,7 @@ struct QuantizeCommand: ParsableCommand {
         let files = try ModelFiles(path: ModelLocator.locate(model) { Terminal.note($0) })
         for warning in try files.checkpoint.warnings() { Terminal.note("warning: \(warning)") }
         let export = try PackedExport(files, options)
-        if dryRun { return tell(try export.memoryNeeded(), method) }
+        guard !dryRun, let out else { return tell(try export.memoryNeeded(), method) }
         let windows = try calibration.map { try self.windows($0, files) }
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         var line = StatusLine()
@@ -219,7 +222,7 @@ struct QuantizeCommand: ParsableCommand {
                 ]
             }
             let object: JSON = [
-                "out": dryRun ? .null : .string(out), "type": .string(export.recipe.name),
+                "out": dryRun ? .null : out.map { .string($0) } ?? .null, "type": .string(export.recipe.name),
                 "bytes": .integer(Int64(export.byteCount)), "weights": .integer(Int64(export.weightCount)),
                 "bits_per_weight": .number(export.bitsPerWeight.rounded(to: 4)),
                 "seconds": .number(seconds.rounded(to: 3)), "notes": .array(export.notes.map { .string($0) }),
@@ -234,7 +237,9 @@ struct QuantizeCommand: ParsableCommand {
             }
         }
         let size = "\(Terminal.bytes(export.byteCount)), \(Terminal.fixed(export.bitsPerWeight, 2)) bits per weight"
-        print(dryRun ? "\(export.recipe.name): \(size)" : "\(out): \(size), \(Terminal.fixed(seconds, 1)) s")
+        print(
+            dryRun
+                ? "\(export.recipe.name): \(size)" : "\(out ?? ""): \(size), \(Terminal.fixed(seconds, 1)) s")
     }
 }
 

@@ -169,6 +169,16 @@ import Glibc
         }
     }
 
+    /// What only looks needs no place to write to; what writes does, and is told so.
+    @Test func lookingNeedsNoPlaceToWrite() throws {
+        let model = try program.file()
+        for words in [["--to", "q4_k_m"], ["--method", "nf4"]] {
+            let looked = try program.run(["quantize", model] + words + ["--dry-run"])
+            #expect(looked.code == 0 && !looked.output.isEmpty, "\(looked)")
+            try program.expect(2, ["quantize", model] + words, ["--out", "--dry-run"])
+        }
+    }
+
     @Test func addressesOfTheHubAreNames() throws {
         for name in [
             "https://huggingface.co/org/name", "hf.co/org/name", "huggingface.co/org/name/blob/main/x.gguf",
