@@ -182,6 +182,9 @@ def shortened(line, options):
             if verb in TRAINING and "--print-config" not in part:
                 names = options(verb) or set()
                 part = re.sub(r"--(steps|batch) \d+", "", part)
+                # A student that writes nothing has no length of replies.
+                if verb == "distill" and "--on-policy" not in part and "--level sequence" not in part:
+                    names = names - {"maximum_tokens"}
                 part += "".join(f" --set {name}={value}" for name, value in BRIEF.items()
                                 if name in names and f"{name}=" not in part and "--config" not in part)
             elif verb in FLAGS:

@@ -34,11 +34,12 @@ import TinyModels
             """
         }
         var options = TrainingOptions(for: .distillation)
-        let usual: [String: JSON] = [
+        var usual: [String: JSON] = [
             "data": [.string(try write(lines, to: folder + "/chat.jsonl"))], "steps": 4, "batch_rows": 4,
             "micro_batches": 2, "context_length": 128, "learning_rate": 1e-3, "warmup": 0, "schedule": "constant",
-            "evaluate_every": 2, "teacher_top": 5, "maximum_tokens": 20,
+            "evaluate_every": 2, "teacher_top": 5,
         ]
+        if more["on_policy"] != nil || more["level"] != nil { usual["maximum_tokens"] = 20 }
         for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
         return options
     }

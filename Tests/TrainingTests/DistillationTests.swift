@@ -32,11 +32,11 @@ import Musl
 
     private func options(_ data: String, _ more: [String: JSON]) throws -> TrainingOptions {
         var options = TrainingOptions(for: .distillation)
-        let usual: [String: JSON] = [
+        var usual: [String: JSON] = [
             "data": [.string(data)], "steps": 4, "batch_rows": 4, "micro_batches": 2, "context_length": 128,
             "learning_rate": 1e-3, "warmup": 0, "schedule": "constant", "save_every": 2, "evaluate_every": 2,
-            "maximum_tokens": 20,
         ]
+        if more["on_policy"] != nil || more["level"] != nil { usual["maximum_tokens"] = 20 }
         for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
         return options
     }
@@ -88,6 +88,13 @@ import Musl
             #expect(refusal([name: value]).isEmpty)
             let said = refusal([name: value, "level": "sequence"])
             #expect(said.contains("\(name) is of level token"), "\(said)")
+        }
+        // How replies are written is read where some are.
+        for (name, value) in [("maximum_tokens", 20), ("draw_temperature", 0.5)] as [(String, JSON)] {
+            let said = refusal([name: value])
+            #expect(said.contains("\(name) is of replies that are written") && said.contains("on_policy"), "\(said)")
+            #expect(refusal([name: value, "on_policy": 0.5]).isEmpty)
+            #expect(refusal([name: value, "level": "sequence"]).isEmpty)
         }
         #expect(refusal(["teacher": "http://host/v1", "level": "sequence"]).isEmpty)
         for name in ["teacher_name", "teacher_key_variable"] {

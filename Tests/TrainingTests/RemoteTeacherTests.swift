@@ -150,11 +150,12 @@ import TinyModels
 
     private func options(_ data: String, _ more: [String: JSON] = [:]) throws -> TrainingOptions {
         var options = TrainingOptions(for: .distillation)
-        let usual: [String: JSON] = [
+        var usual: [String: JSON] = [
             "data": [.string(data)], "steps": 4, "batch_rows": 4, "micro_batches": 2, "context_length": 128,
             "learning_rate": 1e-3, "warmup": 0, "schedule": "constant", "save_every": 2, "evaluate_every": 2,
-            "maximum_tokens": 20, "teacher_top": 5,
+            "teacher_top": 5,
         ]
+        if more["on_policy"] != nil || more["level"] != nil { usual["maximum_tokens"] = 20 }
         for (key, value) in usual.merging(more, uniquingKeysWith: { $1 }) { try options.set(key, value) }
         return options
     }

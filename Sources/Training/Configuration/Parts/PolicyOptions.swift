@@ -277,7 +277,20 @@ extension DistillationOptions {
                 .configuration, "\(name) is of a teacher behind a URL; \(teacher ?? "") is a model of this machine",
                 option: name)
         }
-        guard level == .sequence else { return }
+        guard level == .sequence else {
+            let usual = Self()
+            let ofReplies = [
+                ("maximum_tokens", maximumTokens != usual.maximumTokens),
+                ("draw_temperature", drawTemperature != usual.drawTemperature),
+            ]
+            for (name, isSet) in ofReplies where isSet && onPolicy == 0 {
+                throw TrainingError(
+                    .configuration,
+                    "\(name) is of replies that are written, and with level token and on_policy 0 none are: give on_policy a "
+                        + "share above 0, such as 0.5, or take level sequence, or leave \(name) out", option: name)
+            }
+            return
+        }
         let ofTokens = [
             ("on_policy", onPolicy != 0), ("divergence", weight != 0), ("temperature", temperature != 1),
             ("hard_weight", hardWeight != 0), ("teacher_top", top != nil && !isRemote),
