@@ -49,6 +49,9 @@ struct ExpertCommand: ParsableCommand {
 
     func validate() throws {
         guard (data == nil) != (task == nil) else { throw ValidationError("give --data with problems, or --task") }
+        if let reward {
+            do { try RewardSum.demandKnown(reward) } catch { throw ValidationError("\(error)") }
+        }
         try demand("--rounds", rounds, 1...1000)
         try demand("--problems", problems, 1...1_000_000)
         try demand("--samples", samples, 1...1024)

@@ -49,7 +49,11 @@ import Musl
     }
 
     @Test func whatIsWrongIsNamed() throws {
-        #expect(message { _ = try RewardSum("numbr") }.contains("there is no reward \"numbr\"; there are task, exact"))
+        let wrong = message { _ = try RewardSum("nubmer") }
+        #expect(
+            wrong.contains("there is no reward \"nubmer\"; did you mean \"number\"? There are task, exact"), "\(wrong)")
+        #expect(
+            message { _ = try RewardSum("beauty") }.contains("there is no reward \"beauty\"; there are task, exact"))
         #expect(message { _ = try RewardSum("number=x") }.contains("is no number"))
         #expect(message { _ = try RewardSum("number,,json") }.contains("a name is empty"))
         let listed = try RewardSum("regex:/a,b=1/=0.5,json")

@@ -66,10 +66,12 @@ extension Reward {
                 }
             }
             if name.hasPrefix("regex:") { return try matching(name) }
+            let names = builtInNames.map(\.name)
+            let meant = Spelling.nearest(to: name, among: names).map { "did you mean \"\($0)\"? There are " }
             throw RewardError(
                 .unknown,
-                "there is no reward \"\(name.prefix(100))\"; there are "
-                    + builtInNames.map(\.name).joined(separator: ", ") + ", and programs by their path, as ./judge.py")
+                "there is no reward \"\(name.prefix(100))\"; \(meant ?? "there are ")"
+                    + names.joined(separator: ", ") + ", and programs by their path, as ./judge.py")
         }
     }
 

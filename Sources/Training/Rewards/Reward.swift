@@ -127,6 +127,15 @@ public struct RewardSum {
         }
     }
 
+    /// The names, of which those of built-in rewards are known, again without anything being opened or started.
+    /// - Throws: `RewardError` for a name there is not, a weight that is none.
+    @discardableResult
+    package static func demandKnown(_ text: String) throws -> [String] {
+        let names = try named(text).map(\.name)
+        for name in names where !isOutside(name) { _ = try Reward.builtIn(name) }
+        return names
+    }
+
     /// Whether a name is the path of a program or of a reward model's folder.
     package static func isOutside(_ name: String) -> Bool { name.contains("/") && !name.hasPrefix("regex:") }
 

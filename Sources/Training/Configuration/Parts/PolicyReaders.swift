@@ -78,11 +78,13 @@ extension RewardOptions {
         try TrainingError.refuse(
             "map", if: map != nil && task != nil && prompts == nil,
             "is of problems from files; task \(task ?? "") has no columns: leave it out")
-        // A reward that cannot be read is told where it is opened.
-        let names = (try? RewardSum.named(reward))?.map(\.name)
+        let names: [String]
+        // Programs and models are opened later.
+        do { names = try RewardSum.demandKnown(reward) } catch {
+            throw TrainingError(.configuration, "\(error)", option: "reward")
+        }
         try TrainingError.refuse(
-            "reward_seconds",
-            if: programSeconds != 60 && names.map { !$0.contains(where: RewardSum.isOutside) } ?? false,
+            "reward_seconds", if: programSeconds != 60 && !names.contains(where: RewardSum.isOutside),
             "is of a reward program; \(reward) starts none: leave it out")
     }
 }
