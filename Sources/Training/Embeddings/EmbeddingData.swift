@@ -67,12 +67,13 @@ public struct EmbeddingData {
             if kept.count < all.count { cut += 1 }
             return kept
         }
-        // A text is the same with whatever prompt, so it is known by its tokens without one where there are two prompts.
+        // A text is the same with whatever prompt, so it is known by its tokens without one where there are two prompts;
+        // those of a text that has none are there already.
         let hasOnePrompt = anchorPrompt ?? "" == positivePrompt ?? ""
         var known: [[Int32]: Int] = [:]
-        func identity(_ text: String, _ tokens: [Int32]) throws -> Int {
+        func identity(_ text: String, _ tokens: [Int32], _ prompt: String?) throws -> Int {
             let own =
-                try hasOnePrompt
+                try hasOnePrompt || prompt ?? "" == ""
                 ? tokens : sentences.truncated(sentences.tokens(text, prompt: nil), to: resolved.rows.length)
             let number = known[own] ?? known.count
             known[own] = number
@@ -94,8 +95,9 @@ public struct EmbeddingData {
                     guard row.texts.allSatisfy({ !$0.isEmpty }) else {
                         throw record.fail(nil, "has a text without tokens")
                     }
-                    row.identities = try zip([text.anchor, text.positive] + text.negatives, row.texts).map {
-                        try identity($0, $1)
+                    let given = [text.anchor, text.positive] + text.negatives
+                    row.identities = try given.indices.map {
+                        try identity(given[$0], row.texts[$0], $0 == 0 ? anchorPrompt : positivePrompt)
                     }
                     guard row.identities[0] != row.identities[1] || row.score != nil else {
                         left.add(.equalPair, at: record.origin)
