@@ -31,9 +31,8 @@ import Testing
         #expect(try PEFTTests.difference(AdapterTests.logits(one), AdapterTests.logits(other)) < 1e-6)
     }
 
-    @Test(arguments: ["lora", "lora-pattern", "lora-gpt2", "lora-phi3"]) func ggufFilesAreReadAndWritten(_ name: String)
-        throws
-    {
+    @Test(arguments: ["lora", "lora-pattern", "lora-gpt2", "lora-phi3", "lora-embedding"])
+    func ggufFilesAreReadAndWritten(_ name: String) throws {
         let stored = try PEFTFolder.read(PEFTTests.goldens + name), folder = try Scratch()
         let one = try PEFTTests.decoder(name), other = try PEFTTests.decoder(name)
         let path = folder.path + "/adapter.gguf"
@@ -45,6 +44,11 @@ import Testing
             #expect(file.entry("blk.1.attn_q.weight.lora_a")?.shape == [4, 16])
             #expect(file.entry("blk.1.attn_q.weight.lora_b")?.shape == [16, 4])
             #expect(file.metadata["adapter.lora.alpha"]?.double == 8)
+        }
+        if name == "lora-embedding" {
+            // As llama.cpp looks tokens up: a row of A for each.
+            #expect(file.entry("token_embd.weight.lora_a")?.shape == [40, 2])
+            #expect(file.entry("token_embd.weight.lora_b")?.shape == [16, 2])
         }
         let again = try GGUFAdapter.read(path, of: other)
         try Adapter(stored, of: one).attach()

@@ -7,7 +7,7 @@ import MartletTensor
 /// An adapter as llama.cpp reads it: a GGUF file with `general.type` "adapter", `adapter.type` "lora", `adapter.lora.alpha`,
 /// and for a matrix NAME the tensors `NAME.lora_a` `[rank, in]` and `NAME.lora_b` `[out, rank]` (in GGUF's order of
 /// dimensions the other way round). The scale is α / rank of each matrix. Queries and keys of Llamas are interleaved there as
-/// in the models' files.
+/// in the models' files. Of the table of embeddings A is turned, `[vocabulary, rank]`, so that a token takes a row of it.
 public enum GGUFAdapter {
     /// - Parameter decoder: the base, whose names and order of rows it follows.
     public static func read(_ path: String, of decoder: Decoder) throws -> StoredAdapter {
@@ -22,6 +22,12 @@ public enum GGUFAdapter {
         guard let alpha = file.metadata["adapter.lora.alpha"]?.double, alpha.isFinite else {
             throw AdapterError(.file, "\(path) has no adapter.lora.alpha")
         }
+        guard file.metadata["adapter.alora.invocation_tokens"] == nil else {
+            throw AdapterError(
+                .unsupported,
+                "\(path): adapter.alora.invocation_tokens has it begin within a text, which is not computed: take an adapter "
+                    + "that is on from the beginning")
+        }
         let places = try Places(decoder)
         var tensors: [String: Tensor] = [:], modules: [String] = [], largest = 0
         for name in file.names {
@@ -30,6 +36,22 @@ public enum GGUFAdapter {
                 throw AdapterError(.unsupported, "\(path): \(name) is neither a lora_a nor a lora_b")
             }
             let stored = String(name.dropLast(7))
+            if let (table, module) = places.table(of: stored) {
+                let tensor = try file.tensor(name).to(.float32), size = table.weight.shape[isDown ? 0 : 1]
+                guard tensor.rank == 2, tensor.shape[0] == size else {
+                    throw AdapterError(
+                        .otherBase,
+                        "\(path): \(name) is \(tensor.shape), the base's table \(table.weight.shape): the adapter was made "
+                            + "for another model")
+                }
+                tensors["base_model.model.\(module).lora_embedding_\(isDown ? "A" : "B")"] =
+                    isDown ? try tensor.transposed().contiguous() : tensor
+                if isDown {
+                    modules.append(module)
+                    largest = max(largest, tensor.shape[1])
+                }
+                continue
+            }
             guard let (layer, published) = places.layer(of: stored) else {
                 throw AdapterError(.otherBase, "\(path): \(name) belongs to no matrix of the base")
             }
@@ -50,7 +72,10 @@ public enum GGUFAdapter {
                 largest = max(largest, tensor.shape[0])
             }
         }
-        for module in modules where tensors["base_model.model.\(module).lora_B.weight"] == nil {
+        for module in modules
+        where !["lora_B.weight", "lora_embedding_B"].contains(where: {
+            tensors["base_model.model.\(module).\($0)"] != nil
+        }) {
             throw AdapterError(.file, "\(path) has a lora_a of \(module) and no lora_b")
         }
         guard !modules.isEmpty else { throw AdapterError(.file, "\(path) holds no lora_a") }
@@ -85,13 +110,16 @@ public enum GGUFAdapter {
         writer.metadata["adapter.type"] = .string("lora")
         writer.metadata["adapter.lora.alpha"] = .float32(Float(configuration.alpha))
         for (key, tensor) in stored.tensors.sorted(by: { $0.key < $1.key }) {
-            let isDown = key.hasSuffix(".lora_A.weight")
-            guard isDown || key.hasSuffix(".lora_B.weight") else {
+            let ends = [".lora_A.weight", ".lora_B.weight", ".lora_embedding_A", ".lora_embedding_B"]
+            guard let end = ends.first(where: key.hasSuffix) else {
                 throw AdapterError(
                     .unsupported, "GGUF has no form for \(key): merge the adapter into its base instead")
             }
-            let module = String(key.dropLast(".lora_A.weight".count).dropFirst("base_model.model.".count))
-            guard let (layer, name) = places.stored(of: module) else {
+            let isDown = end.contains("_A"), isOfTable = end.contains("embedding")
+            let module = String(key.dropLast(end.count).dropFirst("base_model.model.".count))
+            let table = isOfTable ? places.storedTable(of: module) : nil
+            let matrix = isOfTable ? nil : places.stored(of: module)
+            guard let name = table ?? matrix?.name else {
                 throw AdapterError(
                     .unsupported,
                     "\(module) has no place in GGUF: merge the adapter into its base instead")
@@ -102,7 +130,8 @@ public enum GGUFAdapter {
                 let usual = configuration.alpha / Double(value.shape[0])
                 if abs(own - usual) > 1e-9 * abs(usual), usual != 0 { value = try value * (own / usual) }
             }
-            if !isDown, places.isInterleaved(layer) {
+            if isDown, isOfTable { value = try value.transposed() }
+            if !isDown, let layer = matrix?.layer, places.isInterleaved(layer) {
                 value = try RowOrder(interleaved: layer.outputSize, head: places.head).fromPublished(value)
             }
             writer.add("\(name).\(isDown ? "lora_a" : "lora_b")", value.contiguous())
@@ -145,6 +174,22 @@ public enum GGUFAdapter {
         func stored(of module: String) -> (layer: Linear, name: String)? {
             guard let found = published.linears.first(where: { $0.published.module == module }) else { return nil }
             return name(found.layer, found.published).map { (found.layer, $0) }
+        }
+
+        /// The GGUF name of a table of embeddings.
+        private func name(_ table: Embedding) -> String? {
+            for case .tensor(let name) in family.placesInGGUF(table.path + ".weight", decoder.configuration) {
+                return name
+            }
+            return nil
+        }
+
+        func table(of stored: String) -> (layer: Embedding, module: String)? {
+            published.tables.first { name($0.layer) == stored }
+        }
+
+        func storedTable(of module: String) -> String? {
+            published.tables.first { $0.module == module }.flatMap { name($0.layer) }
         }
 
         /// Whether GGUF stores the layer's rows interleaved, in whatever form the base is stored.
