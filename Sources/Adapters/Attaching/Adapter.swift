@@ -67,7 +67,7 @@ public final class Adapter {
     public convenience init(
         _ stored: StoredAdapter, of base: AdapterBase, isTrained: Bool = false, name: String = "default"
     ) throws {
-        let stored = base.renamed(stored)
+        let stored = try JoinedExperts.separated(base.renamed(stored), base.published)
         let source = StoredTensors(stored.tensors, file: stored.file, isTrained: isTrained)
         try self.init(stored.configuration, base, source, seed: 0, original: nil, name: name)
         try source.finish(besides: base.unread)

@@ -118,6 +118,9 @@ public struct AdapterConfiguration: Sendable, Equatable {
     public var encoderSize: Int?
     /// The tokens whose embedding rows are trained.
     public var trainedTokens: [Int32] = []
+    /// Of files of PEFT: parameters that are no matrix of a module, as experts that are joined in one tensor. They become
+    /// targets as soon as the base is known.
+    var joinedParameters: [String] = []
     /// For `partial`: which parameters are trained, as patterns of `ModulePattern` on the model's own paths.
     public var trainedPatterns: [String] = []
     /// The base model: a path, or a name on a hub.

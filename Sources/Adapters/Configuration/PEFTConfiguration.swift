@@ -52,8 +52,9 @@ enum PEFTConfiguration {
         throws(AdapterError)
     {
         result.targets = try reader.targets("target_modules") ?? .names([])
+        if result.kind == .lora { result.joinedParameters = try reader.texts("target_parameters") ?? [] }
         if result.kind == .lora, case .names(let names) = result.targets, names.isEmpty,
-            result.savedModules.isEmpty, reader.isNull("trainable_token_indices")
+            result.savedModules.isEmpty, result.joinedParameters.isEmpty, reader.isNull("trainable_token_indices")
         {
             throw AdapterError(.file, "\(reader.file): target_modules names no module")
         }

@@ -71,6 +71,11 @@ public enum MLXAdapter {
         guard configuration.kind == .lora else {
             throw AdapterError(.unsupported, "mlx-lm has no adapters of the kind \(configuration.title)")
         }
+        guard configuration.joinedParameters.isEmpty else {
+            throw AdapterError(
+                .unsupported,
+                "\(stored.file): mlx-lm has no adapters of target_parameters: merge it into its base instead")
+        }
         let scales = try LowRankScales(stored)
         guard let scale = scales.common else {
             throw AdapterError(
@@ -118,8 +123,9 @@ struct LowRankScales: CustomStringConvertible {
 
     init(_ stored: StoredAdapter) throws {
         let alphas = try NameOverrides(stored.configuration.alphaPattern)
-        for (key, tensor) in stored.tensors where key.hasSuffix(".lora_A.weight") {
-            let module = String(key.dropLast(".lora_A.weight".count).dropFirst("base_model.model.".count))
+        for (key, tensor) in stored.tensors {
+            guard let end = [".lora_A.weight", ".lora_embedding_A"].first(where: key.hasSuffix) else { continue }
+            let module = String(key.dropLast(end.count).dropFirst("base_model.model.".count))
             let alpha = alphas.value(of: module) ?? stored.configuration.alpha
             scales.append((module, Double(stored.configuration.scale(rank: tensor.shape[0], alpha: alpha))))
         }

@@ -49,8 +49,9 @@ public enum PEFTFolder {
             throw AdapterError(.file, "\(path) has no \(weightsName)")
         }
         var notes: [String] = []
-        let configuration = try PEFTConfiguration.read(json, file: file, notes: &notes)
+        var configuration = try PEFTConfiguration.read(json, file: file, notes: &notes)
         let (tensors, metadata) = try tensors(weights)
+        if json["ensure_weight_tying"]?.bool == true { configuration.nameTiedHead(of: tensors) }
         return StoredAdapter(
             file: weights, form: .peft, configuration, tensors, notes: notes, baseFingerprint: metadata[fingerprintKey],
             head: try metadata[headKey].map { try AdapterHead($0, file: weights) })
@@ -93,6 +94,21 @@ public enum PEFTFolder {
             if made != "/", !made.isEmpty { mkdir(made, 0o755) }
         }
         return Folder.isFolder(path)
+    }
+}
+
+extension AdapterConfiguration {
+    /// With `ensure_weight_tying`, what is named of the table counts for the output projection tied to it, and is stored for
+    /// it as well.
+    fileprivate mutating func nameTiedHead(of tensors: [String: Tensor]) {
+        let head = "lm_head", key = "base_model.model." + head
+        if tensors[key + ".weight"] != nil, !savedModules.contains(head) { savedModules.append(head) }
+        guard tensors[key + ".lora_A.weight"] != nil else { return }
+        switch targets {
+        case .names(let names): if !names.contains(head) { targets = .names(names + [head]) }
+        case .expression(let text): targets = .expression("(?:\(text))|\(head)")
+        case .allLinear: break
+        }
     }
 }
 

@@ -14,7 +14,7 @@ from peft import (LoraConfig, IA3Config, OFTConfig, PromptTuningConfig, PrefixTu
 from safetensors.torch import save_file
 from transformers import (BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM, GPT2Config, GPT2LMHeadModel,
                           GPTJConfig, GPTJForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM,
-                          Phi3Config, Phi3ForCausalLM)
+                          Phi3Config, Phi3ForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM)
 
 here = os.path.dirname(os.path.abspath(__file__))
 VOCABULARY = 40
@@ -54,6 +54,11 @@ def family(name):
         model = GPTJForCausalLM(GPTJConfig(
             vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, rotary_dim=4, n_positions=64, initializer_range=0.3,
             bos_token_id=0, eos_token_id=0))
+    elif name == "qwen3moe":
+        model = Qwen3MoeForCausalLM(Qwen3MoeConfig(
+            vocab_size=VOCABULARY, hidden_size=16, intermediate_size=24, moe_intermediate_size=12, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, head_dim=8, num_experts=3, num_experts_per_tok=2,
+            norm_topk_prob=True, max_position_embeddings=64, initializer_range=0.3, tie_word_embeddings=False))
     model = model.eval()
     for parameter_name, parameter in model.named_parameters():
         if "bias" in parameter_name:
@@ -74,6 +79,12 @@ ADAPTERS = {
     "lora-saved": ("llama-untied", LoraConfig(
         r=2, lora_alpha=4, target_modules=["q_proj"], modules_to_save=["lm_head", "input_layernorm"], **COMMON)),
     "lora-embedding": ("llama-untied", LoraConfig(r=2, lora_alpha=4, target_modules=["embed_tokens", "lm_head", "v_proj"], **COMMON)),
+    # Experts that transformers holds in one tensor (target_parameters), gate and up in one as well, and the router.
+    "lora-experts": ("qwen3moe", LoraConfig(r=2, lora_alpha=4, target_modules="all-linear", **COMMON)),
+    "lora-tied-embedding": ("llama", LoraConfig(
+        r=2, lora_alpha=4, target_modules=["embed_tokens", "v_proj"], ensure_weight_tying=True, **COMMON)),
+    "lora-tied-saved": ("llama", LoraConfig(
+        r=2, lora_alpha=4, target_modules=["v_proj"], modules_to_save=["embed_tokens"], ensure_weight_tying=True, **COMMON)),
     "lora-tokens": ("llama", LoraConfig(
         r=2, lora_alpha=4, target_modules=["v_proj"], trainable_token_indices={"embed_tokens": [3, 5, 38]}, **COMMON)),
     "lora-gpt2": ("gpt2", LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True, **COMMON)),
@@ -113,7 +124,9 @@ def noise(model):
 
 def main():
     only = sys.argv[1:]
-    for base in ["llama", "llama-untied", "gpt2", "phi3", "gptneox", "bloom", "falcon", "gptj"]:
+    for base in ["llama", "llama-untied", "gpt2", "phi3", "gptneox", "bloom", "falcon", "gptj", "qwen3moe"]:
+        if only and base not in [ADAPTERS[name][0] for name in only]:
+            continue
         folder = f"{here}/models/{base}"
         family(base).save_pretrained(folder)
         for extra in ["generation_config.json"]:
@@ -152,7 +165,7 @@ def main():
                 matching = [n for n in gradients if n.replace(".default", "").replace(".modules_to_save", "").replace(".original_module", "") == key
                             or n.replace(".default", "").replace(".modules_to_save", "").replace(".base_layer", "") == key]
                 if matching:
-                    record["grad." + key] = gradients[matching[0]].contiguous()
+                    record["grad." + key] = gradients[matching[0]].clone().contiguous()
             merged = model.merge_and_unload()
             with torch.no_grad():
                 record["merged"] = merged(input_ids=ids).logits.contiguous()
