@@ -4,7 +4,7 @@ import MartletTraining
 import Testing
 
 /// Files of other programs as options of a run. The files of `Goldens/dialects` are as their programs publish them.
-@Suite struct ConfigurationDialectTests {
+@Suite struct ConfigurationDialectTests: TinyRuns {
     private func file(_ name: String) throws -> JSON {
         let folder = #filePath.replacing("ConfigurationDialectTests.swift", with: "Goldens/dialects/")
         return try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: folder + name + ".json"))))
@@ -119,11 +119,104 @@ import Testing
         #expect(groups.rewards.reward == "math=1,format=0.2" && groups.rewards.prompts == "data/gsm8k.jsonl")
     }
 
+    private func translated(
+        _ members: JSONObject, for command: RunCommand
+    ) throws -> (TranslatedConfiguration, ResolvedOptions) {
+        let object = JSON.object(members)
+        let dialect = try #require(ConfigurationDialect.recognised(object, for: command))
+        let read = try dialect.translated(object, path: "run.yaml", for: command)
+        var options = TrainingOptions(for: command)
+        try options.set(read)
+        return (read, try ResolvedOptions(options, vocabularySize: 0))
+    }
+
+    /// Most of axolotl's published files name kernels, which change nothing of what is learnt.
+    @Test func axolotlsKernelsChangeNothing() throws {
+        var members = try #require(file("axolotl_lora").object)
+        members["plugins"] = [
+            "axolotl.integrations.liger.LigerPlugin", "axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin",
+        ]
+        members["liger_rms_norm"] = true
+        members["liger_fused_linear_cross_entropy"] = true
+        members["swanlab_mode"] = "cloud"
+        members["shuffle_merged_datasets"] = true
+        members["warmup_steps"] = 0.1
+        let (read, options) = try translated(members, for: .tuning)
+        #expect(read.notes.contains { $0.contains("liger_rms_norm") && $0.contains("swanlab_mode") }, "\(read.notes)")
+        #expect(options.schedule.warmupShare == 0.1 && options.rows.perStep == 4)
+        let distils = refusal("axolotl_lora", for: .tuning, "plugins", ["axolotl.integrations.kd.KDPlugin"])
+        #expect(distils.contains("KDPlugin") && distils.contains("martlet distill"), "\(distils)")
+        #expect(refusal("axolotl_lora", for: .tuning, "unfrozen_parameters", ["lm_head"]).contains("has an adapter"))
+    }
+
+    /// The section `trl` of axolotl's files holds what grpo is set to, by TRL's names.
+    @Test func axolotlsSectionOfGroups() throws {
+        var trl: JSONObject = [
+            "num_generations": 4, "max_completion_length": 256, "use_vllm": true, "vllm_server_port": 8000,
+            "beta": 0.001,
+            "loss_type": "grpo", "scale_rewards": true, "reward_funcs": ["accuracy_reward"],
+        ]
+        func members(_ trl: JSONObject) -> JSONObject {
+            [
+                "base_model": "HuggingFaceTB/SmolLM2-135M-Instruct", "rl": "grpo", "trl": .object(trl),
+                "datasets": [["path": "data/gsm8k.jsonl"]], "val_set_size": 0, "sequence_len": 512,
+                "micro_batch_size": 8, "gradient_accumulation_steps": 2, "max_steps": 20, "learning_rate": 1e-5,
+            ]
+        }
+        let options = try translated(members(trl), for: .policy).1
+        #expect(
+            options.rollouts.groupSize == 4 && options.rollouts.problems == 4 && options.rollouts.maximumTokens == 256)
+        #expect(options.policy.divergenceWeight == 0.001 && options.policy.normalisation == .replies)
+        #expect(options.rewards.reward == "math" && options.rewards.prompts == "data/gsm8k.jsonl")
+        trl["rollout_magic"] = 3
+        #expect(
+            message { _ = try translated(members(trl), for: .policy) }.contains("trl.rollout_magic: is not understood"))
+    }
+
+    @Test func llamaFactorysProjectionsAreOptimisers() throws {
+        let galore = try read("llamafactory_sft", for: .tuning) {
+            $0["finetuning_type"] = "full"
+            for key in ["lora_rank", "lora_target"] { $0[key] = nil }
+            $0["use_galore"] = true
+            $0["galore_layerwise"] = true
+            $0["galore_target"] = "mlp,self_attn"
+            $0["galore_rank"] = 128
+            $0["galore_scale"] = 2.0
+            $0["pure_bf16"] = true
+        }.2
+        #expect(galore.optimizer.kind == .galore && galore.optimizer.numbers.projection.rank == 128)
+        #expect(galore.optimizer.numbers.projection.scale == 2 && galore.compute.precision == .bf16)
+        #expect(refusal("llamafactory_sft", for: .tuning, "use_llama_pro", true).contains("martlet adapters expand"))
+        #expect(refusal("llamafactory_sft", for: .tuning, "image_max_pixels", 9).contains("texts alone are learnt"))
+    }
+
+    /// GKD's temperature is of the replies that are drawn, and half of the steps draw some.
+    @Test func generalisedDistillation() throws {
+        let members: JSONObject = [
+            "model_name_or_path": "tiny", "teacher_model_name_or_path": "smollm2", "dataset_name": "chat.jsonl",
+            "max_new_tokens": 64, "temperature": 0.7, "max_steps": 10,
+        ]
+        let options = try translated(members, for: .distillation).1.distillation
+        #expect(options.teacher == "smollm2" && options.weight == 0.5 && options.onPolicy == 0.5)
+        #expect(options.maximumTokens == 64 && options.drawTemperature == 0.7 && options.temperature == 1)
+        var given = members
+        given["lmbda"] = 0
+        #expect(try translated(given, for: .distillation).1.distillation.onPolicy == 0)
+        given["lmbda"] = 0.5
+        given["seq_kd"] = true
+        #expect(message { _ = try translated(given, for: .distillation) }.contains("lmbda: is of next tokens"))
+        given["lmbda"] = nil
+        #expect(try translated(given, for: .distillation).1.distillation.level == .sequence)
+    }
+
     /// Whatever is not understood is named, with its line, and with what to do.
     @Test func unknownKeysAreRefusedByName() throws {
         #expect(
             refusal("llamafactory_sft", for: .tuning, "lora_magic", 3).contains(
                 "lora_magic: is not understood of LLaMA-Factory's files"))
+        // A name that is like none is suggested none.
+        #expect(refusal("llamafactory_sft", for: .tuning, "learning_rates", 3).contains("such as learning_rate"))
+        #expect(!refusal("llamafactory_sft", for: .tuning, "xyzzy", 3).contains("such as"))
         #expect(refusal("axolotl_lora", for: .tuning, "optimizer", "came_pytorch").contains("there is no optimiser"))
         #expect(
             refusal("mlx_lora", for: .tuning, "wand", "project").contains("wand: is not understood of mlx-lm's files"))

@@ -11,12 +11,19 @@ extension DialectReader {
         readAxolotlRate()
         readPrecision()
         readAxolotlIntervals()
+        readAxolotlPlugins()
+        demand("shuffle_merged_datasets", true, else: "rows are always drawn in an order that follows from the seed")
+        demand("num_labels", among: ["1"], else: "a reward model gives one number")
         refuse(
-            "peft_init_lora_weights", "relora_steps", "s2_attention", "tokens",
-            "added_tokens_overrides", "overrides_of_model_config", "plugins", "datasets_shuffle_seed", "test_datasets",
-            "shuffle_merged_datasets", "curriculum_sampling", "pretraining_dataset", "llama4_linearized_experts",
-            "kd_trainer", "chat_template_jinja", "peft_layer_replication", "lr_groups",
-            "embedding_lr", "embedding_lr_scale", "cosine_constant_lr_ratio", "trl", "vllm",
+            "pretraining_dataset",
+            next: "martlet train --from MODEL learns from plain texts: pack them by martlet data pack")
+        refuse(
+            "peft_init_lora_weights", "relora", "relora_steps", "s2_attention", "tokens",
+            "added_tokens_overrides", "overrides_of_model_config", "datasets_shuffle_seed", "test_datasets",
+            "curriculum_sampling", "kd_trainer", "chat_template_jinja", "peft_layer_replication", "lr_groups",
+            "embedding_lr", "embedding_lr_scale", "cosine_constant_lr_ratio", "trl", "qat", "reinit_weights",
+            "diffusion",
+            "lora_target_parameters", "peft",
             next: "has no counterpart here: take it out")
         idle(
             "model_type", "tokenizer_type", "tokenizer_config", "base_model_config", "is_llama_derived_model",
@@ -37,7 +44,39 @@ extension DialectReader {
             "context_parallel_size", "tensor_parallel_size", "dp_shard_size", "early_stopping_metric",
             "loss_watchdog_threshold",
             "loss_watchdog_patience", "include_tokens_per_second", "profiler_steps", "gc_steps",
-            "resize_token_embeddings_to_32x", "bnb_config_kwargs", "gpu_memory_limit")
+            "resize_token_embeddings_to_32x", "bnb_config_kwargs", "gpu_memory_limit", "llama4_linearized_experts",
+            "model_quantization_config", "model_quantization_config_kwargs", "quantize_moe_experts",
+            "tokenizer_use_mistral_common", "processor_type", "skip_prepare_dataset", "activation_offloading",
+            "layer_offloading", "ddp_find_unused_parameters", "ddp_bucket_cap_mb", "ddp_broadcast_buffers",
+            "accelerator_config", "dp_replicate_size", "expert_parallel_size", "experts_implementation",
+            "experimental_skip_move_to_device", "flex_attn_compile_kwargs", "fused_attn_kernel", "cut_cross_entropy",
+            "chunked_cross_entropy", "tiled_mlp", "tiled_mlp_num_shards", "tiled_mlp_use_original_mlp",
+            "torch_compile_mode", "torch_compile_backend", "torch_dtype", "use_wandb", "use_ray", "ray_num_workers",
+            "ray_run_name", "resources_per_worker", "revision_of_model", "gptq_disable_exllama", "vllm",
+            "include_tkps", "save_first_step", "use_kernels")
+        idle(
+            prefixes: "liger_", "swanlab_", "use_swanlab", "use_otel", "otel_", "trackio_", "use_trackio", "comet_",
+            "use_comet",
+            "mlflow_", "use_mlflow", "wandb_", "use_scattermoe", "use_sonicmoe", "expert_parallel_")
+    }
+
+    /// Plugins of kernels, which give the same numbers, and others, which do not.
+    private func readAxolotlPlugins() {
+        let kernels: Set = ["liger", "cut_cross_entropy", "kernels", "expert_parallel", "swanlab"]
+        let elsewhere = [
+            "kd": "distil by martlet distill", "lm_eval": "evaluate by martlet eval afterwards",
+            "llm_compressor": "quantise by martlet quantize afterwards",
+        ]
+        for name in list("plugins") ?? [] {
+            let parts = name.split(separator: ".").map(String.init)
+            // "axolotl.integrations.liger.LigerPlugin"
+            let kind = parts.count > 2 ? parts[2] : name
+            guard !kernels.contains(kind) else {
+                note("plugins: \(kind) is how axolotl computes or reports, and changes nothing here")
+                continue
+            }
+            refuse("plugins", "\(name.quoted()): \(elsewhere[kind] ?? "has no counterpart here"): take it out")
+        }
     }
 
     private func readAxolotlVerb() {
@@ -63,175 +102,15 @@ extension DialectReader {
         number("kto_undesirable_weight", as: "undesirable_weight")
         number("center_rewards_coefficient", as: "centering")
         idle("precompute_ref_log_probs", "dpo_use_logits_to_keep")
-    }
-
-    private func readAxolotlData() {
-        var paths: [String] = [], maps: Set<String> = [], splits: Set<String> = [], learns: Set<String> = []
-        for (index, entry) in (take("datasets")?.array ?? []).enumerated() {
-            func refuseEntry(_ name: String, _ next: String) {
-                refuse("datasets", "entry \(index + 1): \(name) \(next)")
-            }
-            guard let members = entry.object, let path = members["path"]?.string else {
-                refuseEntry("path", "is missing")
-                continue
-            }
-            var map: [String] = []
-            for (name, value) in members where !value.isNull {
-                switch name {
-                case "path", "ds_type", "trust_remote_code", "revision", "preprocess_shards": break
-                case "data_files":
-                    let files = value.string.map { [$0] } ?? value.array?.compactMap(\.string) ?? []
-                    if files.isEmpty { refuseEntry(name, "is no file, or list of files") }
-                    paths += files.map { $0.contains("/") ? $0 : path + "/" + $0 }
-                case "type":
-                    let known = value.string.map { $0.split(separator: ".").first.map(String.init) ?? $0 }
-                    if let known {
-                        let shapes: Set = [
-                            "alpaca", "chat_template", "sharegpt", "completion", "input_output", "chatml", "llama3",
-                            "gpteacher",
-                            "alpaca_chat", "explainchoice", "context_qa", "orpo", "bradley_terry",
-                            "stepwise_supervised",
-                            "user_defined", "passthrough", "zephyr", "load_camel_ai", "alpaca_w_system",
-                        ]
-                        if !shapes.contains(known) {
-                            refuseEntry(name, "\(known.quoted()) is not known; take it out: shapes are found out")
-                        }
-                    } else if let columns = value.object {
-                        for (role, column) in columns {
-                            let ours = [
-                                "field_instruction": "prompt", "field_input": "context", "field_output": "response",
-                                "field_system": "system", "field_prompt": "prompt", "field_chosen": "chosen",
-                                "field_rejected": "rejected", "field_completion": "response", "field_label": "label",
-                            ]
-                            if let ours = ours[role], let column = column.string {
-                                map.append("\(ours)=\(column)")
-                            } else {
-                                refuseEntry(
-                                    "type.\(role)", "is not understood: the model's chat template writes prompts")
-                            }
-                        }
-                    } else {
-                        refuseEntry(name, "is not understood")
-                    }
-                case "split": splits.insert(value.string ?? "")
-                case "name": if let text = value.string { set("subset", text, by: "datasets") }
-                case "field": if let text = value.string { map.append("text=\(text)") }
-                case "field_messages":
-                    // Names that are known anyway need no map.
-                    if let text = value.string, !["messages", "conversations"].contains(text) {
-                        map.append("messages=\(text)")
-                    }
-                case "field_tools": if let text = value.string { map.append("tools=\(text)") }
-                case "field_system": if let text = value.string { map.append("system=\(text)") }
-                case "field_chosen": if let text = value.string { map.append("chosen=\(text)") }
-                case "field_rejected": if let text = value.string { map.append("rejected=\(text)") }
-                case "message_property_mappings":
-                    for (role, column) in value.object ?? [:] {
-                        let known =
-                            role == "role" ? ["role", "from"] : role == "content" ? ["content", "value"] : [role]
-                        if !known.contains(column.string ?? "") {
-                            refuseEntry(
-                                name,
-                                "\(role) is \(column.text()): describe the file in a dataset_info.json (tags), and name it with dataset_info"
-                            )
-                        }
-                    }
-                case "message_field_role":
-                    if !["role", "from"].contains(value.string ?? "") { refuseEntry(name, "is role or from") }
-                case "message_field_content":
-                    if !["content", "value"].contains(value.string ?? "") { refuseEntry(name, "is content or value") }
-                case "roles":
-                    let usual: Set = ["user", "human", "assistant", "gpt", "model", "system", "tool"]
-                    let names = (value.object ?? [:]).flatMap {
-                        [$0.key] + ($0.value.array?.compactMap(\.string) ?? [])
-                    }
-                    if !Set(names).isSubset(of: usual) {
-                        refuseEntry(name, "has other speakers than \(usual.sorted().joined(separator: ", "))")
-                    }
-                case "roles_to_train":
-                    let names = value.array?.compactMap(\.string) ?? []
-                    if names.isEmpty || Set(names).isSubset(of: ["assistant", "gpt", "model"]) {
-                        learns.insert("replies")
-                    } else {
-                        refuseEntry(
-                            name,
-                            "\(names.joined(separator: ", ")): replies are learnt (or everything: train_on_inputs)")
-                    }
-                case "train_on_eos":
-                    if value.string != "turn" { refuseEntry(name, "is turn here: a reply is learnt with what ends it") }
-                case "train_on_eot":
-                    if value.string != "turn" { refuseEntry(name, "is turn here: a reply is learnt with what ends it") }
-                case "chat_template": noteTemplate(value.string ?? "")
-                case "message_field_training", "message_field_training_detail":
-                    if !["train", "train_detail", "weight"].contains(value.string ?? "") {
-                        refuseEntry(name, "is train or train_detail")
-                    }
-                case "drop_system_message": if value.bool == true { refuseEntry(name, "has no counterpart") }
-                default: refuseEntry(name, "is not understood; take it out, or use --map")
-                }
-            }
-            if members["data_files"] == nil { paths.append(path) }
-            maps.insert(map.joined(separator: ","))
-        }
-        if paths.isEmpty == false {
-            let option = command.key("data") != nil ? "data" : "prompts"
-            set(option, .array(paths.map { .string($0) }), by: "datasets")
-        }
-        if maps.count > 1 {
-            refuse("datasets", "columns are mapped differently: tune on one after the other, or rename them")
-        } else if let map = maps.first, !map.isEmpty {
-            set("map", map, by: "datasets")
-        }
-        if splits.count > 1 {
-            refuse("datasets", "one split is read of all: \(splits.sorted().joined(separator: ", "))")
-        }
-        if let split = splits.first, splits.count == 1, split != "train" { set("data_split", split, by: "datasets") }
-        if let template = text("chat_template") { noteTemplate(template) }
-        if let tokens = take("special_tokens")?.object {
-            let usual: Set = ["pad_token", "unk_token"]
-            let others = tokens.filter { !usual.contains($0.key) }.map(\.key)
-            if others.isEmpty {
-                note("special_tokens: rows are not padded here")
-            } else {
-                note(
-                    "special_tokens \(others.joined(separator: ", ")): the tokenizer's own are used; no token is added")
-            }
-        }
-        if let tokens = list("eot_tokens"), !tokens.isEmpty { note("eot_tokens: what ends a turn is the tokenizer's") }
-        if let size = number("val_set_size") {
-            if size >= 1 {
-                refuse("val_set_size", "a number of records is not understood: say a share, such as 0.05")
-            } else {
-                set("validation", size, by: "val_set_size")
-            }
-        } else {
-            usual("validation", 0)
-        }
-        if command.key("learn") != nil {
-            let all = flag("train_on_inputs") ?? false
-            if all, learns.contains("replies") { refuse("train_on_inputs", "contradicts roles_to_train") }
-            set("learn", all ? "all" : "replies", by: "train_on_inputs")
-        } else {
-            _ = take("train_on_inputs")
-        }
-        if let length = integer("sequence_len") { set("context_length", length, by: "sequence_len") }
-        demand("excess_length_strategy", among: ["drop"], else: "say long: cut for that")
-        let packs = flag("sample_packing") ?? false
-        if !packs, command.name == "sft" { notePackedRows() }
-        demand("group_by_length", false, else: "rows are packed, there is no padding to save: take it out")
-        demand("dataset_exact_deduplication", false, else: "martlet data pack --deduplicate does it for texts")
-    }
-
-    private func noteTemplate(_ name: String) {
-        switch name {
-        case "tokenizer_default": break
-        case "jinja":
-            refuse("chat_template", "the template in the model's folder is used: put chat_template.jinja there")
-        default:
-            note(
-                name.hasPrefix("tokenizer_default_fallback_")
-                    ? "chat_template: the model's own is used; without one there is an error"
-                    : "chat_template \(name): the model's own chat template is used, which it stands for")
+        // What its section for grpo says, TRL says as keys of the file.
+        if command.name == "grpo" {
+            open("trl")
+            readTRLGroups()
+            idle(
+                "use_vllm", "vllm_mode", "log_completions", "num_completions_to_print", "use_liger_loss",
+                "generation_batch_size", "reward_num_workers")
+            idle(prefixes: "vllm_")
+            demand("sync_ref_model", false, else: "the reference stays as it is: take it out")
         }
     }
 
@@ -258,7 +137,9 @@ extension DialectReader {
                         .joined(separator: ","), by: "unfrozen_parameters")
             }
             if rank != nil { note("lora_…: without effect, adapter is not set") }
+            idle("lora_layers_to_transform", "peft_autocast_adapter_dtype")
         case "lora"?, "qlora"?:
+            refuse("unfrozen_parameters", next: "is of whole models, and the file has an adapter: take one of them out")
             guard command.key("adapter") != nil else {
                 return refuse("adapter", "martlet \(command.name) tunes the model itself: take it out")
             }
@@ -292,6 +173,8 @@ extension DialectReader {
             set("batch_rows", whole, by: "batch_size")
         } else if command.key("batch_rows") != nil {
             set("batch_rows", each.multiplied(clampedBy: passes), by: "micro_batch_size")
+        } else if let readRolloutBatch {
+            readRolloutBatch(each, passes, "micro_batch_size")
         } else {
             set("problems", each.multiplied(clampedBy: passes), by: "micro_batch_size")
         }
@@ -345,28 +228,23 @@ extension DialectReader {
             )
         }
         usual("final_rate", 0)
-        if let steps = integer("warmup_steps"), steps > 0 {
-            set("warmup", steps, by: "warmup_steps")
-            _ = take("warmup_ratio")
-        } else if let share = number("warmup_ratio"), share > 0 {
-            set("warmup_share", share, by: "warmup_ratio")
-        } else {
-            usual("warmup", 0)
-        }
+        readWarmup()
     }
 
     private func readAxolotlIntervals() {
         integer("logging_steps", as: "log_every")
         func interval(_ perEpoch: String, _ steps: String, _ strategy: String, _ option: String, _ shares: String) {
-            let name = text(strategy)
+            let name = text(strategy) ?? (strategy == "eval_strategy" ? text("evaluation_strategy") : nil)
             if let count = number(perEpoch), count > 0 {
                 set(shares, count, by: perEpoch)
             } else if let count = integer(steps), count > 0 {
                 set(option, count, by: steps)
             } else if name == "epoch" {
                 set(shares, 1, by: strategy)
+            } else if name == "best" {
+                set("keep_best", true, by: strategy)
             } else if let name, !["no", "steps"].contains(name) {
-                refuse(strategy, "\(name.quoted()) is not understood: steps, epoch or no")
+                refuse(strategy, "\(name.quoted()) is not understood: steps, epoch, best or no")
             }
         }
         interval("evals_per_epoch", "eval_steps", "eval_strategy", "evaluate_every", "evaluations_per_epoch")

@@ -7,10 +7,12 @@ final class DialectReader {
     let command: RunCommand
     let path: String
     let isQuantized: () -> Bool
-    private let lines: [String: Int]
+    private var lines: [String: Int]
     private var left: [String: JSON] = [:]
     /// Of the file, in its order.
-    private let keys: [String]
+    private var keys: [String]
+    /// The key whose object a key is a member of.
+    private var outer: [String: String] = [:]
     private var settings: [(name: String, value: JSON, origin: String)] = []
     private var idle: [String] = []
     private var problems: [(line: Int, text: String)] = []
@@ -129,7 +131,26 @@ final class DialectReader {
     // MARK: telling
 
     /// Keys that say how the other program computes, and change nothing here.
-    func idle(_ keys: String...) { for key in keys where take(key) != nil { idle.append(key) } }
+    func idle(_ keys: String...) { for key in keys where take(key) != nil { idle.append(shown(key)) } }
+
+    /// All keys that begin so, of which a program has more with every version.
+    func idle(prefixes: String...) {
+        for key in keys where prefixes.contains(where: key.hasPrefix) && take(key) != nil { idle.append(shown(key)) }
+    }
+
+    /// Takes the members of a key's object as keys of the file.
+    func open(_ key: String) {
+        guard let value = take(key) else { return }
+        guard let members = value.object else { return wrong(key, value, "keys and values") }
+        for (name, member) in members {
+            guard left[name] == nil else {
+                refuse(key, "\(name.quoted()) stands in the file as well: leave one of them")
+                continue
+            }
+            (left[name], outer[name], lines[name]) = (member, key, lines[key])
+            keys.append(name)
+        }
+    }
 
     /// A flag that may stand at what is so anyway.
     func demand(_ key: String, _ value: Bool, else next: String) {
@@ -150,19 +171,22 @@ final class DialectReader {
         for key in keys {
             guard let value = take(key) else { continue }
             switch value {
-            case .bool(false), .string(""): idle.append(key)
+            case .bool(false), .string(""): idle.append(shown(key))
             default: refuse(key, next)
             }
         }
     }
 
     func refuse(_ key: String, _ next: String) {
-        problems.append((lines[key] ?? 0, "\(lines[key].map { "line \($0): " } ?? "")\(key): \(next)"))
+        problems.append((lines[key] ?? 0, "\(lines[key].map { "line \($0): " } ?? "")\(shown(key)): \(next)"))
     }
+
+    /// A key as the file has it: "trl.beta".
+    private func shown(_ key: String) -> String { outer[key].map { "\($0).\(key)" } ?? key }
 
     func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
 
-    func origin(_ key: String) -> String { "\(path)\(lines[key].map { ", line \($0)" } ?? ""): \(key)" }
+    func origin(_ key: String) -> String { "\(path)\(lines[key].map { ", line \($0)" } ?? ""): \(shown(key))" }
 
     private func wrong(_ key: String, _ value: JSON, _ expected: String) {
         refuse(key, "is \(value.text().prefix(100)), expected \(expected)")
@@ -183,11 +207,12 @@ final class DialectReader {
             throw TrainingError(.configuration, "\(path) (\(dialect.rawValue)): \(first.text)")
         }
         for key in keys where left[key].map({ !$0.isNull }) ?? false {
-            let nearest = OptionKey.nearest(to: key, of: command)
+            // What nobody can have meant is not suggested.
+            let meant = OptionKey.probable(for: key, of: command).map { ", such as \($0)" } ?? ""
             refuse(
                 key,
                 "is not understood of \(dialect.rawValue)'s files; take it out, or say what it means by an option of "
-                    + "`martlet help options \(command.name)`, such as \(nearest)")
+                    + "`martlet help options \(command.name)`\(meant)")
         }
         guard problems.isEmpty else {
             let sorted = problems.sorted { $0.line < $1.line }.map(\.text)

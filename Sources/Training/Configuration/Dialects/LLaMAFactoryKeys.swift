@@ -19,13 +19,23 @@ extension DialectReader {
         demand("compute_accuracy", true, else: "mean_token_accuracy is always told: take it out")
         demand("disable_shuffling", false, else: "the order of rows follows from the seed: it cannot be switched off")
         refuse(
-            "use_badam", "use_llama_pro", "mixture_of_depths", "shift_attn", "rope_scaling", "resize_vocab",
+            "use_llama_pro",
+            next:
+                "expand the model first (martlet adapters expand MODEL --blocks N --out deeper/), which tells the layers to "
+                + "train, then take it out")
+        refuse(
+            "image_max_pixels", "image_min_pixels", "video_max_pixels", "video_min_pixels", "video_fps", "video_maxlen",
+            "audio_sampling_rate", "image_do_pan_and_scan",
+            next: "texts alone are learnt here: take it out, and data sets with images or films with it")
+        refuse(
+            "use_badam", "badam_mode", "badam_start_block", "badam_switch_mode", "badam_switch_interval",
+            "badam_update_ratio", "badam_mask_mode", "badam_verbose", "mixture_of_depths", "fp8", "fp8_backend",
+            "fp8_enable_fsdp_float8_all_gather", "eaft_alpha", "shift_attn", "rope_scaling", "resize_vocab",
             "add_tokens",
             "add_special_tokens", "new_special_tokens", "use_adam_mini", "freeze_vision_tower_parameters",
             "train_mm_proj_only", "moe_aux_loss_coef", "upcast_lmhead_output", "reward_model_adapters",
             "reward_model_quantization_bit", "ref_model_adapters", "ref_model_quantization_bit", "asft_alpha",
-            "use_asft_loss", "use_dft_loss", "use_eaft_loss", "eval_dataset", "tokenized_path", "image_max_pixels",
-            "video_max_pixels",
+            "use_asft_loss", "use_dft_loss", "use_eaft_loss", "eval_dataset", "tokenized_path",
             next: "has no counterpart here: take it out")
         idle(
             "trust_remote_code", "cache_dir", "use_fast_tokenizer", "split_special_tokens", "model_revision",
@@ -39,7 +49,7 @@ extension DialectReader {
             "use_galore_layerwise",
             "freeze_vision_tower", "freeze_multi_modal_projector", "freeze_language_model", "ray_run_name",
             "ray_num_workers", "resources_per_worker", "placement_strategy", "predict_with_generate", "tool_format",
-            "image_min_pixels", "export_dir", "export_size", "export_device", "export_legacy_format",
+            "fsdp_transformer_layer_cls_to_wrap", "export_dir", "export_size", "export_device", "export_legacy_format",
             "skip_special_tokens")
     }
 
@@ -174,16 +184,7 @@ extension DialectReader {
             readLoRA(kind, rank, target)
         default: refuse("finetuning_type", "\(kind.quoted()) is none of lora, oft, freeze and full")
         }
-        for key in ["use_galore", "use_apollo"] where flag(key) == true {
-            let name = String(key.dropFirst(4))
-            if command.key("optimizer")?.choices.contains(name) ?? false {
-                set("optimizer", name, by: key)
-            } else if command.key(name) != nil {
-                set(name, true, by: key)
-            } else {
-                refuse(key, "there is no option for it: see martlet help options \(command.name)")
-            }
-        }
+        for name in ["galore", "apollo"] { readProjection(name) }
         if flag("use_muon") == true { set("optimizer", "muon", by: "use_muon") }
         if let bits = integer("quantization_bit") { demandQuantized(bits, by: "quantization_bit") }
         idle(
@@ -228,6 +229,32 @@ extension DialectReader {
                     "adapter_name_or_path", "one adapter is gone on with: merge the others first (martlet merge)")
             }
             set("adapter_from", first, by: "adapter_name_or_path")
+        }
+    }
+
+    /// An optimiser whose state is of a space of few dimensions.
+    private func readProjection(_ name: String) {
+        let isUsed = flag("use_\(name)") ?? false
+        let rank = integer("\(name)_rank"), interval = integer("\(name)_update_interval")
+        let scale = number("\(name)_scale"), target = list("\(name)_target") ?? []
+        idle("\(name)_layerwise")
+        demand("\(name)_proj_type", among: ["std"], else: "the shorter side of a matrix is projected: take it out")
+        if name == "apollo" {
+            demand("apollo_proj", among: ["random"], else: "the projection is drawn: take it out")
+            // The limit is one of growth, which a factor does not change.
+            idle("apollo_scale_front")
+            let usual = rank == 1 ? "tensor" : "channel"
+            demand("apollo_scale_type", among: [usual], else: "is \(usual) with a rank of \(rank ?? 16): take it out")
+        }
+        guard isUsed else { return }
+        set("optimizer", name, by: "use_\(name)")
+        set("projection_rank", rank ?? 16, by: rank == nil ? "use_\(name)" : "\(name)_rank")
+        if let interval { set("projection_interval", interval, by: "\(name)_update_interval") }
+        set(
+            "projection_scale", scale ?? (name == "galore" ? 2 : 32), by: scale == nil ? "use_\(name)" : "\(name)_scale"
+        )
+        if !target.isEmpty, target != ["all"] {
+            note("\(name)_target: every matrix of the layers is projected, as all does")
         }
     }
 

@@ -8,7 +8,7 @@ extension DialectReader {
         readTRLModel()
         let rate: Double
         switch command.name {
-        case "sft": rate = 2e-5
+        case "sft", "distill": rate = 2e-5
         case "dpo": rate = 1e-6
         case "grpo": rate = 1e-6
         case "reward": rate = 1e-4
@@ -69,10 +69,12 @@ extension DialectReader {
             integer("max_prompt_length").map { _ in
                 note("max_prompt_length: a prompt with its reply has max_length tokens at most, prompts are not cut")
             }
-            integer("max_completion_length").map { _ in
-                if command.name == "distill" { return }
-                note(
-                    "max_completion_length: a prompt with its reply has max_length tokens at most, replies are not cut")
+            if command.name != "distill" {
+                integer("max_completion_length").map { _ in
+                    note(
+                        "max_completion_length: a prompt with its reply has max_length tokens at most, replies are not cut"
+                    )
+                }
             }
         }
         guard command.name == "sft" else { return }
@@ -144,7 +146,7 @@ extension DialectReader {
         text("ref_model", as: "reference")
     }
 
-    private func readTRLGroups() {
+    func readTRLGroups() {
         integer("num_generations", as: "group_size")
         usual("group_size", 8)
         integer("max_completion_length", as: "maximum_tokens")
@@ -231,10 +233,24 @@ extension DialectReader {
 
     private func readTRLDistillation() {
         text("teacher_model_name_or_path", as: "teacher")
-        number("temperature", as: "temperature")
-        number("beta", as: "divergence")
-        number("lmbda", as: "on_policy")
-        integer("max_new_tokens", as: "maximum_tokens")
-        if flag("seq_kd") == true { set("level", "sequence", by: "seq_kd") }
+        let writesFirst = flag("seq_kd") ?? false
+        if writesFirst {
+            set("level", "sequence", by: "seq_kd")
+            refuse(
+                "beta", "lmbda",
+                next: "is of next tokens: with seq_kd the teacher's replies are learnt as they are written here")
+        } else {
+            number("beta", as: "divergence")
+            usual("divergence", 0.5)
+            number("lmbda", as: "on_policy")
+            usual("on_policy", 0.5)
+        }
+        guard writesFirst || value(of: "on_policy")?.double ?? 0 > 0 else {
+            return idle("temperature", "max_new_tokens", "max_completion_length")
+        }
+        // Of replies there; the divergence is taken at 1.
+        number("temperature", as: "draw_temperature")
+        usual("draw_temperature", 0.9)
+        integer(has("max_new_tokens") ? "max_new_tokens" : "max_completion_length", as: "maximum_tokens")
     }
 }

@@ -135,6 +135,10 @@ extension DialectReader {
             refuse("lr_scheduler_kwargs", "\(other.quoted()) is not understood of \(kind)")
         }
         usual("final_rate", 0)
+        readWarmup()
+    }
+
+    func readWarmup() {
         if let steps = number("warmup_steps"), steps > 0 {
             // A number below 1 is a share, as transformers 5 reads it.
             if steps < 1 {
@@ -186,8 +190,9 @@ extension DialectReader {
         } else if isOn(half) {
             set("precision", "fp16", by: "fp16")
         }
-        _ = take("pure_bf16").map { value in
-            if value.bool == true { refuse("pure_bf16", "masters stay in float32: say bf16 instead") }
+        if flag("pure_bf16") == true {
+            set("precision", "bf16", by: "pure_bf16")
+            note("pure_bf16: matrices are rounded to bf16 in every product, and kept in float32 beside them")
         }
     }
 

@@ -1,0 +1,187 @@
+import MartletJSON
+
+/// The data of axolotl's files: which there are, how their columns are called, and what of them is learnt.
+extension DialectReader {
+    func readAxolotlData() {
+        var paths: [String] = [], maps: Set<String> = [], splits: Set<String> = [], learns: Set<String> = []
+        for (index, entry) in (take("datasets")?.array ?? []).enumerated() {
+            func refuseEntry(_ name: String, _ next: String) {
+                refuse("datasets", "entry \(index + 1): \(name) \(next)")
+            }
+            guard let members = entry.object, let path = members["path"]?.string else {
+                refuseEntry("path", "is missing")
+                continue
+            }
+            var map: [String] = []
+            for (name, value) in members where !value.isNull {
+                switch name {
+                case "path", "ds_type", "trust_remote_code", "revision", "preprocess_shards": break
+                case "data_files":
+                    let files = value.string.map { [$0] } ?? value.array?.compactMap(\.string) ?? []
+                    if files.isEmpty { refuseEntry(name, "is no file, or list of files") }
+                    paths += files.map { $0.contains("/") ? $0 : path + "/" + $0 }
+                case "type":
+                    let known = value.string.map { $0.split(separator: ".").first.map(String.init) ?? $0 }
+                    if let known {
+                        let shapes: Set = [
+                            "alpaca", "chat_template", "sharegpt", "completion", "input_output", "chatml", "llama3",
+                            "gpteacher",
+                            "alpaca_chat", "explainchoice", "context_qa", "orpo", "bradley_terry",
+                            "stepwise_supervised",
+                            "user_defined", "passthrough", "zephyr", "load_camel_ai", "alpaca_w_system",
+                        ]
+                        if !shapes.contains(known) {
+                            refuseEntry(name, "\(known.quoted()) is not known; take it out: shapes are found out")
+                        }
+                    } else if let columns = value.object {
+                        for (role, column) in columns {
+                            let ours = [
+                                "field_instruction": "prompt", "field_input": "context", "field_output": "response",
+                                "field_system": "system", "field_prompt": "prompt", "field_chosen": "chosen",
+                                "field_rejected": "rejected", "field_completion": "response", "field_label": "label",
+                            ]
+                            if let ours = ours[role], let column = column.string {
+                                map.append("\(ours)=\(column)")
+                            } else {
+                                refuseEntry(
+                                    "type.\(role)", "is not understood: the model's chat template writes prompts")
+                            }
+                        }
+                    } else {
+                        refuseEntry(name, "is not understood")
+                    }
+                case "split": splits.insert(value.string ?? "")
+                case "name": if let text = value.string { set("subset", text, by: "datasets") }
+                case "field": if let text = value.string { map.append("text=\(text)") }
+                case "field_messages":
+                    // Names that are known anyway need no map.
+                    if let text = value.string, !["messages", "conversations"].contains(text) {
+                        map.append("messages=\(text)")
+                    }
+                case "field_tools": if let text = value.string { map.append("tools=\(text)") }
+                case "field_system": if let text = value.string { map.append("system=\(text)") }
+                case "field_chosen": if let text = value.string { map.append("chosen=\(text)") }
+                case "field_rejected": if let text = value.string { map.append("rejected=\(text)") }
+                case "message_property_mappings":
+                    for (role, column) in value.object ?? [:] {
+                        let known =
+                            role == "role" ? ["role", "from"] : role == "content" ? ["content", "value"] : [role]
+                        if !known.contains(column.string ?? "") {
+                            refuseEntry(
+                                name,
+                                "\(role) is \(column.text()): describe the file in a dataset_info.json (tags), and name it with dataset_info"
+                            )
+                        }
+                    }
+                case "message_field_role":
+                    if !["role", "from"].contains(value.string ?? "") { refuseEntry(name, "is role or from") }
+                case "message_field_content":
+                    if !["content", "value"].contains(value.string ?? "") { refuseEntry(name, "is content or value") }
+                case "roles":
+                    let usual: Set = ["user", "human", "assistant", "gpt", "model", "system", "tool"]
+                    let names = (value.object ?? [:]).flatMap {
+                        [$0.key] + ($0.value.array?.compactMap(\.string) ?? [])
+                    }
+                    if !Set(names).isSubset(of: usual) {
+                        refuseEntry(name, "has other speakers than \(usual.sorted().joined(separator: ", "))")
+                    }
+                case "roles_to_train":
+                    let names = value.array?.compactMap(\.string) ?? []
+                    if names.isEmpty || Set(names).isSubset(of: ["assistant", "gpt", "model"]) {
+                        learns.insert("replies")
+                    } else {
+                        refuseEntry(
+                            name,
+                            "\(names.joined(separator: ", ")): replies are learnt (or everything: train_on_inputs)")
+                    }
+                case "train_on_eos":
+                    if value.string != "turn" { refuseEntry(name, "is turn here: a reply is learnt with what ends it") }
+                case "train_on_eot":
+                    if value.string != "turn" { refuseEntry(name, "is turn here: a reply is learnt with what ends it") }
+                case "chat_template": noteTemplate(value.string ?? "")
+                case "message_field_training", "message_field_training_detail":
+                    if !["train", "train_detail", "weight"].contains(value.string ?? "") {
+                        refuseEntry(name, "is train or train_detail")
+                    }
+                case "field_thinking", "template_thinking_key":
+                    // The names that thoughts have in messages are found.
+                    if !["reasoning_content", "thinking", "reasoning"].contains(value.string ?? "") {
+                        refuseEntry(name, "is reasoning_content, reasoning or thinking here")
+                    }
+                case "drop_system_message": if value.bool == true { refuseEntry(name, "has no counterpart") }
+                default: refuseEntry(name, "is not understood; take it out, or use --map")
+                }
+            }
+            if members["data_files"] == nil { paths.append(path) }
+            maps.insert(map.joined(separator: ","))
+        }
+        if paths.isEmpty == false {
+            let option = command.key("data") != nil ? "data" : "prompts"
+            set(option, .array(paths.map { .string($0) }), by: "datasets")
+        }
+        if maps.count > 1 {
+            refuse("datasets", "columns are mapped differently: tune on one after the other, or rename them")
+        } else if let map = maps.first, !map.isEmpty {
+            set("map", map, by: "datasets")
+        }
+        if splits.count > 1 {
+            refuse("datasets", "one split is read of all: \(splits.sorted().joined(separator: ", "))")
+        }
+        if let split = splits.first, splits.count == 1, split != "train" { set("data_split", split, by: "datasets") }
+        if let template = text("chat_template") { noteTemplate(template) }
+        if let tokens = take("special_tokens")?.object {
+            let usual: Set = ["pad_token", "unk_token"]
+            let others = tokens.filter { !usual.contains($0.key) }.map(\.key)
+            if others.isEmpty {
+                note("special_tokens: rows are not padded here")
+            } else {
+                note(
+                    "special_tokens \(others.joined(separator: ", ")): the tokenizer's own are used; no token is added")
+            }
+        }
+        if let tokens = list("eot_tokens"), !tokens.isEmpty { note("eot_tokens: what ends a turn is the tokenizer's") }
+        if let size = number("val_set_size") {
+            if size == 0, command.key("validation") == nil {
+                note("val_set_size: questions says how many problems are held out, a tenth of them at most")
+            } else if size >= 1 {
+                refuse("val_set_size", "a number of records is not understood: say a share, such as 0.05")
+            } else {
+                set("validation", size, by: "val_set_size")
+            }
+        } else {
+            usual("validation", 0)
+        }
+        if command.key("learn") != nil {
+            let all = flag("train_on_inputs") ?? false
+            if all, learns.contains("replies") { refuse("train_on_inputs", "contradicts roles_to_train") }
+            set("learn", all ? "all" : "replies", by: "train_on_inputs")
+        } else {
+            _ = take("train_on_inputs")
+        }
+        if let length = integer("sequence_len") {
+            if command.key("context_length") != nil {
+                set("context_length", length, by: "sequence_len")
+            } else {
+                note("sequence_len: prompts longer than the model's context are left out; maximum_tokens is of replies")
+            }
+        }
+        demand("excess_length_strategy", among: ["drop"], else: "say long: cut for that")
+        let packs = flag("sample_packing") ?? false
+        if !packs, command.name == "sft" { notePackedRows() }
+        demand("group_by_length", false, else: "rows are packed, there is no padding to save: take it out")
+        demand("dataset_exact_deduplication", false, else: "martlet data pack --deduplicate does it for texts")
+    }
+
+    private func noteTemplate(_ name: String) {
+        switch name {
+        case "tokenizer_default": break
+        case "jinja":
+            refuse("chat_template", "the template in the model's folder is used: put chat_template.jinja there")
+        default:
+            note(
+                name.hasPrefix("tokenizer_default_fallback_")
+                    ? "chat_template: the model's own is used; without one there is an error"
+                    : "chat_template \(name): the model's own chat template is used, which it stands for")
+        }
+    }
+}
