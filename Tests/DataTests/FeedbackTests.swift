@@ -146,6 +146,40 @@ struct FeedbackTests {
         }
     }
 
+    /// Columns that a description does not name are those of Alpaca where they are there, and no others.
+    @Test("dataset_info.json: tables without an input, and texts that are described by their prompt alone")
+    func describedColumnsMayBeMissing() throws {
+        _ = try scratch.write("pairs.csv", "q,a\nHi?,Yes.\nSo?,No.\n")
+        _ = try scratch.write(
+            "texts.jsonl", "{\"text\": \"one\", \"url\": \"u\"}\n{\"text\": \"two\", \"url\": \"u\"}\n")
+        _ = try scratch.write("alpaca.jsonl", "{\"text\": \"q\", \"output\": \"a\"}\n")
+        let info = try scratch.write(
+            "dataset_info.json",
+            """
+            {"pairs": {"file_name": "pairs.csv", "columns": {"prompt": "q", "response": "a"}},
+             "texts": {"file_name": "texts.jsonl", "columns": {"prompt": "text"}},
+             "alpaca": {"file_name": "alpaca.jsonl", "columns": {"prompt": "text"}}}
+            """)
+        func read(_ name: String, keepsPrompts: Bool = false) throws -> [String] {
+            var options = CorpusOptions(), found: [String] = []
+            options.datasets = try DatasetInfo(path: info)
+            options.keepsPrompts = keepsPrompts
+            let corpus = try Corpus([name], options: options)
+            while let document = try corpus.nextDocument() {
+                switch document.content {
+                case .text(let bytes): found.append(String(decoding: bytes, as: UTF8.self))
+                case .chat(let messages, _): found.append(shown(messages))
+                default: Issue.record("\(document.content)")
+                }
+            }
+            return found
+        }
+        #expect(try read("pairs") == ["u:Hi?|a:Yes.", "u:So?|a:No."])
+        #expect(try read("texts") == ["one", "two"])
+        #expect(try read("texts", keepsPrompts: true) == ["u:one", "u:two"])
+        #expect(try read("alpaca") == ["u:q|a:a"])
+    }
+
     @Test("dataset_info.json of LLaMA-Factory: names, columns, tags and what is not read")
     func datasetInfo() throws {
         let file = try scratch.write(

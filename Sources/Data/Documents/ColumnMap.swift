@@ -16,11 +16,31 @@ public struct ColumnMap: Sendable, Hashable {
     }
 
     public private(set) var columns: [Role: String] = [:]
+    /// Roles whose columns are those that a program takes where nobody named one: they may be missing.
+    private var assumed: Set<Role> = []
     public var isEmpty: Bool { columns.isEmpty }
 
     public init() {}
 
-    init(columns: [Role: String]) { self.columns = columns }
+    /// - Parameter usual: of roles that `columns` does not name.
+    init(columns: [Role: String], usual: [Role: String] = [:]) {
+        self.columns = columns.merging(usual) { own, _ in own }
+        assumed = Set(usual.keys).subtracting(columns.keys)
+    }
+
+    /// Without assumed columns that are not there. A prompt that is alone then is a text that is learnt whole, as LLaMA-Factory
+    /// describes texts, unless prompts are asked for.
+    func among(keepsPrompts: Bool, _ has: (String) -> Bool) -> ColumnMap {
+        guard !assumed.isEmpty else { return self }
+        var map = self
+        for role in assumed { if let column = columns[role], !has(column) { map.columns[role] = nil } }
+        let named = Set(columns.keys).subtracting(assumed)
+        if !keepsPrompts, named == [.prompt], map.columns[.response] == nil, let prompt = columns[.prompt] {
+            (map.columns[.prompt], map.columns[.context], map.columns[.text]) = (nil, nil, prompt)
+        }
+        map.assumed = []
+        return map
+    }
 
     public subscript(role: Role) -> String? { columns[role] }
 

@@ -114,15 +114,17 @@ public struct DatasetInfo: Sendable {
             columns[.chosen] = columns[.chosen] ?? "chosen"
             columns[.rejected] = columns[.rejected] ?? "rejected"
         }
+        var usual: [ColumnMap.Role: String] = [:]
         if formatting == "sharegpt" {
             columns[.messages] = columns[.messages] ?? "conversations"
         } else if !columns.isEmpty {
             columns[.prompt] = columns[.prompt] ?? "instruction"
-            if !isRanking { columns[.response] = columns[.response] ?? "output" }
-            columns[.context] = columns[.context] ?? "input"
+            if !isRanking { usual[.response] = "output" }
+            usual[.context] = "input"
         }
         return Entry(
-            name: name, path: folder == "." ? file : "\(folder)/\(file)", columns: ColumnMap(columns: columns),
+            name: name, path: folder == "." ? file : "\(folder)/\(file)",
+            columns: ColumnMap(columns: columns, usual: usual),
             tags: try MessageTags(members["tags"], fail: { fail("tags.\($0)", $1) }),
             samples: try members["num_samples"].map { value throws(DataError) in
                 guard let count = value.integer, count > 0 else { throw fail("num_samples", "is not a number above 0") }

@@ -24,6 +24,7 @@ struct RecordMapping: Sendable {
 
     /// The columns of a table to read: those that the shape of its rows uses.
     func used(among names: [String], path: String) throws(DataError) -> [String] {
+        let columns = columns.among(keepsPrompts: keepsPrompts, names.contains)
         for (_, column) in columns.columns where !names.contains(column) {
             throw DataError(.missing, path: path, field: column, "is not a column; there are \(Self.listing(names))")
         }
@@ -74,6 +75,7 @@ struct RecordMapping: Sendable {
             }
             throw reader.fail(nil, "is \(json.kind), expected an object")
         }
+        let columns = columns.among(keepsPrompts: keepsPrompts) { record[$0] != nil }
         // Null members are used only if no others determine the shape.
         let shape =
             RecordShape(field: field, map: columns) { record[$0].map { !$0.isNull } ?? false }
@@ -89,7 +91,7 @@ struct RecordMapping: Sendable {
                         + "prompt=question,chosen=better,rejected=worse")
             }
         }
-        if keepsPrompts, let field = promptAlone(record, shape) {
+        if keepsPrompts, let field = promptAlone(record, shape, columns) {
             return .chat(try reader.prompt(record, field), tools: nil)
         }
         guard let shape else { throw reader.fail(nil, Self.refusal(record)) }
@@ -100,7 +102,7 @@ struct RecordMapping: Sendable {
     }
 
     /// The column of a prompt without a reply.
-    private func promptAlone(_ record: JSONObject, _ shape: RecordShape?) -> String? {
+    private func promptAlone(_ record: JSONObject, _ shape: RecordShape?, _ columns: ColumnMap) -> String? {
         if let mapped = columns[.prompt] { return columns[.response] == nil ? mapped : nil }
         // Where records are shown as what they are, a text of its own is what one is.
         guard shape == nil || shape?.kind == .free && field == nil && feedback != .whereThere else { return nil }

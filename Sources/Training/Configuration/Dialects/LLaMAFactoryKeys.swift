@@ -64,10 +64,8 @@ extension DialectReader {
         case "rm": demand(verb: "reward", by: "stage", "stage rm")
         case "ppo": demand(verb: "ppo", by: "stage", "stage ppo")
         case "pt":
-            refuse(
-                "stage",
-                "pt learns from plain texts: martlet train --from MODEL, or martlet sft with stage sft, where records without "
-                    + "turns are learnt whole")
+            demand(verb: "sft", by: "stage", "stage pt")
+            note("stage pt: records of plain text are learnt whole, as many to a row as fit; martlet train reads token shards")
         default: refuse("stage", "\(stage.quoted()) is none of sft, dpo, kto, rm, ppo and pt")
         }
     }
