@@ -119,6 +119,21 @@ import Testing
         }
     }
 
+    /// A form shows what follows from what is chosen in it: the rate of an adapter is not that of the whole model.
+    @Test func aFormHasTheDefaultsOfEveryChoice() throws {
+        func option(_ command: RunCommand, _ name: String) throws -> OptionForm.Option {
+            try #require(OptionForm.ofTunedModels.first { $0.command == command }?.option(name))
+        }
+        let rate = try option(.tuning, "learning_rate"), lora = rate.usualByChoice["adapter"]?["lora"]
+        var options = TrainingOptions(for: .tuning)
+        try options.set("adapter", "lora")
+        let resolved = try ResolvedOptions(options, vocabularySize: 0)
+        #expect(lora == resolved.values.first { $0.name == "learning_rate" }?.origin && lora != rate.usual)
+        let clip = try option(.policy, "clip_high").usualByChoice["method"]
+        #expect(clip?["dapo"]?.hasPrefix("0.28") ?? false, "\(clip ?? [:])")
+        #expect(try option(.tuning, "seed").usualByChoice.isEmpty)
+    }
+
     @Test func defaultsThatAreNotKnownYetAreLeftOpen() throws {
         let tuning = try ResolvedOptions(TrainingOptions(for: .tuning), vocabularySize: 0)
         for name in ["context_length", "batch_rows", "steps", "warmup", "learning_rate"] {

@@ -91,7 +91,14 @@ extension Server {
                         [
                             "name": .string(option.name), "part": .string(option.part),
                             "meaning": .string(option.meaning),
-                            "default": option.usual.map { .string($0) } ?? .null, "shown": .bool(option.isShown),
+                            "default": option.usual.map { .string($0) } ?? .null,
+                            "default_by": .object(
+                                JSONObject(
+                                    option.usualByChoice.sorted { $0.key < $1.key }.map { name, values in
+                                        let known = values.sorted { $0.key < $1.key }
+                                        return (name, .object(JSONObject(known.map { ($0.key, .string($0.value)) })))
+                                    })),
+                            "shown": .bool(option.isShown),
                             "kind": option.kind.json,
                         ]
                     }),

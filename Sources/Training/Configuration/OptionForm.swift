@@ -5,6 +5,7 @@ import MartletJSON
 /// ```swift
 /// let form = OptionForm(RunCommand.tuning)
 /// form.option("learning_rate")?.usual       // "0.002 (…)"
+/// OptionForm.ofTunedModels[0].option("learning_rate")?.usualByChoice["adapter"]?["lora"]
 /// ```
 public struct OptionForm: Sendable {
     public enum Kind: Sendable, Equatable {
@@ -26,12 +27,14 @@ public struct OptionForm: Sendable {
         public let kind: Kind
         /// What it is where nobody sets it, in words.
         public let usual: String?
+        /// What it is instead where another option has a value that is not its default: by that option and value.
+        public internal(set) var usualByChoice: [String: [String: String]] = [:]
         /// Shown by `--help`.
         public let isShown: Bool
     }
 
     public let command: RunCommand
-    public let options: [Option]
+    public private(set) var options: [Option]
 
     public init(_ command: RunCommand) {
         self.command = command
@@ -49,7 +52,25 @@ public struct OptionForm: Sendable {
 
     /// Every command that goes on from a language model.
     public static let ofTunedModels = RunCommand.all.filter { !$0.beginsModel && $0.tunesLanguageModels }.map {
-        OptionForm($0)
+        var form = OptionForm($0)
+        form.findUsualByChoice()
+        return form
+    }
+
+    /// Tries every value of every choice: what follows from what is in the schema alone.
+    private mutating func findUsualByChoice() {
+        let places = Dictionary(options.indices.map { (options[$0].name, $0) }) { first, _ in first }
+        for key in command.keys {
+            for value in key.choices {
+                var set = TrainingOptions(for: command)
+                guard (try? set.set(key.name, .string(value))) != nil, let found = OptionReference.defaults(with: set)
+                else { continue }
+                for (name, usual) in found where name != key.name {
+                    guard let place = places[name], options[place].usual != usual else { continue }
+                    options[place].usualByChoice[key.name, default: [:]][value] = usual
+                }
+            }
+        }
     }
 }
 

@@ -4,7 +4,12 @@ import MartletJSON
 public enum OptionReference {
     /// The default of an option in words, for a command without a model or data to derive it from.
     static func defaults(of command: RunCommand) -> [String: String] {
-        guard let resolved = try? ResolvedOptions(TrainingOptions(for: command), vocabularySize: 0) else { return [:] }
+        defaults(with: TrainingOptions(for: command)) ?? [:]
+    }
+
+    /// The same where some options are set; nil where they contradict each other.
+    static func defaults(with options: TrainingOptions) -> [String: String]? {
+        guard let resolved = try? ResolvedOptions(options, vocabularySize: 0) else { return nil }
         var all: [String: String] = [:]
         for value in resolved.values {
             let how = value.origin, isDefault = how.hasPrefix("default")

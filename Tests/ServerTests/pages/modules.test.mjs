@@ -231,6 +231,15 @@ test("a form asks for a few options first, and has the shown ones behind them", 
   assert.deepEqual(tune.arranged({ name: "new", options: [option("rank")] }).main, []);
 });
 
+test("a default follows from what is chosen of other options", () => {
+  const rate = { default: "0.0005", default_by: { adapter: { lora: "2e-4 × √(4096 / hidden_size)" }, optimizer: { sgd: "0.1" } } };
+  const usual = (values) => tune.usualOf(rate, (name) => values[name]);
+  assert.equal(usual({}), "0.0005");
+  assert.equal(usual({ adapter: "lora", optimizer: "adamw" }), "2e-4 × √(4096 / hidden_size)");
+  assert.equal(usual({ adapter: "none", optimizer: "sgd" }), "0.1");
+  assert.equal(tune.usualOf({ default: null }, () => undefined), "");
+});
+
 test("fields become the values that options take", () => {
   assert.equal(tune.valueOf({ type: "integer" }, " 4 "), 4);
   assert.equal(tune.valueOf({ type: "number" }, "1e-4"), 1e-4);

@@ -305,12 +305,18 @@ export const sentences = {
   "default of encoders": "编码器的默认值", "default of encoder-decoders": "编码器-解码器的默认值",
   "as BERT is trained": "与 BERT 训练时相同",
   "the model's, 256 at most": "模型的长度，最多 256",
+  "a fifth of that of sft with an adapter": "带适配器的 sft 默认值的五分之一",
+  "half of that of sft with an adapter": "带适配器的 sft 默认值的一半",
 };
 
 /** 一句话，或一个默认值：「3e-05 (a hundredth of …)」中的说明也翻译。没有中文的保持原样。 */
 export function inChinese(text) {
   const known = sentences[text];
   if (known) return known;
+  // 「default of dapo」：某个取值带来的默认值。
+  const [, choice] = /^default of (\S+)$/.exec(text) ?? [];
+  if (choice) return `${choice} 的默认值`;
   const [, value, rule] = /^(.+?) \((.+)\)$/.exec(text) ?? [];
-  return rule && sentences[rule] ? `${value}（${sentences[rule]}）` : text;
+  const said = rule && inChinese(rule);
+  return rule && said !== rule ? `${value}（${said}）` : text;
 }

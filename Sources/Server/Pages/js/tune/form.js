@@ -1,7 +1,7 @@
 /** The form of a run: model, method, data, a few numbers. */
 import { el, pickNamedFile, replace, toast } from "../dom.js";
 import { language, t } from "../i18n.js";
-import { arranged, freeName, size, suggested, valueOf } from "./options.js";
+import { arranged, freeName, size, suggested, usualOf, valueOf } from "./options.js";
 
 /** The schema's English sentences in the page's language. */
 const told = language === "zh" ? (await import("../i18n/options-zh.js")).inChinese : (text) => text;
@@ -15,7 +15,7 @@ const meaning = (option) => (t("option." + option.name) === "option." + option.n
  * @returns {{element: HTMLElement, note: HTMLElement, rename: (taken: Set<string>) => void}}
  */
 export function tuneForm(offer, begin) {
-  let upload = null, inputs = new Map(), isNamed = false, taken = new Set();
+  let upload = null, inputs = new Map(), tellers = [], isNamed = false, taken = new Set();
   const model = el("select", { "aria-label": t("model") }, offer.models.map((name) => el("option", { value: name }, name)));
   const asked = new URLSearchParams(location.search).get("model");
   if (offer.models.includes(asked)) model.value = asked;
@@ -47,33 +47,48 @@ export function tuneForm(offer, begin) {
 
   function field(option) {
     const { type, choices = [], low, high } = option.kind;
-    const usual = ["true", "false"].includes(option.default) ? t("tune." + option.default)
-      : choices.includes(option.default) ? option.default : told(option.default ?? "");
-    // A rule is too long for the field: it stands below.
-    const isRule = usual.length > 16;
+    const open = el("option", { value: "" }), rule = el("span");
     let input;
     const names = option.name === "teacher" || option.name === "reference" ? offer.models : type === "flag" ? ["true", "false"] : choices;
     if (names.length) {
-      input = el("select", {}, el("option", { value: "" }, usual && !isRule ? t("tune.default", { value: usual }) : "–"),
-        names.map((value) => el("option", { value }, type === "flag" ? t("tune." + value) : value)));
+      input = el("select", { onchange: tellDefaults }, open, names.map((value) => el("option", { value }, type === "flag" ? t("tune." + value) : value)));
       if (names.includes(suggested[option.name])) input.value = suggested[option.name];
     } else {
       const isNumber = type === "integer" || type === "number";
-      input = el("input", { type: "text", inputMode: isNumber ? "decimal" : "text", placeholder: isRule ? t("tune.auto") : usual, spellcheck: false,
+      input = el("input", { type: "text", inputMode: isNumber ? "decimal" : "text", spellcheck: false,
         title: isNumber ? `${low} … ${high}` : "", list: option.name === "reward" ? "rewards" : null });
     }
     inputs.set(option, input);
+    tellers.push(() => {
+      const known = usualOf(option, chosen);
+      const usual = ["true", "false"].includes(known) ? t("tune." + known) : choices.includes(known) ? known : told(known);
+      // A rule is too long for the field: it stands below.
+      const isRule = usual.length > 16;
+      open.textContent = usual && !isRule ? t("tune.default", { value: usual }) : "–";
+      if (!names.length) input.placeholder = isRule ? t("tune.auto") : usual;
+      rule.textContent = isRule ? " " + sentence(t("tune.default", { value: usual })) : "";
+    });
     return el("label.field", { title: told(option.meaning) }, el("span", {}, el("code", {}, option.name)), input,
-      el("span.small.meaning", {}, meaning(option), isRule ? " " + sentence(t("tune.default", { value: usual })) : null));
+      el("span.small.meaning", {}, meaning(option), rule));
   }
+
+  /** What is chosen of an option in the form, or would be where nothing is. */
+  function chosen(name) {
+    for (const [option, input] of inputs) if (option.name === name) return input.value.trim() || option.default;
+    return undefined;
+  }
+
+  function tellDefaults() { for (const tell of tellers) tell(); }
 
   function drawOptions() {
     inputs = new Map();
-    const chosen = offer.methods.find((one) => one.name === method.value), { main: few, more: groups } = arranged(chosen);
+    tellers = [];
+    const described = offer.methods.find((one) => one.name === method.value), { main: few, more: groups } = arranged(described);
     hint.textContent = t("method." + method.value + ".data");
     replace(main, few.map(field), el("datalist", { id: "rewards" }, offer.rewards.map((value) => el("option", { value }))));
     replace(more, el("summary", {}, t("tune.more")), groups.map((group) => el("section", {}, el("h3", {}, told(group.part)),
       el("div.numbers", {}, group.options.map(field)))));
+    tellDefaults();
   }
 
   function suggestName() {

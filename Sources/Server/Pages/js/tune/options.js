@@ -30,6 +30,19 @@ export function arranged(method) {
   return { main, more };
 }
 
+/**
+ * What an option is where nobody sets it, with what is chosen of the others.
+ * @param {{default: ?string, default_by: ?Object<string, Object<string, string>>}} option
+ * @param {(name: string) => ?string} chosen the value of another option in the form
+ */
+export function usualOf(option, chosen) {
+  for (const [name, values] of Object.entries(option.default_by ?? {})) {
+    const usual = values[chosen(name)];
+    if (usual !== undefined) return usual;
+  }
+  return option.default ?? "";
+}
+
 /** A field's text as the value that the server wants: undefined where it says nothing. */
 export function valueOf(kind, text) {
   const plain = text.trim();
