@@ -7,7 +7,8 @@ comments of Sources are type-checked with them (doc_comments.py).
 
 `sh`: in each line, verbs, flags and options of `martlet` are those the program itself describes, those of scripts of this
 repository are named in them, and bash can read the block. Then it is run: blocks of a file one after the other in an empty
-folder, `martlet` on the PATH, up to the first command that fails. Links to files and to headings of them lead somewhere. `swift`: all blocks are type-checked at once against the
+folder, `martlet` on the PATH, up to the first command that fails; a translation with the commands of its original is not run
+again. Links to files and to headings of them lead somewhere. `swift`: all blocks are type-checked at once against the
 modules in --build, and with --link compiled and run. `python`, `yaml` and `json` are parsed, paths of `http` are routes of docs/routes.md. `text` is what a program prints. A line before a block says what is special:
 
     <!-- not run: REASON -->      checked only (Swift: left out, where it is no whole)
@@ -146,6 +147,29 @@ def commands(text):
             words.append(word)
     if words:
         yield words
+
+
+def without_comments(block):
+    """What a block says to a program."""
+    if block.language == "sh":
+        return list(commands(block.text))
+    return [line for line in (re.sub(r"\s*//.*", "", line) for line in block.text.splitlines()) if line]
+
+
+def twins(pages):
+    """Blocks of translations that say what the page they translate says too: its Swift block by block, its commands, which
+    build on each other, where all of the page are the same."""
+    found = {}
+    for name, page in pages.items():
+        english = name.replace("docs/zh/", "docs/")
+        if english == name or english not in pages:
+            continue
+        for language, isWhole in (("sh", True), ("swift", False)):
+            mine, its = ([block for block in one if block.language == language] for one in (page, pages[english]))
+            said = [without_comments(block) for block in its]
+            if not isWhole or [without_comments(block) for block in mine] == said:
+                found.update((id(block), english) for block in mine if without_comments(block) in said)
+    return found
 
 
 def headings(file):
@@ -409,6 +433,7 @@ def main():
 
     pages = {name: blocks(name) for name in files(given.files)}
     every = [block for page in pages.values() for block in page]
+    same_as = twins(pages)
     failed = 0
     for block in every:
         if given.list:
@@ -464,7 +489,9 @@ def main():
             left[block.marks["not run"]] += 1
         elif compiler is None:
             left["no --build to type-check Swift with"] += 1
-    swift = [block for block in swift if "not run" not in block.marks] if compiler is not None else []
+        elif id(block) in same_as:
+            left[f"the same Swift as in {same_as[id(block)]}, which is checked"] += 1
+    swift = [block for block in swift if "not run" not in block.marks and id(block) not in same_as] if compiler is not None else []
     waiting = []
     special = {"inside", "manifest"}
     swift_special = [block for block in swift if special & set(block.marks)]
@@ -477,7 +504,7 @@ def main():
     swift = [block for block in swift if not special & set(block.marks)]
     for package in (None, package_name(given.build)):
         # A page about the inside of Martlet sees what its own files see.
-        group = [block for block in swift if (block.file == "docs/how-to-add.md") == (package is not None)]
+        group = [block for block in swift if block.file.endswith("/how-to-add.md") == (package is not None)]
         if group:
             def check(group=group, package=package):
                 if problem := check_swift(group, compiler, package):
@@ -499,7 +526,7 @@ def main():
             say(f"ok {len(group)} blocks of doc comments{' within the package' if package else ''}")
     failed += len(waiting)
     if given.link and compiler and not waiting:
-        group = [block for block in swift if block.file != "docs/how-to-add.md"
+        group = [block for block in swift if not block.file.endswith("/how-to-add.md")
                  and not {"given", "checked"} & set(block.marks)]
         done = run_swift(group, compiler, given.link, say)
         ran_swift, failed = done[0], failed + done[1]
@@ -517,6 +544,9 @@ def main():
                     continue
                 if "not run" in block.marks or given.quick and "slow" in block.marks:
                     left[block.marks.get("not run") or "slow: " + block.marks["slow"]] += 1
+                    continue
+                if id(block) in same_as:
+                    left[f"the same commands as in {same_as[id(block)]}, which are run"] += 1
                     continue
                 same = brief.setdefault(str(list(commands(block.text))), block) if "briefly" in block.marks else block
                 if same is block:

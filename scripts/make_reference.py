@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/commands.md and docs/routes.md from the program itself.
+"""Writes docs/commands.md and docs/routes.md from the program itself, and their Chinese twins (chinese_reference.py).
 
     python3 scripts/make_reference.py --martlet .build/release/martlet --model smollm2 [--check]
 
@@ -87,7 +87,8 @@ def main():
                 old = 1
         else:
             open(path, "w", encoding="utf-8").write(text)
-    return old
+    twins = [sys.executable, os.path.join(ROOT, "scripts/chinese_reference.py"), "commands", "routes"]
+    return max(old, subprocess.run(twins + ["--check"] * given.check).returncode)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,17 @@ import TinyModels
 /// The code blocks of README.md and docs/: each is checked, and those that can be are run, with tiny models under the
 /// names of real ones.
 @Suite struct DocumentationTests {
-    private static let script =
-        #filePath.replacing("Tests/CommandLineTests/DocumentationTests.swift", with: "scripts/doc_blocks.py")
+    private static let scripts =
+        #filePath.replacing("Tests/CommandLineTests/DocumentationTests.swift", with: "scripts/")
 
-    private func run(_ arguments: [String], _ environment: [String: String]) throws -> (code: Int32, output: String) {
+    private func run(
+        _ script: String, _ arguments: [String], _ environment: [String: String] = [:]
+    ) throws -> (code: Int32, output: String) {
         let process = Process(), path = NSTemporaryDirectory() + "martlet-docs-" + UUID().uuidString
         _ = FileManager.default.createFile(atPath: path, contents: nil)
         defer { try? FileManager.default.removeItem(atPath: path) }
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3", Self.script] + arguments
+        process.arguments = ["python3", Self.scripts + script] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle(forWritingAtPath: path)
@@ -41,7 +43,7 @@ import TinyModels
         let objects = build + "/martlet.product/Objects.LinkFileList"
         let link = FileManager.default.fileExists(atPath: objects) ? ["--link", objects] : []
         let (code, output) = try run(
-            ["--quick", "--martlet", Program.path, "--build", build] + link,
+            "doc_blocks.py", ["--quick", "--martlet", Program.path, "--build", build] + link,
             [
                 "HOME": program.home, "HF_HOME": program.home + "/hub", "HF_HUB_OFFLINE": "1",
                 "MARTLET_HOME": program.home + "/martlet",
@@ -49,5 +51,12 @@ import TinyModels
         #expect(code == 0, "\(output.split(separator: "\n").filter { !$0.hasPrefix("ok ") }.joined(separator: "\n"))")
         // How many ran, and why others did not.
         print(output.split(separator: "\n").drop { !$0.contains(" blocks: ") }.joined(separator: "\n"))
+    }
+
+    /// What the program says has its Chinese, in docs/zh as well.
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/python3"), "python3 is not installed"))
+    func theReferencesAreThereInChinese() throws {
+        let (code, output) = try run("chinese_reference.py", ["--check"])
+        #expect(code == 0, "\(output)")
     }
 }

@@ -10,8 +10,8 @@ export function withLinks(source, origin) {
 }
 
 /** Pages that are there in Chinese too; the others are shown in English, and say so. */
-export const inChinese = new Set(["can-you", "change-one-thing", "first-ten-minutes", "install", "library", "options", "train-your-own",
-  "troubleshooting", "tuning"]);
+export const inChinese = new Set(["api", "can-you", "change-one-thing", "commands", "first-ten-minutes", "install", "library",
+  "log-records", "options", "routes", "train-your-own", "troubleshooting", "tuning"]);
 
 /** What a link to a heading names it by. */
 export const headingId = (text) =>

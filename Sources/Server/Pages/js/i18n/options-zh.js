@@ -1,6 +1,6 @@
 /**
  * 选项说明的中文：左边是程序自己的英文原句，右边是中文。原句变了，这里也要跟着变；测试会指出缺了哪一句。
- * scripts/chinese_options.py 也读这个文件，写出 docs/zh/options.md。每行一句。
+ * scripts/chinese_reference.py 也读这个文件，写出 docs/zh 中的参考。每行一句。
  */
 export const sentences = {
   "The folder of token shards, or folders with their shares of the rows: folder=0.3.": "词元分片的目录；多个目录时写各占多少行：目录=0.3。",
