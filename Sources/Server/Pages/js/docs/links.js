@@ -10,7 +10,7 @@ export function withLinks(source, origin) {
 }
 
 /** Pages that are there in Chinese too; the others are shown in English, and say so. */
-export const inChinese = new Set(["api", "can-you", "change-one-thing", "commands", "evaluation", "first-ten-minutes", "fuzzing", "how-to-add", "install", "library",
+export const inChinese = new Set(["api", "architecture", "can-you", "change-one-thing", "commands", "evaluation", "first-ten-minutes", "fuzzing", "how-to-add", "install", "library",
   "log-records", "options", "quantization", "routes", "train-your-own", "troubleshooting", "tuning"]);
 
 /** What a link to a heading names it by. */
