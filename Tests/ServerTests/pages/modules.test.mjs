@@ -205,17 +205,18 @@ test("the server's errors are told in the page's language, and a refused key is 
   for (const [code, text] of Object.entries(serverMessages.zh)) assert.ok(/^[a-z_]+$/.test(code) && text.trim(), code);
 });
 
-test("the page of documentation knows what there is in Chinese", async () => {
-  const { inChinese } = await load("docs/links.js");
-  const there = readdirSync(join(folder, "../../../docs/zh")).filter((name) => name.endsWith(".md")).map((name) => name.slice(0, -3));
-  assert.deepEqual([...inChinese].sort(), there.sort());
+test("the page of documentation shows every page, each in both languages", async () => {
+  const { names } = await load("docs/links.js");
+  const pages = (path) => readdirSync(join(folder, "../../../docs", path)).filter((name) => name.endsWith(".md")).map((name) => name.slice(0, -3));
+  assert.deepEqual([...names].sort(), pages("").sort());
+  assert.deepEqual(pages("zh").sort(), pages("").sort());
 });
 
 test("links of the documentation lead to its pages", async () => {
   const { headingId, withLinks } = await load("docs/links.js");
   assert.equal(withLinks("[a](install.md) [b](docs/library.md#tools) [c](#x)\n```\n[d](e.md)\n```", "http://h"),
     "[a](http://h/docs?page=install) [b](http://h/docs?page=library#tools) [c](http://h/docs#x)\n```\n[d](e.md)\n```");
-  // A translation names what is in English alone by the folder above, as the files lie.
+  // A translation names the English page by the folder above, as the files lie.
   assert.equal(withLinks("[a](../routes.md) [b](../tuning.md#x)", "http://h"),
     "[a](http://h/docs?page=routes&in=en) [b](http://h/docs?page=tuning&in=en#x)");
   assert.equal(headingId("What `it` does, today"), "what-it-does-today");

@@ -9,9 +9,10 @@ export function withLinks(source, origin) {
       .replace(/\]\(#([^)\s]+)\)/g, (all, place) => `](${origin}/docs#${place})`))).join("");
 }
 
-/** Pages that are there in Chinese too; the others are shown in English, and say so. */
-export const inChinese = new Set(["api", "architecture", "can-you", "change-one-thing", "commands", "evaluation", "first-ten-minutes", "fuzzing", "how-to-add", "install", "library",
-  "log-records", "options", "quantization", "routes", "train-your-own", "troubleshooting", "tuning"]);
+/** The pages, in the order a newcomer reads. Each lies in docs and, in Chinese, in docs/zh. */
+export const names = ["install", "first-ten-minutes", "train-your-own", "library", "change-one-thing", "troubleshooting", "can-you",
+  "commands", "options", "log-records", "routes", "api", "tuning", "quantization", "evaluation", "performance", "architecture",
+  "how-to-add", "fuzzing"];
 
 /** What a link to a heading names it by. */
 export const headingId = (text) =>

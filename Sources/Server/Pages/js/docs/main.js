@@ -4,12 +4,7 @@ import { el, replace } from "../dom.js";
 import { language, t } from "../i18n.js";
 import { renderMarkdown } from "../markdown/render.js";
 import { shell } from "../shell.js";
-import { headingId, inChinese, withLinks } from "./links.js";
-
-/** In the order a newcomer reads. */
-const names = ["install", "first-ten-minutes", "train-your-own", "library", "change-one-thing", "troubleshooting", "can-you",
-  "commands", "options", "log-records", "routes", "api", "tuning", "quantization", "evaluation", "performance", "architecture",
-  "how-to-add"];
+import { headingId, names, withLinks } from "./links.js";
 
 shell("/docs");
 const body = el("article.markdown"), note = el("p.notice.calm", {}, t("docs.english"));
@@ -20,9 +15,9 @@ const asked = new URLSearchParams(location.search);
 const wanted = asked.get("page"), isInEnglish = asked.get("in") === "en";
 const current = names.includes(wanted) ? wanted : names[0];
 
-/** In the reader's language where there is one, else in English. */
+/** In the reader's language, unless a link leads to the English page. */
 async function text(name, inEnglish = false) {
-  const path = language === "zh" && inChinese.has(name) && !inEnglish ? `zh/${name}` : name;
+  const path = language === "zh" && !inEnglish ? `zh/${name}` : name;
   const response = await fetch(`/ui/docs/${path}.md`);
   if (!response.ok) throw new ServerError(response.status, response.status === 404 ? name : `HTTP ${response.status}`);
   return response.text();
@@ -33,7 +28,7 @@ const title = (source, name) => /^#\s+(.+)$/m.exec(source)?.[1].replaceAll("`", 
 async function start() {
   const source = await text(current, isInEnglish);
   renderMarkdown(body, withLinks(source, location.origin));
-  if (language === "zh" && (isInEnglish || !inChinese.has(current))) {
+  if (language === "zh" && isInEnglish) {
     body.lang = "en";
     body.before(note);
   }

@@ -132,5 +132,5 @@ export const en = {
   "metrics.more": "More metrics ({n})", "column.label": "Label", "column.labels": "Labels", "completions": "Replies and pairs", "completions.at": "Step {n}: {shown} of {of}", "advantage": "Advantage",
   "column.prompt": "Prompt", "column.completion": "Reply", "column.chosen": "Better", "column.rejected": "Worse",
   "run.talk": "Talk to it", "server.other": "The server says: {why}",
-  "docs.list": "Pages", "docs.english": "This page is in English only.",
+  "docs.list": "Pages", "docs.english": "This is the page in English.",
 };

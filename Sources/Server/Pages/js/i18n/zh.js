@@ -127,5 +127,5 @@ export const zh = {
   "metrics.more": "更多指标（{n}）", "column.label": "标签", "column.labels": "标签", "completions": "回答与偏好对", "completions.at": "第 {n} 步：共 {of} 条，显示 {shown} 条", "advantage": "优势",
   "column.prompt": "提示", "column.completion": "回答", "column.chosen": "较好", "column.rejected": "较差",
   "run.talk": "和它对话", "server.other": "服务器说：{why}",
-  "docs.list": "目录", "docs.english": "这一页只有英文。",
+  "docs.list": "目录", "docs.english": "这是英文页。",
 };
