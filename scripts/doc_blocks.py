@@ -8,8 +8,10 @@ comments of Sources are type-checked with them (doc_comments.py).
 `sh`: in each line, verbs, flags and options of `martlet` are those the program itself describes, those of scripts of this
 repository are named in them, and bash can read the block. Then it is run: blocks of a file one after the other in an empty
 folder, `martlet` on the PATH, up to the first command that fails; a translation with the commands of its original is not run
-again. Links to files and to headings of them lead somewhere. `swift`: all blocks are type-checked at once against the
-modules in --build, and with --link compiled and run. `python`, `yaml` and `json` are parsed, paths of `http` are routes of docs/routes.md. `text` is what a program prints. A line before a block says what is special:
+again. `swift`: all blocks are type-checked at once against the modules in --build, and with --link compiled and run.
+`python`, `yaml` and `json` are parsed, paths of `http` are routes of docs/routes.md. `text` is what a program prints. Links to
+files and to headings of them lead somewhere; a translation has the headings, rows, numbers and inline code of its original,
+whatever its sentences are. A line before a block says what is special:
 
     <!-- not run: REASON -->      checked only (Swift: left out, where it is no whole)
     <!-- checked: REASON -->      Swift: type-checked, and not run
@@ -190,6 +192,31 @@ def check_links(file):
         target = os.path.normpath(os.path.join(ROOT, os.path.dirname(file), path)) if path else os.path.join(ROOT, file)
         if not os.path.exists(target) or place and place not in headings(target):
             yield f"{file}:{text[:link.start()].count(chr(10)) + 1}: there is no {link.group(1)}"
+
+
+# A summary, and pages that chinese_reference.py writes.
+FREE = ("performance", "commands", "options", "log-records", "routes")
+
+
+def check_twin(file):
+    """What the English page has and its translation has not: a heading, a row, an inline code, a number."""
+    name = os.path.basename(file)
+    if not file.startswith("docs/zh/") or name.removesuffix(".md") in FREE:
+        return
+    english = os.path.join(ROOT, "docs", name)
+    if not os.path.exists(english):
+        yield f"{file}: there is no docs/{name}"
+        return
+    its, mine = (re.sub(r"^```.*?^```", "", open(path, encoding="utf-8").read(), flags=re.S | re.M)
+                 for path in (english, os.path.join(ROOT, file)))
+    for what, start in (("headings", "\n#"), ("rows of tables", "\n|")):
+        if its.count(start) != mine.count(start):
+            yield f"{file}: docs/{name} has {its.count(start)} {what}, and this {mine.count(start)}"
+    its, mine = (" ".join(re.sub(r"\]\([^)\s]*\)", "]", text).split()) for text in (its, mine))
+    for pattern in (r"`[^`]+`", r"\d[\d,.]*\d|\d"):
+        for part in dict.fromkeys(re.findall(pattern, its)):
+            if part.strip("`") not in mine:
+                yield f"{file}: docs/{name} has {part}"
 
 
 def check_routes(text):
@@ -446,7 +473,7 @@ def main():
         return 1 if failed else 0
 
     for name in pages:
-        for problem in check_links(name):
+        for problem in [*check_links(name), *check_twin(name)]:
             failed += 1
             say(f"not ok {problem}")
     program = Program(given.martlet) if given.martlet else None
