@@ -210,7 +210,7 @@ def check_twin(file):
     its, mine = (re.sub(r"^```.*?^```", "", open(path, encoding="utf-8").read(), flags=re.S | re.M)
                  for path in (english, os.path.join(ROOT, file)))
     for what, start in (("headings", "\n#"), ("rows of tables", "\n|")):
-        if its.count(start) != mine.count(start):
+        if its.count(start) > mine.count(start):
             yield f"{file}: docs/{name} has {its.count(start)} {what}, and this {mine.count(start)}"
     its, mine = (" ".join(re.sub(r"\]\([^)\s]*\)", "]", text).split()) for text in (its, mine))
     for pattern in (r"`[^`]+`", r"\d[\d,.]*\d|\d"):
