@@ -65,9 +65,11 @@ class Translation:
             return text
         if text in self.known:
             return self.known[text]
-        rule = re.fullmatch(r"(.+?) \((.+)\)", text)
-        if rule and rule[2] in self.known:
-            return f"{rule[1]}（{self.known[rule[2]]}）"
+        # Of a choice of another option: default of dapo.
+        if choice := re.fullmatch(r"default of (\S+)", text):
+            return f"{choice[1]} 的默认值"
+        if rule := re.fullmatch(r"(.+?) \((.+)\)", text):
+            return f"{rule[1]}（{self.usual(rule[2], values)}）"
         # Values and names have no translation.
         if re.search(r"[a-z] [a-z]", text):
             self.missing.append(text)
