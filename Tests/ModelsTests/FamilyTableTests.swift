@@ -224,7 +224,8 @@ import TinyModels
         }
         for (name, expected) in windows {
             try FamilyGolden(name).withFolder(change: change) { path in
-                #expect(try Checkpoint(path: path).decoderConfiguration().windows == expected)
+                let found = try Checkpoint(path: path).decoderConfiguration().windows
+                #expect(found == expected)
             }
         }
     }
