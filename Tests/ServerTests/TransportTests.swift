@@ -2,6 +2,7 @@ import Foundation
 import MartletJSON
 import MartletServer
 import Synchronization
+import TestServers
 import Testing
 
 /// What comes over the wire, whole and broken.
