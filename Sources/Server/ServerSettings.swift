@@ -91,6 +91,8 @@ public struct ServerLimits: Sendable {
     public var delivery = Duration.milliseconds(16)
     /// After a client has closed its sending side: the time until the server first tests whether it still reads.
     package var leaving = Duration.seconds(2)
+    /// How long a client whose request was refused may pause in sending the rest of it before the connection is closed.
+    package var lingering = Duration.seconds(5)
     /// The time without data in a stream after which a comment is sent to show that the server still works on it.
     public var keepAlive = Duration.seconds(15)
 

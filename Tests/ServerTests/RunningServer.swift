@@ -187,6 +187,17 @@ final class RawSocket {
         }
     }
 
+    /// Whether the server's system took the bytes.
+    func sendsAll(_ bytes: [UInt8]) -> Bool {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+
     func shutDownOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// The next bytes; none at the end.

@@ -92,6 +92,49 @@ import Testing
         }
     }
 
+    /// Most clients read nothing before they have sent everything.
+    @Test func aSlowUploadThatIsRefusedIsToldWhy() async throws {
+        var settings = ServerSettings()
+        settings.keys = [APIKey(secret: "sk-transport")]
+        settings.limits.lingering = .seconds(1)
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let request = RunningServer.request("POST", "/tokenize", [:], body: Array(repeating: 0x20, count: 26_000))
+            let reply = try await RawSocket.away { () -> RawReply? in
+                // A client that a busy machine lets rest for a second is left rightly, and asks again.
+                for _ in 0..<20 {
+                    let socket = try RawSocket(port: port)
+                    var isWhole = true
+                    for start in stride(from: 0, to: request.count, by: 2000) where isWhole {
+                        isWhole = socket.sendsAll(Array(request[start..<min(start + 2000, request.count)]))
+                        usleep(200_000)
+                    }
+                    if isWhole { return try RawReply(socket.readToEnd()) }
+                }
+                return nil
+            }
+            #expect(reply?.status == 401 && reply?.errorCode == "missing_api_key")
+        }
+    }
+
+    @Test func anUploadThatIsRefusedAndGoesOnForeverIsCut() async throws {
+        var settings = ServerSettings()
+        settings.keys = [APIKey(secret: "sk-transport")]
+        settings.limits.lingering = .milliseconds(100)
+        settings.limits.bodyTime = .milliseconds(300)
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let isCut = try await RawSocket.away {
+                let socket = try RawSocket(port: port)
+                let head = "POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n"
+                try socket.send(Array(head.utf8))
+                return waited { !socket.sendsAll([0x20]) }
+            }
+            #expect(isCut)
+            #expect(try await eventually { running.server.openConnections == 0 })
+        }
+    }
+
     /// What counts is whether a client reads, not how long all of a reply takes it.
     @Test func aSlowReaderGetsAllOfALargeReply() async throws {
         var settings = ServerSettings()

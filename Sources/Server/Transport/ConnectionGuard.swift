@@ -45,6 +45,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var stall: Scheduled<Void>?
     /// Bytes of bodies given to the channel.
     private var written = 0
+    /// Times that data came while what is left of a request is waited for.
+    private var leftovers = 0
 
     init(_ limits: ServerLimits, _ table: ConnectionTable) {
         self.limits = limits
@@ -126,7 +128,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: - Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard phase != .lingering, refusal == nil else { return }
+        guard phase != .lingering else {
+            // All that the client had to send is here: closing loses nothing of the reply.
+            if case .end = unwrapInboundIn(data) { context.close(promise: nil) }
+            return
+        }
+        guard refusal == nil else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
             expectNothing()
@@ -152,6 +159,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Data arrived without completing a header: the time limit for the rest of the header starts.
     func channelReadComplete(context: ChannelHandlerContext) {
         expectHead(context)
+        if phase == .lingering {
+            leftovers += 1
+            // The handlers above, which have ended, ask for no more.
+            context.read()
+        }
         context.fireChannelReadComplete()
     }
 
@@ -264,13 +276,23 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Closes so that the client can still read the reply: closing at once, while the client still sends, would discard
-    /// it.
+    /// it. Most clients read only when they have sent all: what comes is dropped, for `limits.bodyTime` at most.
     private func linger(_ context: ChannelHandlerContext) {
         expectNothing()
         guard phase == .body || phase == .beforeHead else { return context.close(promise: nil) }
         phase = .lingering
         context.close(mode: .output, promise: nil)
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(2)) { context.close(promise: nil) }
+        dropLeftovers(context, until: .now() + TimeAmount(limits.bodyTime))
+        context.read()
+    }
+
+    /// Checks repeatedly that the client goes on sending.
+    private func dropLeftovers(_ context: ChannelHandlerContext, until end: NIODeadline) {
+        let before = leftovers
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.lingering)) {
+            guard self.leftovers > before, .now() < end else { return context.close(promise: nil) }
+            self.dropLeftovers(context, until: end)
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
