@@ -248,7 +248,8 @@ private struct JSONParser {
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if integral, let value = Int64(text) { return .integer(value) }
         guard let value = Double(text), value.isFinite else {
-            throw failure("the number \(text.prefix(40)) is beyond the range of a double", at: start)
+            let shown = text.prefix(40) + (text.utf8.count > 40 ? "…" : "")
+            throw failure("the number \(shown) is beyond the range of a double", at: start)
         }
         return .number(value)
     }

@@ -54,6 +54,28 @@ import Testing
         #expect(one.pairs.map(\.first) == [0, 0])
         #expect(one.pairs.map(\.second) == [1, 2])
         #expect(throws: APIError.self) { try ScoreRequest(#"{"text_1": ["a", "b"], "text_2": ["c"]}"#.utf8) }
+        for (first, second) in [("data_1", "data_2"), ("queries", "documents"), ("queries", "items")] {
+            let other = try ScoreRequest("{\"\(first)\": \"a\", \"\(second)\": [\"b\", \"c\"]}".utf8)
+            #expect(other.pairs.map(\.second) == [1, 2] && other.unknownFields.isEmpty)
+            let error = #expect(throws: APIError.self) {
+                try ScoreRequest("{\"\(first)\": [\"a\", \"b\"], \"\(second)\": [\"c\"]}".utf8)
+            }
+            #expect(error?.parameter == second)
+        }
+    }
+
+    @Test func whatIsBeyondARangeIsToldTheSideItIsOn() throws {
+        func refusal(_ body: String) -> APIError? {
+            #expect(throws: APIError.self) { try GenerationRequest(completion: body.utf8) }
+        }
+        let seed = #"{"prompt": "a", "seed": "#
+        #expect(refusal(seed + "9223372036854775808}")?.message.contains("to 9223372036854775807") == true)
+        let digits = String(repeating: "7", count: 400)
+        #expect(refusal(seed + digits + "}")?.message.contains("7…") == true)
+        for body in ["[]", "3", "\"a\""] {
+            let error = refusal(body)
+            #expect(error?.parameter == nil && error?.message.hasPrefix("The body must be an object") == true)
+        }
     }
 
     @Test func anErrorHasOpenAIsShape() {

@@ -129,6 +129,20 @@ import Testing
         }
     }
 
+    /// Clients send what a stream brought them of a call that takes nothing: no text.
+    @Test(arguments: ["", " \n", nil, "{}", [:]] as [JSON])
+    func argumentsThatSayNothingAreAnEmptyObject(_ arguments: JSON) throws {
+        let message = try ChatMessage([
+            "role": "assistant", "content": nil,
+            "tool_calls": [["id": "c", "type": "function", "function": ["name": "f", "arguments": arguments]]],
+        ])
+        #expect(message.toolCalls.map(\.arguments) == [[:]])
+        for part in ["c.function.arguments | tojson", "'' + c.function.arguments", "c.function.arguments"] {
+            let template = try ChatTemplate(source: "{% for c in messages[0].tool_calls %}{{ \(part) }}{% endfor %}")
+            #expect(try template.render(messages: [message]).text == "{}", "\(part)")
+        }
+    }
+
     @Test func contentThatIsNotThereIsNothingOrTheSignOfACall() throws {
         let message = try ChatMessage([
             "role": "assistant", "content": nil, "tool_calls": [["function": ["name": "f", "arguments": [:]]]],

@@ -109,11 +109,13 @@ extension OpenAPISchemas {
                     "truncate": flag, "truncation_direction": choice(["Right", "Left", "right", "left"]),
                     "texts": documentTexts,
                 ], required: ["query", "texts"])),
-        "ScoreRequest": request(
-            [
-                "model": word, "text_1": ["anyOf": [text, list(text, atLeast: 1)]],
-                "text_2": ["anyOf": [text, list(text, atLeast: 1)]],
-            ], required: ["text_1", "text_2"]),
+        "ScoreRequest": [
+            "anyOf": .array(
+                ScoreRequest.names.map { first, second in
+                    let texts = any(text, list(text, atLeast: 1))
+                    return request(["model": word, first: texts, second: texts], required: [first, second])
+                })
+        ],
         "TokenizeRequest": [
             "anyOf": [
                 request(

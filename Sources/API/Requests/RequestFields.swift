@@ -17,7 +17,8 @@ struct FieldReader {
     /// - Parameter parent: the enclosing object; unread members are recorded in its request.
     init(_ json: JSON, path: String, in parent: FieldReader? = nil) throws(APIError) {
         guard let object = json.object else {
-            throw .invalid(path.isEmpty ? "The body" : path, "must be an object, not \(json.kind)")
+            guard path.isEmpty else { throw .invalid(path, "must be an object, not \(json.kind)") }
+            throw APIError("The body must be an object, not \(json.kind).")
         }
         self.init(object, path: path, in: parent)
     }
@@ -159,7 +160,7 @@ struct FieldReader {
         guard let double = value.double else { throw .invalid(place, "must be an integer, not \(value.kind)") }
         guard let integer = value.integer else {
             if abs(double) < 9e15 { throw .invalid(place, "is \(double); it must be an integer") }
-            throw .invalid(place, "is \(double); it must be \(words(range))")
+            throw .invalid(place, "is \(double); it must be \(words(range, isTooLarge: double > 0))")
         }
         guard range.contains(integer) else { throw .invalid(place, "is \(integer); it must be \(words(range))") }
         return integer
@@ -179,8 +180,9 @@ struct FieldReader {
         return tokens
     }
 
-    private static func words<Bound>(_ range: ClosedRange<Bound>) -> String {
-        let isOpen = (range.upperBound as? Int) == .max
+    /// - Parameter isTooLarge: it is for a value above the range.
+    private static func words<Bound>(_ range: ClosedRange<Bound>, isTooLarge: Bool = false) -> String {
+        let isOpen = (range.upperBound as? Int) == .max && !isTooLarge
         return isOpen ? "\(range.lowerBound) or more" : "from \(range.lowerBound) to \(range.upperBound)"
     }
 }

@@ -88,11 +88,18 @@ public struct ScoreRequest: Sendable {
     public var pairs: [(first: Int, second: Int)]
     public var unknownFields: [String]
 
+    /// What vLLM calls the two sides.
+    static let names = [
+        ("text_1", "text_2"), ("data_1", "data_2"), ("queries", "documents"), ("queries", "items"),
+    ]
+
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         model = try fields.string("model", longest: 1024)
-        let first = try Self.texts(&fields, "text_1", limits)
-        let second = try Self.texts(&fields, "text_2", limits)
+        let given = fields.object
+        let names = Self.names.first { given[$0.0] != nil && given[$0.1] != nil } ?? Self.names[0]
+        let first = try Self.texts(&fields, names.0, limits)
+        let second = try Self.texts(&fields, names.1, limits)
         texts = first + second
         unknownFields = fields.unread
         if first.count == second.count {
@@ -100,7 +107,7 @@ public struct ScoreRequest: Sendable {
         } else if first.count == 1 {
             pairs = second.indices.map { (0, 1 + $0) }
         } else {
-            throw .invalid("text_2", "has \(second.count) texts for the \(first.count) of text_1")
+            throw .invalid(names.1, "has \(second.count) texts for the \(first.count) of \(names.0)")
         }
     }
 

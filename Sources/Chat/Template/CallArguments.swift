@@ -27,7 +27,7 @@ enum CallArguments {
     private static func value(of arguments: JSON) -> JinjaValue {
         let object = ChatMessage.normalized(arguments)
         guard case .dict(var members) = JinjaValue(object) else { return JinjaValue(arguments) }
-        let text = arguments.string.map { JinjaText($0, isData: true) }
+        let text = arguments.string.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : JinjaText($0, isData: true) }
         var writer = JinjaJSONWriter(JinjaMeter())
         guard let text = text ?? (try? writer.write(.dict(members))) else { return .dict(members) }
         members.spell(text.asData)

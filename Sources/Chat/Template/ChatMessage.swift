@@ -154,8 +154,10 @@ public struct ChatMessage: Sendable, Equatable {
         set { fields[field] = newValue }
     }
 
-    /// Arguments sent as JSON text are parsed to an object: templates print them as JSON.
+    /// Arguments sent as JSON text are parsed to an object: templates print them as JSON. No text and null are an empty
+    /// object, as clients send them for functions that take nothing.
     static func normalized(_ arguments: JSON) -> JSON {
+        if arguments.isNull || arguments.string?.allSatisfy(\.isWhitespace) ?? false { return .object(JSONObject()) }
         guard case .string(let text) = arguments, let value = try? JSON(parsing: text), value.object != nil else {
             return arguments
         }
