@@ -168,19 +168,23 @@ struct ServeTraining: ParsableArguments {
             written to --runs, each by a process of its own that saves and ends when the server is told to stop.
             """)
     var tune: String?
-    @Option(help: "Runs that may train at a time.") var tuneRuns = 1
+    @Option(help: "Runs that may train at a time; 1 when left out.") var tuneRuns: Int?
 
     func apply(to settings: inout ServerSettings) throws {
         settings.runsFolder = runs
         if let runs, Folder.exists(runs), !Folder.isFolder(runs) {
             throw ValidationError("--runs \(runs) is a file; expected the folder of training runs")
         }
-        guard let tune else { return }
+        guard let tune else {
+            guard tuneRuns == nil else { throw ValidationError("--tune-runs is for --tune FOLDER") }
+            return
+        }
+        try demand("--tune-runs", tuneRuns, 1...64)
         guard let program = Self.program else {
             throw ValidationError("--tune: the path of this program is not known; give its whole path when starting it")
         }
         var tuning = TuningSettings(program: program, dataFolder: tune)
-        tuning.mostRuns = tuneRuns
+        tuning.mostRuns = tuneRuns ?? 1
         settings.tuning = tuning
         // What it begins is listed before the folder holds anything.
         if let runs { try Folder.make(runs) }
@@ -218,6 +222,7 @@ struct ServeBounds: ParsableArguments {
             settings.limits.bodies = max(settings.limits.bodies, maxBody.bytes.multiplied(clampedBy: 4))
         }
         if let maxBodyMemory { settings.limits.bodies = maxBodyMemory.bytes }
+        try demand("--max-connections", maxConnections, 1...1_000_000)
         settings.limits.connections = maxConnections
         try demand("--client-timeout", clientTimeout, above: 0, to: 1e6, "seconds")
         try demand("--drain", drain, 0...1e6, "seconds")

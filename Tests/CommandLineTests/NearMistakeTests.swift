@@ -47,6 +47,7 @@ import Glibc
                 "--idle-unload is 2000000; expected a number above 0, at most 1000000"
             ),
             (["serve", model, "--drain", "nan"], "--drain is nan; expected a number from 0 to 1000000 seconds"),
+            (["serve", model, "--max-connections", "0"], "--max-connections is 0; expected 1 to 1000000"),
             (["serve", model, "--max-memory", "4"], "--max-memory is 4 bytes; expected 1MiB or more"),
             (["serve", model, "--cache-memory", "1.5"], "--cache-memory is 1 bytes; expected 1MiB or more"),
             (
@@ -109,6 +110,7 @@ import Glibc
         let model = try program.file()
         let merge = ["merge", model, "--adapter", "a", "--out", "merged"]
         for (words, part) in [
+            (["serve", model, "--tune-runs", "2"], "--tune-runs is for --tune FOLDER"),
             (["serve", model, "--draft-tokens", "4"], "--draft-tokens is for --draft MODEL"),
             (merge + ["--density", "0.5"], "--density belongs to --method ties and dare"),
             (merge + ["--method", "ties", "--seed", "1"], "--seed belongs to --method dare"),
