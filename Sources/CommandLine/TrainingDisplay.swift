@@ -223,16 +223,17 @@ struct TrainingDisplay {
                 + "about \(Terminal.bytes(total)) of memory: " + parts)
     }
 
+    /// What matters comes first: a narrow terminal cuts the end.
     private func text(_ report: StepReport) -> String {
         if let reward = report["reward"] { return text(report, reward: reward) }
         if let margin = report["rewards/margins"] ?? report["margin"] { return text(report, margin: margin) }
         return "\(report.step)/\(report.expectedTotal < report.total ? "~" : "")\(report.expectedTotal) "
-            + "loss \(Terminal.fixed(report.loss, 4)) "
+            + "loss \(Terminal.fixed(report.loss, 4)) \(eta(report)) "
             + "lr \(Terminal.significant(report.learningRate, 4)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
             + (report["accuracy"].map { "right \(Terminal.fixed(100 * $0, 0))% " } ?? "")
             + "\(Int(clamping: report.tokensPerSecond)) tok/s "
             + (report.operations > 0 ? "MFU \(Terminal.fixed(100 * peakShare(report), 1))% " : "")
-            + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
+            + "mem \(Terminal.bytes(Terminal.peakMemory))"
     }
 
     private func text(_ report: StepReport, margin: Double) -> String {
@@ -240,18 +241,20 @@ struct TrainingDisplay {
             "right \(Terminal.fixed(100 * $0, 0))% "
         }
         return "\(report.step)/\(report.total) loss \(Terminal.fixed(report.loss, 4)) "
-            + "margin \(Terminal.fixed(margin, 4)) \(share ?? "")lr \(Terminal.significant(report.learningRate, 4)) "
-            + "gnorm \(Terminal.fixed(report.gradientNorm, 3)) \(Int(clamping: report.tokensPerSecond)) tok/s "
-            + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
+            + "margin \(Terminal.fixed(margin, 4)) \(share ?? "")\(eta(report)) "
+            + "lr \(Terminal.significant(report.learningRate, 4)) gnorm \(Terminal.fixed(report.gradientNorm, 3)) "
+            + "\(Int(clamping: report.tokensPerSecond)) tok/s mem \(Terminal.bytes(Terminal.peakMemory))"
     }
 
     private func text(_ report: StepReport, reward: Double) -> String {
         "\(report.step)/\(report.total) reward \(Terminal.fixed(reward, 3)) "
-            + "useful \(Terminal.fixed(100 * (report["useful_groups"] ?? 0), 0))% "
+            + "useful \(Terminal.fixed(100 * (report["useful_groups"] ?? 0), 0))% \(eta(report)) "
             + "reply \(Terminal.fixed(report["reply_tokens"] ?? 0, 1)) tok gnorm "
             + "\(Terminal.fixed(report.gradientNorm, 3)) \(Int(clamping: report.tokensPerSecond)) tok/s "
-            + "mem \(Terminal.bytes(Terminal.peakMemory)) eta \(Terminal.minutes(report.remaining))"
+            + "mem \(Terminal.bytes(Terminal.peakMemory))"
     }
+
+    private func eta(_ report: StepReport) -> String { "eta \(Terminal.minutes(report.remaining))" }
 
     /// The model FLOPs utilisation: of what the machine's multiply-adds reach.
     private func peakShare(_ report: StepReport) -> Double {
