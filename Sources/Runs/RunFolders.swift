@@ -63,7 +63,8 @@ public struct RunFolders: Sendable {
         names.compactMap { name in try? summary(name) }
     }
 
-    private var names: [String] {
+    /// Names of the runs that have a log.
+    var names: [String] {
         if Folder.isFile("\(path)/\(RunControl.logName)") { return [ownName] }
         return Folder.contents(path).filter {
             !$0.hasPrefix(".") && Folder.isFile("\(path)/\($0)/\(RunControl.logName)")

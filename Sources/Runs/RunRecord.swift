@@ -69,7 +69,15 @@ public struct RunRecord: Sendable {
         let file = path + "/log.jsonl"
         guard Folder.exists(file) else {
             let why = Folder.exists(path) ? "is no run: it has no log.jsonl" : "is not there"
-            throw RunError("\(path) \(why); name the folder that training was given as --out")
+            // The folder of all runs, as `martlet serve --runs` takes it.
+            let inner = RunFolders(path: path).names.sorted()
+            guard let first = inner.first else {
+                throw RunError("\(path) \(why); name the folder that training was given as --out")
+            }
+            let shown = inner.prefix(5).joined(separator: ", ") + (inner.count > 5 ? ", …" : "")
+            let folder = path.hasSuffix("/") ? path : path + "/"
+            throw RunError(
+                "\(path) \(why); it holds the runs \(shown): name those that are meant, as \(folder)\(first)")
         }
         if let reason = InputFile.refusal(of: file) { throw RunError("\(file) \(reason)") }
         name = path.split(separator: "/").last.map(String.init) ?? path

@@ -11,7 +11,8 @@ struct MistakenVerb: CustomStringConvertible {
 
     /// What other programs call the verbs.
     private static let otherNames = [
-        "chat": "run", "generate": "run", "ask": "run", "complete": "run", "start": "serve", "server": "serve",
+        "chat": "run", "generate": "run", "ask": "run", "complete": "run", "sample": "run", "runs": "report",
+        "resume": "train --resume auto", "start": "serve", "server": "serve",
         "summarize": "run", "summarise": "run", "translation": "translate", "download": "pull", "fetch": "pull",
         "get": "pull", "models": "list", "info": "show",
         "embeddings": "embed", "encode": "tokenize", "pretrain": "train", "finetune": "sft", "fine-tune": "sft",

@@ -31,6 +31,7 @@ import TinyModels
 
     @Test(arguments: [
         ("rn", "`martlet run`"), ("chat", "`martlet run`"), ("generate", "`martlet run`"),
+        ("sample", "`martlet run`"), ("runs", "`martlet report`"), ("resume", "`martlet train --resume auto`"),
         ("finetune", "`martlet sft`"), ("serv", "`martlet serve`"), ("nothing-like-it", "`martlet --help`"),
     ]) func aWordThatIsNoVerbIsToldTheVerb(_ word: String, _ verb: String) throws {
         let result = try program.run([word, "smollm2", "hi"])

@@ -37,6 +37,19 @@ import Musl
         #expect { try RunRecord(path: "/tmp") } throws: { "\($0)".contains("no log.jsonl") }
     }
 
+    @Test func aFolderOfRunsNamesThem() throws {
+        let all = "/tmp/martlet-runs-\(getpid())-\(UInt64.random(in: 0...(.max)))"
+        for name in ["second", "first"] {
+            for place in [all, "\(all)/\(name)"] { mkdir(place, 0o755) }
+            try AtomicFile.write("\(all)/\(name)/log.jsonl", bytes: Array(step(1, 5).utf8))
+        }
+        for path in [all, all + "/"] {
+            #expect { try RunRecord(path: path) } throws: {
+                "\($0)".contains("holds the runs first, second: name those that are meant, as \(all)/first")
+            }
+        }
+    }
+
     /// Whatever numbers a log holds, there is a page, and every number in its charts is one.
     @Test func anyNumberInALogMakesAPage() throws {
         let numbers = [
