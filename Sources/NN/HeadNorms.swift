@@ -1,4 +1,5 @@
 import MartletTensor
+import Synchronization
 
 /// LayerNorms of the heads of queries or keys, each with weights of its own and no bias (Cohere's Command R+, StableLM 2
 /// 12B): y = (x − mean) / √(var + ε) · w, over the dimension of a head.
@@ -15,9 +16,9 @@ public final class HeadNorms: ModuleLeaf {
     public let epsilon: Float
     public var hooks = LeafHooks()
     /// LayerNorm's own weight and bias, which are those of the product behind it.
-    private var plain: (one: Tensor, none: Tensor)?
+    private let plain = Mutex<(one: Tensor, none: Tensor)?>(nil)
     /// All heads' weights in one row, while nothing is trained.
-    private var kept: (stamps: [TensorStamp], row: Tensor)?
+    private let kept = Mutex<(stamps: [TensorStamp], row: Tensor)?>(nil)
 
     public init(_ source: ParameterSource, _ path: String, heads: Int, size: Int, epsilon: Float) {
         self.path = path
@@ -46,13 +47,13 @@ public final class HeadNorms: ModuleLeaf {
     }
 
     private func constants(_ dtype: DType) throws -> (one: Tensor, none: Tensor) {
-        if let plain, plain.one.dtype == dtype { return plain }
+        if let plain = plain.withLock({ $0 }), plain.one.dtype == dtype { return plain }
         let size = weights[0].shape[0]
         let made = (
             one: try Tensor([Float](repeating: 1, count: size)).to(dtype),  // [size]
             none: try Tensor.zeros([size], dtype: dtype)
         )
-        plain = made
+        plain.withLock { $0 = made }
         return made
     }
 
@@ -60,9 +61,9 @@ public final class HeadNorms: ModuleLeaf {
     private func scale(_ dtype: DType) throws -> Tensor {
         guard !weights.contains(where: \.requiresGrad) else { return try Tensor.concatenate(weights).to(dtype) }
         let stamps = weights.map { TensorStamp($0) }
-        if let kept, kept.stamps == stamps, kept.row.dtype == dtype { return kept.row }
+        if let kept = kept.withLock({ $0 }), kept.stamps == stamps, kept.row.dtype == dtype { return kept.row }
         let row = try Tensor.concatenate(weights).to(dtype)
-        kept = (stamps, row)
+        kept.withLock { $0 = (stamps, row) }
         return row
     }
 }

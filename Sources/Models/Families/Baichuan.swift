@@ -2,6 +2,7 @@ import MartletFormats
 import MartletJSON
 import MartletNN
 import MartletTensor
+import Synchronization
 
 extension Family {
     /// Baichuan 1 and 2 (Yang et al. 2023): Llamas whose queries, keys and values are one matrix, `W_pack`. The models of 7B
@@ -52,17 +53,20 @@ extension Family {
 ///
 /// The lengths are kept while nothing is trained, so that a matrix stays as it is stored.
 final class HeadNorm {
-    private var kept: Tensor?
+    private let kept = Mutex<Tensor?>(nil)
     /// Those of the sum with adapters, and what they are of.
-    private var adapted: (of: [AdapterStamp], factors: Tensor)?
+    private let adapted = Mutex<(of: [AdapterStamp], factors: Tensor)?>(nil)
 
     /// What an adapter adds is known by.
-    private struct AdapterStamp: Equatable {
+    private struct AdapterStamp: Equatable, Sendable {
         let scale: Float
         let parameters: [TensorStamp]
     }
 
-    func release() { (kept, adapted) = (nil, nil) }
+    func release() {
+        kept.withLock { $0 = nil }
+        adapted.withLock { $0 = nil }
+    }
 
     /// 1 / ‖w‖ of each row: `[vocabulary]`.
     func factors(of head: Linear) throws -> Tensor {
@@ -72,7 +76,7 @@ final class HeadNorm {
         let matrix = head.matrix
         // What is trained changes from step to step.
         if let weight = matrix as? Tensor, weight.requiresGrad { return try Self.factors(of: weight) }
-        if let kept { return kept }
+        if let kept = kept.withLock({ $0 }) { return kept }
         let result: Tensor
         if let weight = matrix as? Tensor, weight.dtype == .float32 || weight.dtype == .float64 {
             result = try noGrad { try Self.factors(of: weight) }
@@ -86,7 +90,7 @@ final class HeadNorm {
                     })
             }
         }
-        kept = result
+        kept.withLock { $0 = result }
         return result
     }
 
@@ -106,9 +110,9 @@ final class HeadNorm {
         let stamps =
             own
             + zip(adapters, tensors).map { AdapterStamp(scale: $0.scale, parameters: $1.map { TensorStamp($0) }) }
-        if let adapted, adapted.of == stamps { return adapted.factors }
+        if let adapted = adapted.withLock({ $0 }), adapted.of == stamps { return adapted.factors }
         let result = try noGrad { try merged() }
-        adapted = (stamps, result)
+        adapted.withLock { $0 = (stamps, result) }
         return result
     }
 
