@@ -17,8 +17,10 @@ extension Family {
             "vocab_size": 50_400, "n_positions": 2048, "n_embd": 4096, "n_layer": 28, "n_head": 16, "rotary_dim": 64,
             "tie_word_embeddings": false,
         ], neutral: ["n_ctx", "rotary"], rotatesPart: true,
-        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(gpt2: reader) }
-    ) { (spec, config) throws(ModelError) in
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(gpt2: reader) },
+        configure: configureGPTJ)
+
+    static let configureGPTJ: Configure = { (spec, config) throws(ModelError) in
         let dimension = try config.integer("rotary_dim", in: 2...spec.attention.headDimension)
         guard dimension % 2 == 0 else {
             throw .wrongValue(file: config.file, key: "rotary_dim", found: "\(dimension)", expected: "an even number")

@@ -135,6 +135,7 @@ extension Checkpoint {
     private func isWithoutEffect(_ name: String) -> Bool {
         let ends = [
             "rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".attn.bias", ".attn.masked_bias",
+            ".attn.causal_mask",
             "embeddings.position_ids",
         ]
         if ends.contains(where: name.hasSuffix) { return true }

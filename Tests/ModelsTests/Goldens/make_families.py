@@ -66,6 +66,7 @@ cases = {
                               max_position_embeddings=64, bos_token_id=2, eos_token_id=2, pad_token_id=1,
                               layer_norm_elementwise_affine=False, _remove_final_layer_norm=True)),
     "gptj": ("GPTJ", dict(G, rotary_dim=4)),
+    "codegen": ("CodeGen", dict(G, n_head=8, rotary_dim=2)),
     "gpt_neo": ("GPTNeo", dict(vocab_size=64, hidden_size=32, num_layers=2, num_heads=4, max_position_embeddings=64,
                                attention_types=[[["global", "local"], 1]], window_size=5, **ids)),
     "falcon": ("Falcon", dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, **ids)),
