@@ -265,7 +265,8 @@ import TinyModels
 
     /// A key that would change what is computed is refused by name where the family does not compute it.
     @Test(arguments: [
-        ("gptj", "rotary_dim", JSON.integer(5)), ("codegen", "n_head", .integer(2)),
+        ("gptj", "rotary_dim", JSON.integer(5)), ("granite", "is_causal", .bool(false)),
+        ("codegen", "n_head", .integer(2)),
         ("opt", "word_embed_proj_dim", .integer(0)),
         ("olmoe", "clip_qkv", .integer(-1)), ("qwen2_moe-window", "use_sliding_window", .bool(false)),
         ("qwen3_moe-window", "layer_types", .array(["full_attention", "sliding_attention"])),

@@ -226,6 +226,7 @@ public struct Family: Sendable {
             var configuration = try form.base.read(reader)
             configuration.family = modelType
             try form.configure(&configuration, reader)
+            try configuration.seeWholeTexts(reader)
             if !family.rotatesPart, !reader.says("martlet_gguf") { try configuration.demandWholeRotation(reader.file) }
             try configuration.check(file: reader.file)
             return configuration
@@ -340,6 +341,18 @@ extension DecoderConfiguration {
                 found: "\(Double(rotary.dimension) / Double(layer.attention.headDimension))",
                 expected: "1, or it left out: heads of \"\(family)\" rotate whole")
         }
+    }
+
+    /// Texts that are seen as a whole by a decoder that embeds them (`is_causal: false`, as gte-Qwen2).
+    fileprivate mutating func seeWholeTexts(_ reader: ConfigurationReader) throws(ModelError) {
+        guard try !reader.flag("is_causal", default: true) else { return }
+        guard layers.allSatisfy({ $0.recurrent == nil && $0.attention.window == nil && $0.attention.linearBias == nil })
+        else {
+            throw .wrongValue(
+                file: reader.file, key: "is_causal", found: "false",
+                expected: "true where layers have windows, recurrent states or linear biases")
+        }
+        try eachLayer { $0.attention.reach = .everything }
     }
 
     func check(file: String) throws(ModelError) {

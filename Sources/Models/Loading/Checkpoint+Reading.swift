@@ -25,9 +25,11 @@ extension Checkpoint {
         var spec = reading.configuration
         var warnings = reading.unknown.map { unreadKey($0.key, $0.value.text()) }
         guard kind != .generates || spec.layers.allSatisfy({ $0.attention.reach.isCausal }) else {
+            let isNamed = configuration.says("is_causal")
             throw ModelError.wrongValue(
-                file: configuration.file, key: "use_bidirectional_attention", found: "true",
-                expected: "false for a model that generates: each token would see those after it")
+                file: configuration.file, key: isNamed ? "is_causal" : "use_bidirectional_attention",
+                found: "\(!isNamed)",
+                expected: "\(isNamed) for a model that generates: each token would see those after it")
         }
         if kind != .generates {
             spec.hasHead = false

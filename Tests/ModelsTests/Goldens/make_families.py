@@ -300,6 +300,7 @@ heads.update({
 })
 encoders["gemma3-bidirectional"] = ("Gemma3Text", dict(S, head_dim=8, sliding_window=6, use_bidirectional_attention=True,
                                     layer_types=["sliding_attention", "full_attention"]))
+encoders["qwen2-bidirectional"] = ("Qwen2", dict(S, is_causal=False))
 encoders["mpnet"] = ("MPNet", dict(N, pad_token_id=1))
 encoders["modernbert"] = ("ModernBert", dict(N4))
 for name, (kind, head, arguments) in heads.items(): encoders[name] = (kind, arguments)
