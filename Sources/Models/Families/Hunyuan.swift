@@ -25,7 +25,7 @@ extension Family {
             "text_end_id",
             "sep_token_id", "mask_init_id", "add_classification_head", "class_num", "pool_type", "use_qk_norm",
             "cla_share_factor",
-            "dense_list",
+            "dense_list", "pad_id", "routed_scaling_factor",
             "attention_head_dim", "enable_lm_head_fp32", "eod_token_id", "norm_type", "position_embedding_xdrope",
             "rope_scaling.beta_fast", "rope_scaling.beta_slow", "rope_scaling.mscale", "rope_scaling.mscale_all_dim",
             "rope_parameters.beta_fast", "rope_parameters.beta_slow", "rope_parameters.mscale",

@@ -19,8 +19,8 @@ extension Family {
         ],
         neutral: [
             "norm_type", "mlp_type", "mlp_bias", "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32",
-            // Said beside `hidden_act`, which is the one that is read.
-            "activation_function",
+            // Said beside `hidden_act` and `norm_epsilon`, which are those that are read.
+            "activation_function", "layer_norm_epsilon",
         ]
     ) { (spec, config) throws(ModelError) in
         spec.setNorm(NormSpec(kind: .layer, epsilon: Float(try config.number("norm_epsilon", default: 1e-5))))
