@@ -141,16 +141,17 @@ struct ConvertCommand: ParsableCommand {
     /// Token shards in llm.c's format: one file for each, in a folder.
     private func convertShards() throws {
         guard dtype == nil, state == nil else { throw ValidationError("--dtype and --state belong to models") }
-        try Folder.make(out)
         let stop = StopRequest()
         var tokens = 0, written: [String] = []
-        for path in try LLMCShardWriter.shards(inFolder: model) {
-            let shard = try TokenShard(path: path)
-            let file = (path.split(separator: "/").last ?? "tokens.shard").dropLast(".shard".count) + ".bin"
-            tokens += try LLMCShardWriter.write(shard, to: "\(out)/\(file)") { _, _ in
-                if stop.isRequested { throw ExitCode(130) }
+        try Folder.fill(out) {
+            for path in try LLMCShardWriter.shards(inFolder: model) {
+                let shard = try TokenShard(path: path)
+                let file = (path.split(separator: "/").last ?? "tokens.shard").dropLast(".shard".count) + ".bin"
+                tokens += try LLMCShardWriter.write(shard, to: "\(out)/\(file)") { _, _ in
+                    if stop.isRequested { throw ExitCode(130) }
+                }
+                written.append(String(file))
             }
-            written.append(String(file))
         }
         if json {
             let object: JSON = [

@@ -41,6 +41,18 @@ package enum Folder {
         }
     }
 
+    /// Makes a folder, unless it is there, and has it filled. Where that fails, what has come into the folder goes again, and
+    /// a folder that was made too.
+    package static func fill(_ path: String, _ fill: () throws -> Void) throws {
+        let isNew = !exists(path), before = Set(contents(path))
+        try make(path)
+        do { try fill() } catch {
+            for name in contents(path) where !before.contains(name) { remove("\(path)/\(name)") }
+            if isNew { removeIfEmpty(path) }
+            throw error
+        }
+    }
+
     /// The path with every link followed, or nil when it leads nowhere.
     package static func real(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }

@@ -99,6 +99,32 @@ import TinyModels
         } throws: { "\($0)".contains("holds a model already") }
     }
 
+    /// An export that is broken off leaves nothing of itself, and what was in the folder before.
+    @Test(arguments: [false, true]) func brokenOffExportsLeaveNothing(isThere: Bool) throws {
+        struct Stopped: Error {}
+        let scratch = try Scratch(), out = scratch.file("out")
+        try Folder.make(scratch.file("tiny"))
+        try TinyModel().write(folder: scratch.file("tiny"))
+        let files = try ModelFiles(path: scratch.file("tiny"))
+        if isThere {
+            try Folder.make(out)
+            try AtomicFile.write("\(out)/notes.txt", bytes: [65])
+        }
+        #expect(throws: Stopped.self) {
+            try FolderExport(files).write(toFolder: out) { done, _ in if done == 2 { throw Stopped() } }
+        }
+        // Of several files the first may be whole.
+        #expect(throws: Stopped.self) {
+            try Folder.fill(out) {
+                try AtomicFile.write("\(out)/model-00001-of-00002.safetensors", bytes: [66])
+                throw Stopped()
+            }
+        }
+        #expect(Folder.exists(out) == isThere && Folder.contents(out) == (isThere ? ["notes.txt"] : []))
+        try FolderExport(files).write(toFolder: out)
+        #expect(try ModelFiles(path: out).checkpoint.tensors.names == files.checkpoint.tensors.names)
+    }
+
     /// From a folder, and from a GGUF file, whose rows of queries and keys stand in another order.
     @Test(arguments: [false, true])
     func weightsThatWereTrainedBecomeAFolder(isGGUF: Bool) throws {

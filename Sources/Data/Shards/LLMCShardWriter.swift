@@ -21,14 +21,17 @@ public enum LLMCShardWriter {
     public static func write(
         _ shard: TokenShard, to path: String, progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws -> Int {
-        guard let separator = shard.separator else {
-            throw DataError(
-                .unsupported, path: shard.path, "has no token between documents, with which llm.c begins them")
-        }
         guard !shard.hasMask else {
             throw DataError(
-                .unsupported, path: shard.path, "has a loss mask, which llm.c's shards cannot hold: pack it without one"
-            )
+                .unsupported, path: shard.path,
+                "has a loss mask, which llm.c's shards cannot hold: pack it again without one (martlet data pack --chats "
+                    + "text)")
+        }
+        guard let separator = shard.separator else {
+            throw DataError(
+                .unsupported, path: shard.path,
+                "has no token between documents, with which llm.c begins them: pack it again with one (martlet data pack "
+                    + "--end-token)")
         }
         let width = shard.tokenWidth, file = try PendingFile(path)
         try file.writer.write(header: width == 2 ? [20_240_520, 1, 0] : [20_240_801, 7, 0])

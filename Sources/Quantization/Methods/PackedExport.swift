@@ -87,9 +87,10 @@ public struct PackedExport {
                     })
             }
         }
-        try Folder.make(folder)
-        try SafetensorsWriter.write(planned, toFolder: folder)
-        try writeSmallFiles(folder)
+        try Folder.fill(folder) {
+            try SafetensorsWriter.write(planned, toFolder: folder)
+            try writeSmallFiles(folder)
+        }
         return notes
     }
 

@@ -3,6 +3,7 @@ import MartletFormats
 import MartletInference
 import MartletJSON
 import MartletModels
+import MartletSystem
 import MartletTensor
 import MartletTokenizers
 
@@ -104,14 +105,18 @@ public struct FolderExport: Sendable {
     }
 
     /// - Parameter progress: tensors that are done, and how many there are.
-    /// - Throws: `QuantizationError.folderInUse` where there is a model already.
+    /// - Throws: `QuantizationError.folderInUse` where there is a model already. Where anything else is thrown, nothing is
+    ///   left of what was written.
     public func write(toFolder folder: String, progress: (Int, Int) throws -> Void = { _, _ in }) throws {
         guard !Folder.exists(folder + "/config.json") else { throw QuantizationError.folderInUse(folder) }
-        try Folder.make(folder)
-        try SafetensorsWriter.write(tensors, toFolder: folder) { try progress($0, tensors.count) }
-        // config.json comes last: without it the folder is no model yet.
-        for file in smallFiles.reversed() {
-            do { try AtomicFile.write("\(folder)/\(file.name)", bytes: file.bytes) } catch { throw FormatError(error) }
+        try Folder.fill(folder) {
+            try SafetensorsWriter.write(tensors, toFolder: folder) { try progress($0, tensors.count) }
+            // config.json comes last: without it the folder is no model yet.
+            for file in smallFiles.reversed() {
+                do throws(FileError) {
+                    try AtomicFile.write("\(folder)/\(file.name)", bytes: file.bytes)
+                } catch { throw FormatError(error) }
+            }
         }
         try progress(tensors.count, tensors.count)
     }
