@@ -85,6 +85,18 @@ import Testing
         #expect(try Self.difference(logits(other, expected), wanted) < 2e-5)
     }
 
+    @Test func whatAnAdapterWithAHeadIsForIsTold() throws {
+        var stored = try PEFTFolder.read(Self.goldens + "lora")
+        stored.tensors["base_model.model.score.weight"] = try Tensor.zeros([1, 16])
+        let decoder = try Self.decoder("lora")
+        func said() -> String {
+            (#expect(throws: AdapterError.self) { try Adapter(stored, of: decoder) })?.description ?? ""
+        }
+        #expect(said().contains("score.weight belongs to no module") && !said().contains("--reward"))
+        stored.configuration.taskType = "SEQ_CLS"
+        #expect(said().contains("score.weight belongs to no module") && said().contains("--reward"))
+    }
+
     /// The rank says how many experts a joined tensor has.
     @Test func joinedExpertsOfAnotherBaseAreRefused() throws {
         var stored = try PEFTFolder.read(Self.goldens + "lora-experts")

@@ -70,7 +70,13 @@ public final class Adapter {
         let stored = try JoinedExperts.separated(base.renamed(stored), base.published)
         let source = StoredTensors(stored.tensors, file: stored.file, isTrained: isTrained)
         try self.init(stored.configuration, base, source, seed: 0, original: nil, name: name)
-        try source.finish(besides: base.unread)
+        let task = stored.configuration.taskType ?? ""
+        let hasHead = ["SEQ_CLS", "TOKEN_CLS"].contains(task)
+        try source.finish(
+            besides: base.unread,
+            next: hasHead && base.headModules.isEmpty
+                ? ". It is of a reward model or classifier (task_type \(task)), whose head no language model has: a "
+                    + "reward model is named as --reward, a classifier is asked by martlet classify" : "")
     }
 
     private init(

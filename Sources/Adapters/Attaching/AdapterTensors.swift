@@ -124,10 +124,12 @@ final class StoredTensors: AdapterSource {
         return try value.copied().requiringGrad()
     }
 
-    /// - Parameter modules: what other programs have beside the base and nothing here is computed with; tensors of theirs
-    ///   are passed over.
+    /// - Parameters:
+    ///   - modules: what other programs have beside the base and nothing here is computed with; tensors of theirs are
+    ///     passed over.
+    ///   - next: continues the sentence about a tensor that belongs to nothing.
     /// - Throws: `AdapterError` naming the first tensor that belongs to no part of the base.
-    func finish(besides modules: [String] = []) throws {
+    func finish(besides modules: [String] = [], next: String = "") throws {
         // PEFT stores the table itself beside an adapter of it.
         let left = tensors.keys.filter { key in
             !used.contains(key) && !key.hasSuffix(".base_layer.weight")
@@ -138,6 +140,6 @@ final class StoredTensors: AdapterSource {
         throw AdapterError(
             .otherBase,
             "\(file): \(first) belongs to no module of the base that its adapter_config.json names"
-                + (left.count > 1 ? ", nor do \(left.count - 1) others" : ""))
+                + (left.count > 1 ? ", nor do \(left.count - 1) others" : "") + next)
     }
 }
