@@ -63,6 +63,14 @@ struct DistillCommand: ParsableCommand, TrainingVerb {
                 trainer = try Trainer(
                     run: run, options: options, student: start, remote: remote, data: data,
                     memory: training.memory.limit, progress: progress)
+                if let missing = remote.missingCandidates {
+                    line.end()
+                    let share = (missing.share * 1000).rounded() / 10
+                    Terminal.note(
+                        "the teacher gives fewer than the \(remote.top) candidates that it is asked for at \(share) % of the "
+                            + "tokens, at the least \(missing.fewest): what it leaves out counts as impossible (--teacher-top)"
+                    )
+                }
                 if remote.lostProbability > 0.001 {
                     line.end()
                     let share = (remote.lostProbability * 1000).rounded() / 10

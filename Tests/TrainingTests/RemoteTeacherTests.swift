@@ -17,7 +17,7 @@ import TinyModels
 /// teacher's model, so that learning from it can be compared with learning from the model itself.
 @Suite(.serialized) struct RemoteTeacherTests: TinyRuns {
     /// What a server gives.
-    enum Manner: Sendable { case prompt, echo, nothing }
+    enum Manner: Sendable { case prompt, echo, few, nothing }
 
     /// A server that says what a model finds likely.
     final class Service: Sendable {
@@ -78,9 +78,10 @@ import TinyModels
                         let tokens = (prompt.array ?? []).compactMap { $0.integer.flatMap { Int32(exactly: $0) } }
                         var choice: JSONObject = ["index": .integer(Int64(index)), "text": ""]
                         guard manner != .nothing else { return .object(choice) }
-                        let asked = body["prompt_logprobs"]?.integer ?? body["logprobs"]?.integer ?? 0
+                        let wanted = body["prompt_logprobs"]?.integer ?? body["logprobs"]?.integer ?? 0
+                        let asked = manner == .few ? min(2, wanted) : wanted
                         let rows = try likeliest(tokens, asked)
-                        if manner == .prompt, body["prompt_logprobs"] != nil {
+                        if manner != .echo, body["prompt_logprobs"] != nil {
                             choice["prompt_logprobs"] = .array(
                                 [.null]
                                     + rows.map { row in
@@ -209,6 +210,20 @@ import TinyModels
         let resumed = try trainer(folder + "/remote", folder, remote)
         #expect(try resumed.resume().checkpoint?.step == 4)
         #expect(service.requests.withLock { $0 } == again)
+    }
+
+    /// Fewer candidates than were asked for make the rest impossible, which is told.
+    @Test(arguments: [Manner.prompt, .few]) func missingCandidatesAreCounted(_ manner: Manner) throws {
+        let folder = try folders("few"), service = try Service(folder + "/model", manner)
+        let server = SocketServer { service.serve($0) }
+        defer { server.stop() }
+        let remote = RemoteTeacher(try TeacherConnection(url: server.url + "/v1"), name: "big", top: 5)
+        let tokenizer = try StartingModel(path: folder + "/student").tokenizer
+        let tokens = try tokenizer.encode("What is this?", addSpecialTokens: false)
+        let rows = try remote.likeliest([tokens], tokenizer)
+        #expect(rows[0].count == tokens.count - 1 && rows[0][0].count == (manner == .few ? 2 : 5))
+        let missing = remote.missingCandidates
+        #expect(manner == .few ? missing?.share == 1 && missing?.fewest == 2 : missing == nil)
     }
 
     @Test func repliesOfTheStudentAreAskedAbout() throws {

@@ -39,6 +39,7 @@ public final class RemoteTeacher: Sendable {
     private static let atOnce = 4
     private let route = Mutex<Route?>(nil)
     private let lost = Mutex<(mass: Double, rows: Int)>((0, 0))
+    private let short = Mutex<(rows: Int, fewest: Int)>((0, .max))
 
     /// - Parameter name: of the model there.
     public init(_ connection: TeacherConnection, name: String, top: Int = 20) {
@@ -49,6 +50,13 @@ public final class RemoteTeacher: Sendable {
 
     /// How much of the teacher's probability was of tokens whose text is several tokens', a mean over rows.
     public var lostProbability: Double { lost.withLock { $0.rows > 0 ? $0.mass / Double($0.rows) : 0 } }
+
+    /// Where the server gives fewer candidates than it is asked for: the share of tokens, and how many it gives at the least. Nil
+    /// where it gives them all. What is not given counts as impossible.
+    public var missingCandidates: (share: Double, fewest: Int)? {
+        let rows = lost.withLock { $0.rows }, short = short.withLock { $0 }
+        return short.rows > 0 && rows > 0 ? (Double(short.rows) / Double(rows), short.fewest) : nil
+    }
 
     // MARK: log-probabilities of texts
 
@@ -182,7 +190,8 @@ public final class RemoteTeacher: Sendable {
         for (key, value) in entry {
             guard let number = value["logprob"]?.double ?? value.double, number.isFinite, number <= 1e-3 else {
                 throw TeacherError(
-                    .malformed, connection.url, "a log-probability is \(value.text().prefix(60)), expected a number")
+                    .malformed, connection.url,
+                    "a log-probability is \(value.text().prefix(60)), expected a number of 0 at most")
             }
             let token = names == nil ? Int32(key) : names?[key]
             if let token, token >= 0, Int(token) < tokenizer.vocabularySize {
@@ -192,6 +201,9 @@ public final class RemoteTeacher: Sendable {
             }
         }
         self.lost.withLock { $0 = ($0.mass + lost, $0.rows + 1) }
+        if entry.count < min(top, tokenizer.vocabularySize) {
+            short.withLock { $0 = ($0.rows + 1, min($0.fewest, entry.count)) }
+        }
         guard !found.isEmpty else {
             throw TeacherError(.malformed, connection.url, "none of its candidates is a token of the student")
         }

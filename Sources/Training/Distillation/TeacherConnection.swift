@@ -104,10 +104,11 @@ public final class TeacherConnection: Sendable {
         _ bytes: [UInt8], _ response: TransferResponse, _ url: String, _ role: String
     ) -> Result<JSON, Failure> {
         let json = try? JSON(parsing: bytes)
+        let failed = json?["error"]?["message"]?.string ?? json?["error"]?.string
         guard response.status == 200 else {
             // OpenAI's form, llama-server's, or plain text.
             let said =
-                json?["error"]?["message"]?.string ?? json?["error"]?.string ?? json?["message"]?.string
+                failed ?? json?["message"]?.string
                 ?? json?["detail"]?.string ?? String(decoding: bytes.prefix(200), as: UTF8.self)
             let next: String
             switch response.status {
@@ -128,6 +129,11 @@ public final class TeacherConnection: Sendable {
                     error: TeacherError(.malformed, url, "answers no JSON: \(start.quoted(limit: 100))"),
                     mayPass: false,
                     wait: nil))
+        }
+        // Gateways answer so where what is behind them does not.
+        if json["choices"] == nil, let failed {
+            let error = TeacherError(.refused, url, "answers with an error: \(failed.quoted(limit: 300))")
+            return .failure(Failure(error: error, mayPass: true, wait: nil))
         }
         return .success(json)
     }

@@ -144,7 +144,8 @@ public final class ConstitutionRows {
         case "unclear"?: tally.unclear += 1
         default:
             let probability = line["probability"]?.double
-            if let probability, abs(probability - 0.5) <= options.undecided, options.undecided > 0 {
+            // A judge that says the same letter in both orders says nothing.
+            if let probability, abs(probability - 0.5) <= max(options.undecided, 1e-9) {
                 tally.undecided += 1
                 return nil
             }

@@ -81,7 +81,7 @@ public final class RemoteJudge: ReplyJudge, Sendable {
             asking["logprobs"] = true
             asking["top_logprobs"] = 20
             do throws(TeacherError) {
-                return read(try connection.post("/chat/completions", .object(asking)))
+                return try read(connection.post("/chat/completions", .object(asking)))
             } catch {
                 guard error.kind == .refused, error.reason.contains("logprobs") else {
                     if Self.isTooLong(error) { return .tooLong }
@@ -90,7 +90,7 @@ public final class RemoteJudge: ReplyJudge, Sendable {
                 refusesProbabilities.withLock { $0 = true }
             }
         }
-        do throws(TeacherError) { return read(try connection.post("/chat/completions", .object(body))) } catch {
+        do throws(TeacherError) { return try read(connection.post("/chat/completions", .object(body))) } catch {
             if Self.isTooLong(error) { return .tooLong }
             throw error
         }
@@ -101,10 +101,15 @@ public final class RemoteJudge: ReplyJudge, Sendable {
         error.kind == .refused && error.reason.contains("status 400") && error.reason.contains("context")
     }
 
-    private func read(_ answer: JSON) -> JudgedAnswer {
-        let choice = answer["choices"]?.array?.first
+    private func read(_ answer: JSON) throws(TeacherError) -> JudgedAnswer {
+        guard let choice = answer["choices"]?.array?.first else {
+            var error = TeacherError(
+                .malformed, connection.url, "no choice is in its answer \(answer.text().quoted(limit: 200))")
+            error.role = connection.role
+            throw error
+        }
         // Some models begin with a space.
-        for entry in choice?["logprobs"]?["content"]?.array ?? [] {
+        for entry in choice["logprobs"]?["content"]?.array ?? [] {
             guard let text = entry["token"]?.string, text.contains(where: { !$0.isWhitespace }) else { continue }
             var chances = (a: 0.0, b: 0.0)
             for candidate in entry["top_logprobs"]?.array ?? [] {
@@ -119,7 +124,7 @@ public final class RemoteJudge: ReplyJudge, Sendable {
             guard chances.a + chances.b > 0.1 else { continue }
             return .chance(chances.a / (chances.a + chances.b))
         }
-        guard let letter = Self.letter(choice?["message"]?["content"]?.string ?? "") else { return .unclear }
+        guard let letter = Self.letter(choice["message"]?["content"]?.string ?? "") else { return .unclear }
         letters.withLock { $0 += 1 }
         return .chance(letter == "A" ? 1 : 0)
     }
