@@ -64,7 +64,7 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         #expect(conversation.templateVariables["x"] == 1)
     }
 
-    @Test(arguments: [
+    private static let refused: [(String, String)] = [
         (#""temperature": "hot""#, "temperature"), (#""temperature": 2.1"#, "temperature"),
         (#""temperature": -1"#, "temperature"), (#""top_p": 1.5"#, "top_p"), (#""n": 1000000000"#, "n"),
         (#""n": 0"#, "n"), (#""n": 1.5"#, "n"), (#""n": 1e300"#, "n"), (#""n": true"#, "n"),
@@ -103,8 +103,9 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         (#""lora": [{"id": 0}]"#, "lora"), (#""functions": []"#, "functions"), (#""echo": true"#, "echo"),
         (#""modalities": ["audio"]"#, "modalities"), (#""web_search_options": {}"#, "web_search_options"),
         (#""include_stop_str_in_output": 1"#, "include_stop_str_in_output"),
-    ])
-    func whatIsWrongIsRefusedByName(_ members: String, _ parameter: String) {
+    ]
+
+    @Test(arguments: refused) func whatIsWrongIsRefusedByName(_ members: String, _ parameter: String) {
         let error = #expect(throws: APIError.self) { try chat(members) }
         #expect(error?.parameter == parameter)
         #expect(error?.status == 400)

@@ -30,7 +30,9 @@ import Testing
                     var scale = [Float](repeating: 0, count: 16), minimum = scale, error = scale
                     var sums = [Float](repeating: 0, count: 80), codes = [UInt8](repeating: 0, count: 512)
                     func note() {
-                        result += (scale[..<count] + minimum[..<count] + error[..<count] + sums).map(\.bitPattern)
+                        for part in [scale[..<count], minimum[..<count], error[..<count], sums[...]] {
+                            result += part.map(\.bitPattern)
+                        }
                         result += codes.map(UInt32.init)
                     }
                     for (top, below) in [(15, false), (15, true), (3, true), (31, false)] {

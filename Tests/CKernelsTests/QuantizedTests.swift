@@ -143,9 +143,9 @@ import Testing
         let x = activations(count * columns, seed: 5)
         for set in Self.sets {
             let together = product(set, type, weights, rows: rows, columns: columns, x)
-            let alone = (0..<count).flatMap {
-                product(
-                    set, type, weights, rows: rows, columns: columns, Array(x[($0 * columns)..<(($0 + 1) * columns)]))
+            let alone = (0..<count).flatMap { (row: Int) -> [Float] in
+                let one = Array(x[row * columns..<(row + 1) * columns])
+                return product(set, type, weights, rows: rows, columns: columns, one)
             }
             #expect(together == alone)
         }

@@ -288,8 +288,8 @@ import MartletEvaluation
         let path = try scratch.write("group.json", group.text())
         let tree = try TaskLibrary { _ in group }.tasks([path])
         let results = try Evaluator(Speaker([""])).run(tree)
-        // (2/3 − 1/2) / (1/2) and 2/3.
-        #expect(isNear(Self.score(results, "centered_acc") ?? .nan, (1.0 / 3 + 2.0 / 3) / 2))
+        // The mean of (2/3 − 1/2) / (1/2) = 1/3 and of 2/3.
+        #expect(isNear(Self.score(results, "centered_acc") ?? .nan, 0.5))
     }
 
     @Test func programsRunInASandboxOrNotAtAll() throws {

@@ -108,11 +108,16 @@ import TinyModels
         let next = try Self.floats(
             decoder.hiddenStates([5, 5, 5], (0..<3).map { DecoderSequence(rows: $0..<($0 + 1), cache: caches[$0]) }))
         let width = decoder.configuration.hiddenSize
-        let (a, b) = (9 * width, (9 + long.count) * width)
-        let (shortAlone, longAlone) = (try alone(short), try alone(long))
-        #expect(Array(together[..<a]) + next[..<width] == shortAlone)
-        #expect(Array(together[a..<b]) + next[width..<(2 * width)] == longAlone)
-        #expect(Array(together[b...]) + next[(2 * width)...] == shortAlone)
+        /// The states of a sequence's rows, then those of its next token.
+        func states(_ rows: Range<Int>, sequence: Int) -> [Float] {
+            Array(together[rows.lowerBound * width..<rows.upperBound * width])
+                + Array(next[sequence * width..<(sequence + 1) * width])
+        }
+        let (shortAlone, longAlone) = (try alone(short), try alone(long)), end = 9 + long.count
+        #expect(states(0..<9, sequence: 0) == shortAlone)
+        #expect(states(9..<end, sequence: 1) == longAlone)
+        #expect(states(end..<end + 9, sequence: 2) == shortAlone)
+        #expect(together.count == (end + 9) * width && next.count == 3 * width)
     }
 
     @Test func encoderStatesAreThoseOfTransformers() throws {

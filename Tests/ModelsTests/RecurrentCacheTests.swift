@@ -5,7 +5,7 @@ import Testing
 
 /// States of sequences: in pieces, in company, copied, and dropped.
 @Suite struct RecurrentCacheTests {
-    private static let tokens: [Int32] = (0..<200).map { Int32(($0 * 7 + $0 / 11) % 60) }
+    private static let tokens: [Int32] = (0..<200).map { (index: Int) in Int32((index * 7 + index / 11) % 60) }
 
     private static func states(
         _ decoder: Decoder, _ cache: KVCache, _ tokens: ArraySlice<Int32>, pieces: [Int]

@@ -6,7 +6,7 @@ import Testing
 /// Passes in which tokens see something else than their layers say: prefixes that see themselves, and tables.
 @Suite struct SequenceMaskTests {
     private static let count = 90, prefix = 37
-    private static let tokens: [Int32] = (0..<count).map { Int32(($0 * 7 + $0 / 5) % 30) }
+    private static let tokens: [Int32] = (0..<count).map { (index: Int) in Int32((index * 7 + index / 5) % 30) }
 
     private static func decoder(window: Int? = nil) -> Decoder {
         var attention = AttentionSpec(heads: 4, keyValueHeads: 2, headDimension: 12)

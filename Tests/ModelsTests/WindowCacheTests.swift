@@ -23,7 +23,7 @@ import Testing
         Decoder(Initializer(.normal(deviation: 0.3, layers: 1), seed: 5), configuration(windows))
     }
 
-    private static let tokens: [Int32] = (0..<700).map { Int32(($0 * 7 + $0 / 11) % 30) }
+    private static let tokens: [Int32] = (0..<700).map { (index: Int) in Int32((index * 7 + index / 11) % 30) }
 
     /// The states of tokens computed in pieces over one cache.
     private static func states(

@@ -30,7 +30,7 @@ import TinyModels
         try TinyModel().write(folder: scratch.file("tiny"))
         let decoder = try ModelFiles(path: scratch.file("tiny")).decoder()
         try decoder.prepare(.fast)
-        let tokens = (0..<90).map { Int32(3 + $0 * 7 % 120) }
+        let tokens = (0..<90).map { (index: Int) in Int32(3 + index * 7 % 120) }
         for type in KVCacheType.allCases {
             let whole = KVCache(decoder.configuration, precision: .fast, type: type)
             let parts = KVCache(decoder.configuration, precision: .fast, type: type)

@@ -384,7 +384,7 @@ import Testing
         var stream = RandomStream(seed: 5)
         let x = try Tensor((0..<40 * 8).map { _ in Float(stream.nextNormal()) }, shape: [40, 8])
         let weight = try Tensor((0..<30 * 8).map { _ in Float(stream.nextNormal()) }, shape: [30, 8])
-        let targets = (0..<40).map { Int32($0 % 5 == 0 ? -100 : $0 % 30) }
+        let targets = (0..<40).map { (index: Int) in Int32(index % 5 == 0 ? -100 : index % 30) }
         func gradient(_ cuts: [Range<Int>]) throws -> (Double, [Double]) {
             let w = try weight.requiringGrad()
             var total = 0.0
