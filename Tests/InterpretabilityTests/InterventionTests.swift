@@ -202,7 +202,10 @@ import MartletInterpretability
         let plain = try probe.run(tokens, keeping: [name] as Set)
         let shares: [Float] = try plain(name).toArray()
         #expect(shares.count == 12)
-        for row in 0..<3 { #expect(abs(shares[row * 4..<row * 4 + 4].reduce(0, +) - 1) < 1e-5) }
+        for row in 0..<3 {
+            let sum: Float = shares[row * 4..<(row + 1) * 4].reduce(0, +)
+            #expect(abs(sum - 1) < 1e-5)
+        }
         let own = try probe.run(tokens, editing: [.replace(name, with: try plain(name))])
         #expect(try PatchingTests.bits(own) == PatchingTests.bits(plain))
         let forced = ActivationEdit(name) { own in
