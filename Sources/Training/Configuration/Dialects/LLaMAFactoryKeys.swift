@@ -65,7 +65,9 @@ extension DialectReader {
         case "ppo": demand(verb: "ppo", by: "stage", "stage ppo")
         case "pt":
             demand(verb: "sft", by: "stage", "stage pt")
-            note("stage pt: records of plain text are learnt whole, as many to a row as fit; martlet train reads token shards")
+            note(
+                "stage pt: records of plain text are learnt whole, as many to a row as fit; martlet train reads token "
+                    + "shards")
         default: refuse("stage", "\(stage.quoted()) is none of sft, dpo, kto, rm, ppo and pt")
         }
     }
