@@ -18,7 +18,7 @@ protocol ReplyJudge {
 }
 
 /// What a judge said to a question.
-enum JudgedAnswer: Sendable, Equatable {
+package enum JudgedAnswer: Sendable, Equatable {
     /// The probability of A, of A and B alone.
     case chance(Double)
     /// The question does not fit into the judge's context.
@@ -65,7 +65,7 @@ public final class RemoteJudge: ReplyJudge, Sendable {
     /// Answers that were a letter without probabilities.
     public var answersByLetter: Int { letters.withLock { $0 } }
 
-    func answers(_ questions: [String]) throws -> [JudgedAnswer] {
+    package func answers(_ questions: [String]) throws -> [JudgedAnswer] {
         try RemoteTeacher.together(questions.count, Self.atOnce) { index throws(TeacherError) in
             try self.answer(questions[index])
         }
