@@ -8,7 +8,7 @@ import MartletTensor
 /// The cache turns a head, so that all its numbers lose alike: the square of what a score loses is as Σ (k_i / f_i)² ·
 /// Σ (f_i q_i)², which these factors make least, (Σ |k_i| |q_i|)² (Cauchy-Schwarz). Norms of queries and keys have weights
 /// of which some are tens of times the others, and often the query's is small where the key's is large: of Gemma 3 270M the
-/// sum falls to a tenth in the layers that see everything, and to a half in the others.
+/// product falls to a tenth in two of the three layers that see everything, and to a half on average.
 ///
 /// |k_i| and |q_i| are expected of the weights alone, so that a token's codes depend on no text: the length of the
 /// projection's row among those of its head, times the norm's weight; for the two numbers that a rotation mixes, the mean of
