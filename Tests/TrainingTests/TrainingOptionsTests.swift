@@ -113,6 +113,33 @@ import Testing
         }
     }
 
+    /// Else one of them would be shown and not followed.
+    @Test func epochsAndStepsAreNotGivenTogether() throws {
+        for (one, other) in [("epochs", "steps"), ("steps", "epochs")] {
+            var options = TrainingOptions()
+            try options.set(one, 3, from: "--" + one)
+            for origin in ["--" + other, "command line"] {
+                #expect(message { try options.set(other, 4, from: origin) }.contains("give one of them"))
+            }
+            // One that is taken back is none.
+            try options.set(one, .null)
+            try options.set(other, 4)
+        }
+    }
+
+    @Test func theCommandLinesEpochsTakeThePlaceOfAFilesSteps() throws {
+        var options = TrainingOptions()
+        try options.set(["epochs": 2, "steps": 50], from: "configuration.json")
+        try options.set("epochs", 3, from: "--epochs")
+        let resolved = try ResolvedOptions(options, vocabularySize: 100) { _, _ in 640 }
+        #expect(resolved["epochs"] == 3 && resolved["steps"] == 60)  // 32 rows a step
+        options = TrainingOptions()
+        try options.set("epochs", 2, from: "run.yaml, line 3")
+        try options.set("steps", 7, from: "--steps")
+        let counted = try ResolvedOptions(options, vocabularySize: 100) { _, _ in 640 }
+        #expect(counted["epochs"] == .null && counted["steps"] == 7)
+    }
+
     @Test func laterValuesOverrideAndSayWhereTheyCameFrom() throws {
         var options = TrainingOptions()
         try options.set(["depth": 4, "steps": 50, "hidden_size": 128], from: "run.json")

@@ -28,7 +28,7 @@ public struct TrainingOptions: Sendable, Equatable {
 
     /// Later values take the place of earlier ones; null takes one back, to be derived again.
     /// - Throws: `TrainingError` for a key that does not exist (with the nearest one that does), a value of another
-    ///   type or out of range.
+    ///   type or out of range, `epochs` beside `steps`.
     public mutating func set(_ key: String, _ value: JSON, from origin: String = "command line") throws(TrainingError) {
         let known = try self.key(key, origin)
         if value.isNull {
@@ -45,12 +45,27 @@ public struct TrainingOptions: Sendable, Equatable {
                 "\(origin): \"\(key)\" is \(value.text().prefix(200)); expected \(known.expected)"
                     + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""))
         }
+        try giveWay(to: key, from: origin)
         if case .folders = known.kind, let portions = DataPortion.all(value) {
             given[key] = portions.optionJSON
         } else {
             given[key] = value
         }
         origins[key] = origin
+    }
+
+    /// Epochs and steps say the same: what a file has gives way to the command line, where there may be one of them. A file
+    /// may have both, as a run's own configuration does; its steps count.
+    private mutating func giveWay(to key: String, from origin: String) throws(TrainingError) {
+        func isWritten(_ origin: String) -> Bool { origin == "command line" || origin.hasPrefix("--") }
+        guard let other = ["epochs": "steps", "steps": "epochs"][key], let before = origins[other], isWritten(origin)
+        else { return }
+        guard !isWritten(before) else {
+            throw TrainingError(
+                .configuration, "\(origin): epochs and steps both say how long training goes on; give one of them")
+        }
+        given[other] = nil
+        origins[other] = nil
     }
 
     /// A value as it is written in a YAML file or on a command line: what it is follows from the key, so that `1e-5`
