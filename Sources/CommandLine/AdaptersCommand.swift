@@ -183,7 +183,7 @@ struct ExpandCommand: ParsableCommand {
     func validate() throws { try demand("--blocks", blocks, 1...1024) }
 
     func run() throws {
-        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        try MergeCommand.demandFree(out)
         let files = try ModelFiles.opened(name: model)
         let decoder = try files.checkpoint.publishedDecoder()
         let expansion = try BlockExpansion(decoder, blocks: blocks)

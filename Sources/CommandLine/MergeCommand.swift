@@ -46,7 +46,7 @@ struct MergeCommand: ParsableCommand {
         merge.method = way
         merge.density = density ?? merge.density
         merge.seed = seed ?? merge.seed
-        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        try Self.demandFree(out)
         let files = try ModelFiles.located(model, adapters: flags.parsed()) { Terminal.note($0) }
         guard !files.adapters.isEmpty else { throw ValidationError("--adapter names nothing to merge") }
         let isFile = out.hasSuffix(".gguf")
@@ -77,6 +77,15 @@ struct MergeCommand: ParsableCommand {
             try MergedFolder(files, decoder, type: to).write(to: out)
         }
         Terminal.note("wrote \(out)")
+    }
+
+    /// What is left of an attempt that failed is no model, adapter or run yet, and may be written over.
+    static func demandFree(_ out: String) throws {
+        let owned = ["config.json", "adapter_config.json", "log.jsonl"]
+        guard Folder.isFolder(out) ? owned.contains { Folder.exists(out + "/" + $0) } : Folder.exists(out) else {
+            return
+        }
+        throw ValidationError("\(out) is there already; give another --out")
     }
 
     private func mergeEncoder(_ files: ModelFiles, _ merge: AdapterMerge) throws {

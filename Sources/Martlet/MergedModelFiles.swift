@@ -36,27 +36,28 @@ public struct MergedFolder {
     }
 
     public func write(to path: String) throws {
-        guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
-        let tensors = try PublishedModel.tensors(decoder, as: type)
-        for (name, bytes) in try StartingModel.files(of: files, savedAs: type.transformersName) {
-            try makeFolder(of: name, in: path)
-            try AtomicFile.write(path + "/" + name, bytes: bytes)
-        }
-        try SafetensorsWriter.write(tensors, toFolder: path)
-        try untieWhereNeeded(tensors, path)
+        try write(PublishedModel.tensors(decoder, as: type), to: path) { $0 }
     }
 
     /// A deeper model of the same files.
     public func write(_ expansion: BlockExpansion, to path: String) throws {
+        try write(expansion.tensors, to: path) { expansion.configuration($0) }
+    }
+
+    private func write(_ tensors: [(String, Tensor)], to path: String, _ configuration: (JSON) -> JSON) throws {
         guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
-        for (name, bytes) in try StartingModel.files(of: files, savedAs: type.transformersName) {
+        try SafetensorsWriter.write(tensors, toFolder: path)
+        let all = try StartingModel.files(of: files, savedAs: type.transformersName)
+        // config.json comes last: without it the folder is no model yet.
+        for (name, bytes) in all.filter({ $0.name != "config.json" }) + all.filter({ $0.name == "config.json" }) {
             try makeFolder(of: name, in: path)
-            let isConfiguration = name == "config.json"
-            let own = isConfiguration ? expansion.configuration(try JSON(parsing: bytes)).bytes(indent: 2) : bytes
+            var own = bytes
+            if name == "config.json" {
+                let before = try JSON(parsing: bytes), after = try untied(tensors, configuration(before))
+                if after != before { own = after.bytes(indent: 2) }
+            }
             try AtomicFile.write(path + "/" + name, bytes: own)
         }
-        try SafetensorsWriter.write(expansion.tensors, toFolder: path)
-        try untieWhereNeeded(expansion.tensors, path)
     }
 
     /// Models of vectors have files in folders of their own, as `1_Pooling/config.json`.
@@ -65,15 +66,13 @@ public struct MergedFolder {
         guard PEFTFolder.makeFolder(folder) else { throw AdapterError(.file, "the folder \(folder) cannot be made") }
     }
 
-    private func untieWhereNeeded(_ tensors: [(String, Tensor)], _ path: String) throws {
+    /// The configuration of a model whose output projection no longer shares the embedding table, where it does not.
+    private func untied(_ tensors: [(String, Tensor)], _ configuration: JSON) throws -> JSON {
         let isTied = try files.checkpoint.decoderConfiguration().tiedEmbeddings
         let hasHead = tensors.contains { $0.0 == "lm_head.weight" }
-        guard isTied, hasHead else { return }
-        // The output projection no longer shares the embedding table.
-        let file = path + "/config.json"
-        guard var members = try JSON(parsing: Folder.read(file)).object else { return }
+        guard isTied, hasHead, var members = configuration.object else { return configuration }
         members["tie_word_embeddings"] = false
-        try AtomicFile.write(file, bytes: JSON.object(members).bytes(indent: 2))
+        return .object(members)
     }
 }
 

@@ -52,6 +52,28 @@ import TinyModels
         #expect(try program.run("run", "tuned.gguf", "say 3", "-n", "2").code == 0)
     }
 
+    /// `ulimit -f` stands for a full disk: the system refuses what is longer. The same command goes on once there is room.
+    @Test func aMergeThatFailsLeavesNoModelAndMayBeRepeated() throws {
+        let (base, run) = try trained()
+        let words = ["merge", base, "--adapter", run, "--out", "tuned"]
+        let limited = program.process([])
+        limited.executableURL = URL(fileURLWithPath: "/bin/bash")
+        limited.arguments = ["-c", "ulimit -f 8; exec '\(Program.path)' \(words.joined(separator: " "))"]
+        let error = program.error
+        limited.standardError = FileHandle(forWritingAtPath: error)
+        try limited.run()
+        #expect(limited.exitCode() == 1)
+        let said = try String(contentsOfFile: error, encoding: .utf8)
+        #expect(said.contains("model.safetensors: cannot write"), "\(said)")
+        #expect(!exists("tuned/config.json"))
+        let again = try program.run(words)
+        #expect(again.code == 0 && exists("tuned/config.json") && exists("tuned/model.safetensors"), "\(again.error)")
+        for place in ["tuned", run] {
+            try program.expect(
+                2, ["merge", base, "--adapter", run, "--out", place], ["\(place) is there already; give another --out"])
+        }
+    }
+
     /// What quantising again adds is told as it is: measured once more from the files.
     @Test func theErrorOfQuantisingAgainIsToldAsItIs() throws {
         func succeed(_ arguments: String...) throws -> String {

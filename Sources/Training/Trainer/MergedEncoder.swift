@@ -76,13 +76,15 @@ public struct MergedEncoder {
             case .bfloat16: "bfloat16"
             default: "float32"
             }
-        for file in folder.all(savedAs: name) {
-            try makeFolder(AtomicFile.split(path + "/" + file.name).folder)
-            try AtomicFile.write(path + "/" + file.name, bytes: file.bytes)
-        }
         let own = try encoder.tensors(as: type), written = Set(own.map(\.0))
         try SafetensorsWriter.write(
             own + encoder.carried.filter { !written.contains($0.0) }, metadata: ["format": "pt"],
             to: path + "/model.safetensors")
+        let files = folder.all(savedAs: name)
+        // config.json comes last: without it the folder is no model yet.
+        for file in files.filter({ $0.name != "config.json" }) + files.filter({ $0.name == "config.json" }) {
+            try makeFolder(AtomicFile.split(path + "/" + file.name).folder)
+            try AtomicFile.write(path + "/" + file.name, bytes: file.bytes)
+        }
     }
 }
