@@ -99,7 +99,9 @@ public struct FolderExport: Sendable {
         try Folder.files(folder).filter { name in
             let isText = [".json", ".model", ".txt", ".jinja", ".tiktoken"].contains { name.hasSuffix($0) }
             // What other programs say of how the weights were packed is no longer so.
-            let isOfWeights = ["quantize_config.json", "quant_config.json", "hf_quant_config.json"].contains(name)
+            let isOfWeights = [
+                "quantize_config.json", "quant_config.json", "quantization_config.json", "hf_quant_config.json",
+            ].contains(name)
             return isText && name != "config.json" && !isOfWeights && !name.hasSuffix(".safetensors.index.json")
         }.map { ($0, try Folder.read("\(folder)/\($0)")) }
     }
