@@ -138,6 +138,7 @@ struct CompareCommand: ParsableCommand {
                     "perplexity",
                     "\(Terminal.fixed(model.perplexity.value, 4)) ± \(Terminal.fixed(model.perplexity.standardError, 4))"
                 ),
+                ("loss", "\(model.lossDifferenceText) nats a token, of the same tokens"),
                 (
                     "KL",
                     "mean \(Terminal.fixed(model.meanDivergence, 6)), 99 % \(Terminal.fixed(model.divergence(quantile: 0.99), 5)), "

@@ -81,10 +81,16 @@ import TinyModels
         #expect(some.meanDivergence > 1e-4 && some.divergence(quantile: 0.99) >= some.divergence(quantile: 0.5))
         #expect(some.tensors.contains { $0.type == "Q4_0" && $0.error > 0.01 && $0.error < 0.2 })
         #expect(some.worst.count == 10 && some.worst[0].divergence == some.largestDivergence)
+        // The losses of the same tokens: what separates the perplexities, with less error than either.
+        #expect(abs(none.lossDifference.mean) < 1e-6 && none.lossDifference.standardError < 1e-6)
+        let (difference, error) = some.lossDifference
+        #expect(abs(exp(difference) * some.referencePerplexity.value / some.perplexity.value - 1) < 1e-9)
+        #expect(error > 0 && error < some.perplexity.standardError / some.perplexity.value)
         #expect(some.divergences.count == windows.scoredCount && !some.byPosition().isEmpty)
         let page = ComparisonPage(reference: "<a>", text: "t", method: "m", [none, some])
         #expect(page.html.contains("&lt;a&gt;") && page.html.contains("</svg>") && !page.html.contains("<a>"))
         #expect(page.json["models"]?.array?.count == 2 && page.json["failed"]?.array?.isEmpty == true)
+        #expect(page.json["models"]?.array?.last?["loss_difference"]?.double == difference)
         // No divergence but nothing itself reads as nothing.
         for found in [none, some] where found.meanDivergence > 0 {
             let own = ComparisonPage(reference: "a", text: "t", method: "m", [found])

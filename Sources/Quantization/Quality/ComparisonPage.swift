@@ -62,6 +62,8 @@ public struct ComparisonPage {
                 "bits_per_weight": .number(found.bitsPerWeight), "tokens": .integer(Int64(found.divergences.count)),
                 "perplexity": .number(found.perplexity.value),
                 "perplexity_error": .number(found.perplexity.standardError),
+                "loss_difference": .number(found.lossDifference.mean),
+                "loss_difference_error": .number(found.lossDifference.standardError),
                 "kl_mean": .number(found.meanDivergence), "kl_median": .number(found.divergence(quantile: 0.5)),
                 "kl_99": .number(found.divergence(quantile: 0.99)), "kl_max": .number(found.largestDivergence),
                 "same_top1": .number(found.sameTop), "tokens_per_second": .number(found.tokensPerSecond),
@@ -120,12 +122,13 @@ public struct ComparisonPage {
         }
         body += "<br>Text: \(escaped(text)), \(escaped(method))</p>"
         body +=
-            "<div class=wide><table><tr><th>model<th>size<th>in memory<th>bits/weight<th>perplexity<th>KL mean<th>KL 99 %<th>KL max<th>same top-1"
+            "<div class=wide><table><tr><th>model<th>size<th>in memory<th>bits/weight<th>perplexity<th>loss, difference<th>KL mean<th>KL 99 %<th>KL max<th>same top-1"
         body += "<th>tokens/s</tr>"
         for found in comparisons {
             let cells = [
                 megabytes(found.byteCount), megabytes(found.memoryByteCount), number(found.bitsPerWeight, 2),
                 "\(number(found.perplexity.value, 4)) ± \(number(found.perplexity.standardError, 4))",
+                found.lossDifferenceText,
                 number(found.meanDivergence, 5), number(found.divergence(quantile: 0.99), 4),
                 number(found.largestDivergence, 3), number(100 * found.sameTop, 2) + " %",
                 number(found.tokensPerSecond, 1),
@@ -194,6 +197,14 @@ public struct ComparisonPage {
     }
 
     private func megabytes(_ count: Int) -> String { number(Double(count) / 1e6, 1) + " MB" }
+}
+
+extension ModelComparison {
+    /// The mean difference in nats with its error: "+0.0042 ± 0.0007".
+    public var lossDifferenceText: String {
+        let sign = lossDifference.mean < 0 ? "−" : "+"
+        return "\(sign)\(number(abs(lossDifference.mean), 4)) ± \(number(lossDifference.standardError, 4))"
+    }
 }
 
 extension ComparisonPage.TaskScore {

@@ -33,6 +33,9 @@ public struct ModelComparison: Sendable {
     public let bitsPerWeight: Double
     public let perplexity: Perplexity
     public let referencePerplexity: Perplexity
+    /// The mean over the scored tokens of −log q less −log p, with its standard error: ln of the quotient of both
+    /// perplexities. What both models find hard alike is in neither, so that the error is far below that of a perplexity.
+    public let lossDifference: (mean: Double, standardError: Double)
     /// Of every scored token, in order.
     public let divergences: [Float]
     /// The position of each in its window.
@@ -157,6 +160,7 @@ extension ModelComparison {
         bitsPerWeight = candidate.bitsPerWeight
         perplexity = Perplexity(logProbabilities: second)
         referencePerplexity = Perplexity(logProbabilities: first)
+        lossDifference = Self.paired(first, second)
         self.divergences = divergences
         self.positions = positions
         sameTop = Double(same) / Double(max(divergences.count, 1))
@@ -171,6 +175,14 @@ extension ModelComparison {
         }
         tensors = try Self.tensorErrors(reference.files.checkpoint, candidate.files.checkpoint)
         tokensPerSecond = try candidate.tokensPerSecond()
+    }
+
+    /// The mean of a − b and its standard error.
+    static func paired(_ a: [Double], _ b: [Double]) -> (mean: Double, standardError: Double) {
+        let differences = zip(a, b).map { $0 - $1 }, count = Double(max(differences.count, 1))
+        let mean = differences.reduce(0, +) / count
+        let squares = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        return (mean, differences.count > 1 ? (squares / (count - 1) / count).squareRoot() : 0)
     }
 
     /// Errors of the matrices that both have under the same name; of their published forms, whatever the files are.
