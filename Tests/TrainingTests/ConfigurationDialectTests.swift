@@ -191,6 +191,35 @@ import Testing
         #expect(refusal("llamafactory_sft", for: .tuning, "image_max_pixels", 9).contains("texts alone are learnt"))
     }
 
+    /// Keys of recipes that are published for TRL: alignment-handbook's and open-r1's.
+    @Test func recipesOfTRL() throws {
+        var members: JSONObject = [
+            "model_name_or_path": "tiny", "use_peft": true, "num_train_epochs": 2, "save_steps": 0.1,
+            "push_to_hub": true,
+            "hub_model_revision": "main", "wandb_project": "x", "dataset_kwargs": ["add_special_tokens": false],
+            "dataset_mixture": [
+                "datasets": [
+                    ["id": "org/a", "split": "train_sft", "weight": 1], ["id": "org/b", "split": "train_sft"],
+                ],
+                "test_split_size": 0.05,
+            ],
+        ]
+        let (read, options) = try translated(members, for: .tuning)
+        #expect(options.chat.data == ["org/a", "org/b"] && options.chat.split == "train_sft")
+        #expect(options.chat.validation == 0.05 && options.checkpoints.perEpoch == 5)
+        #expect(read.notes.contains { $0.contains("push_to_hub: nothing is sent") }, "\(read.notes)")
+        members["max_steps"] = 50
+        #expect(try translated(members, for: .tuning).1.checkpoints.every == 5)
+        members["dataset_mixture"] = ["datasets": [["id": "org/a", "weight": 0.5]]]
+        #expect(message { _ = try translated(members, for: .tuning) }.contains("takes 0.5 of org/a"))
+        members["dataset_mixture"] = nil
+        members["dataset_mixer"] = ["org/a": 1.0]
+        members["dataset_splits"] = ["train_prefs", "test_prefs"]
+        #expect(try translated(members, for: .preferences).1.chat.split == "train_prefs")
+        members["chat_template"] = "{{ x }}"
+        #expect(message { _ = try translated(members, for: .tuning) }.contains("chat_template.jinja"))
+    }
+
     /// GKD's temperature is of the replies that are drawn, and half of the steps draw some.
     @Test func generalisedDistillation() throws {
         let members: JSONObject = [

@@ -35,9 +35,14 @@ extension DialectReader {
             "bnb_4bit_quant_type", "use_bnb_nested_quant", "bnb_4bit_quant_storage", "lora_task_type",
             "ds3_gather_for_generation", "gradient_accumulation_kwargs", "steps_per_generation", "shuffle_dataset",
             "dataset_test_split", "eval_packing", "eos_token", "truncation_mode",
-            "local_rollout_forward_batch_size", "num_sample_generations", "wandb_project", "wandb_entity")
+            "local_rollout_forward_batch_size", "num_sample_generations", "callbacks", "benchmarks")
+        idle(prefixes: "wandb_", "vllm_")
         refuse(
-            "chat_template_path", "model_init_kwargs", "dataset_kwargs", "use_weighting", "sync_ref_model",
+            "chat_template", next: "the template of the model's folder is used: write it there as chat_template.jinja")
+        refuse(
+            "system_prompt", next: "give each record its own: a message with role system, or a column system")
+        refuse(
+            "chat_template_path", "model_init_kwargs", "use_weighting", "sync_ref_model",
             "ref_model_mixup_alpha", "ref_model_sync_steps", "tools", "model_adapter_name", "ref_adapter_name",
             "force_use_ref_model", "base_model_attribute_name", "missing_eos_penalty", "router_aux_loss_coef",
             "use_transformers_paged", "cache_implementation", "generation_kwargs", "use_dft",
@@ -61,6 +66,19 @@ extension DialectReader {
                 set(option, .array(paths.map { .string($0) }), by: "datasets")
             }
         }
+        readTRLMixture(option)
+        if let details = take("dataset_kwargs") {
+            let usual: Set = ["add_special_tokens", "append_concat_token", "skip_prepare_dataset"]
+            if let other = details.object?.keys.first(where: { !usual.contains($0) }) {
+                refuse("dataset_kwargs", "\(other.quoted()) has no counterpart here: take it out")
+            } else {
+                note("dataset_kwargs: rows are made as the model's template says")
+            }
+        }
+        // Columns of problems that are known by their names.
+        demand(
+            "dataset_prompt_column", among: ["prompt", "problem", "question", "instruction", "query"],
+            else: "name it with the answer's: map prompt=COLUMN,response=COLUMN")
         if let field = text("dataset_text_field"), field != "text" { set("field", field, by: "dataset_text_field") }
         if ["sft", "dpo", "reward", "distill"].contains(command.name) {
             if let length = integer("max_length") ?? integer("max_seq_length") {
@@ -94,6 +112,44 @@ extension DialectReader {
                     + "prompt and completion; here replies alone are learnt (learn: all for everything)")
         }
         demand("loss_type", among: ["nll"], else: "sft learns the next token: take it out")
+    }
+
+    /// Several data sets, as recipes of TRL's trainers name them: whole ones. Parts of one are not what shares of rows are here.
+    private func readTRLMixture(_ option: String) {
+        var paths: [String] = [], splits: Set<String> = [], subsets: Set<String> = [], key = ""
+        func take(_ path: String, _ weight: Double) {
+            if weight != 1 {
+                refuse(
+                    key,
+                    "takes \(OptionKey.plain(weight)) of \(path): max_records reads the beginning of each, and "
+                        + "data: [a=0.5, b=1] draws rows in proportion")
+            }
+            paths.append(path)
+        }
+        if let mixture = self.take("dataset_mixture") {
+            key = "dataset_mixture"
+            for entry in mixture["datasets"]?.array ?? [] {
+                guard let path = entry["id"]?.string ?? entry["path"]?.string else {
+                    refuse(key, "a data set has no id")
+                    continue
+                }
+                take(path, Self.number(entry["weight"]) ?? 1)
+                splits.insert(entry["split"]?.string ?? "train")
+                if let subset = entry["config"]?.string { subsets.insert(subset) }
+            }
+            if let share = Self.number(mixture["test_split_size"]), share < 1 { set("validation", share, by: key) }
+        } else if let mixer = self.take("dataset_mixer")?.object {
+            key = "dataset_mixer"
+            for (path, weight) in mixer { take(path, Self.number(weight) ?? 1) }
+            splits = Set((list("dataset_splits") ?? []).filter { !$0.hasPrefix("test") })
+        }
+        guard !key.isEmpty else { return }
+        guard !paths.isEmpty, Set(paths).count == paths.count, splits.count < 2, subsets.count < 2 else {
+            return refuse(key, "names no data sets, or several splits or configurations: tune on one after the other")
+        }
+        set(option, .array(paths.map { .string($0) }), by: key)
+        if let split = splits.first, split != "train" { set("data_split", split, by: key) }
+        if let subset = subsets.first { set("subset", subset, by: key) }
     }
 
     private func readTRLModel() {

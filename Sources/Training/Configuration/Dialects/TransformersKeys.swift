@@ -40,7 +40,9 @@ extension DialectReader {
         demand(
             "resume_from_checkpoint", among: ["false", "none"],
             else: "a run goes on by martlet \(command.name) … --out RUN --resume auto")
-        demand("push_to_hub", false, else: "nothing is sent anywhere: upload the run's folder afterwards")
+        if flag("push_to_hub") == true {
+            note("push_to_hub: nothing is sent anywhere: upload the run's folder afterwards")
+        }
         demand("group_by_length", false, else: "rows are packed, there is no padding to save: take it out")
         demand("auto_find_batch_size", false, else: "the plan is computed before the run: set micro_batches")
         refuse(
@@ -52,7 +54,8 @@ extension DialectReader {
             "ddp_backend", "ddp_find_unused_parameters", "ddp_bucket_cap_mb", "dataloader_num_workers",
             "dataloader_pin_memory", "dataloader_drop_last", "dataloader_prefetch_factor",
             "dataloader_persistent_workers", "remove_unused_columns", "save_safetensors", "save_only_model",
-            "hub_model_id", "hub_strategy", "hub_private_repo", "hub_token", "disable_tqdm", "torch_compile",
+            "hub_model_id", "hub_strategy", "hub_private_repo", "hub_token", "hub_model_revision", "hub_always_push",
+            "hub_revision", "overwrite_hub_revision", "push_to_hub_revision", "disable_tqdm", "torch_compile",
             "torch_compile_backend", "torch_compile_mode", "use_cpu", "no_cuda", "local_rank", "deepspeed", "fsdp",
             "fsdp_config", "full_determinism", "include_num_input_tokens_seen", "include_tokens_per_second",
             "average_tokens_across_devices", "per_device_eval_batch_size", "eval_accumulation_steps",
@@ -212,7 +215,19 @@ extension DialectReader {
             let key = strategyKeys.first(where: has) ?? strategyKeys[0]
             let strategy = strategyKeys.compactMap { text($0) }.first
             let steps = number(stepsKey)
+            func setShare(_ share: Double) {
+                // A share of all steps, as of a whole run.
+                if let all = value(of: "steps")?.integer {
+                    set(option, max(1, Int((Double(all) * share).rounded(.up))), by: stepsKey)
+                } else if let epochs = value(of: "epochs")?.double, epochs > 0, command.key(perEpoch) != nil {
+                    set(perEpoch, 1 / (share * epochs), by: stepsKey)
+                } else {
+                    refuse(stepsKey, "is a share of steps that are not known: say a number of steps")
+                }
+            }
             switch strategy {
+            case "epoch" where command.key(perEpoch) == nil:
+                note("\(key) epoch: martlet \(command.name) counts steps, and does it every \(option) of them")
             case "epoch": set(perEpoch, 1, by: key)
             case "no", "false", "False": note(none)
             case nil, "steps":
@@ -220,7 +235,7 @@ extension DialectReader {
                 if steps >= 1 {
                     set(option, Int(steps), by: stepsKey)
                 } else if steps > 0 {
-                    refuse(stepsKey, "shares are not understood: say a number of steps")
+                    setShare(steps)
                 }
             case "best": set("keep_best", true, by: key)
             default: refuse(key, "\(strategy?.quoted() ?? "") is not understood: steps, epoch or no")
