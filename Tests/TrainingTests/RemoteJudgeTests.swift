@@ -115,7 +115,17 @@ import TinyModels
         }
         defer { server.stop() }
         let connection = try TeacherConnection(url: server.url + "/v1", retries: 0, role: "judge")
-        let said = message { _ = try RemoteJudge(connection, name: "big").answers(["A or B?"]) }
+        let folder = try emptyFolder("no-answer")
+        let lines = (0..<12).map { #"{"prompt": "What is \#($0)?"}"# }
+        try AtomicFile.write(folder + "/prompts.jsonl", bytes: Array(lines.joined(separator: "\n").utf8))
+        let prompts = try PromptList([folder + "/prompts.jsonl"])
+        var options = ConstitutionOptions()
+        options.maximumTokens = 12
+        let said = message {
+            _ = try ConstitutionRows(
+                model(), judge: RemoteJudge(connection, name: "big"), by: Constitution([.init("Be brief.")]), options
+            ).write(prompts.prompts, to: folder + "/rows.jsonl", source: "these") { _, _ in true }
+        }
         #expect(said.contains(told) && said.contains("judge"), "\(said)")
     }
 
