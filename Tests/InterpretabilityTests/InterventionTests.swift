@@ -79,8 +79,9 @@ import MartletInterpretability
         let gain: [Float] = try #require(norm.weight).toArray()
         let head = try decoder.lossHead.weight
         let a: [Float] = try head.float32Rows(12..<13).toArray(), b: [Float] = try head.float32Rows(40..<41).toArray()
-        let expected = (0..<32).reduce(0.0) {
-            $0 + Double(matrix[$1 * 48 + best.neuron]) * Double(gain[$1]) * Double(a[$1] - b[$1])
+        var expected = 0.0
+        for row in 0..<32 {
+            expected += Double(matrix[row * 48 + best.neuron]) * Double(gain[row]) * Double(a[row] - b[row])
         }
         #expect(abs(expected - best.score) < 1e-4 * max(1, abs(expected)))
         #expect(throws: InterpretabilityError.self) { try search.writing(-1) }
