@@ -1,7 +1,7 @@
-import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOPosix
 import ServiceLifecycle
 
 #if canImport(Darwin)
@@ -13,11 +13,9 @@ import Musl
 #endif
 
 extension Server {
-    /// The Hummingbird application, to be run by the caller's service group.
+    /// What answers requests, to be run by the caller's service group.
     /// - Throws: `ServerError` where a certificate cannot be read.
-    func application(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) throws -> Application<
-        some HTTPResponder<ServerContext>
-    > {
+    func service(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) throws -> any Service {
         let limits = settings.limits, table = connections
         let configuration = HTTP1Channel.Configuration(
             additionalChannelHandlers: [ConnectionGuard(limits, table)],
@@ -30,14 +28,13 @@ extension Server {
         }
         var quiet = Logger(label: "martlet.http") { [logger] _ in logger.handler }
         quiet.logLevel = max(logger.logLevel, .warning)
-        return Application(
-            responder: Responder(server: self, table: RouteTable(routes())),
-            server: try settings.certificate.map { try $0.securing(http) } ?? http,
-            configuration: ApplicationConfiguration(
-                address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: 1024,
+        let responder = Responder(server: self, table: RouteTable(routes()))
+        return try (settings.certificate.map { try $0.securing(http) } ?? http).service(
+            ServerConfiguration(
+                address: .hostname(settings.host, port: settings.port), backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(
                     limits.connections + ServerLimits.spareConnections)),
-            onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
+            logger: quiet, onRunning: onRunning, answer: responder.respond)
     }
 
     /// Serves until a signal stops it.
@@ -51,7 +48,7 @@ extension Server {
     ) async throws {
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: try application(onRunning: onRunning))], gracefulShutdownSignals: [],
+                services: [.init(service: try service(onRunning: onRunning))], gracefulShutdownSignals: [],
                 logger: Logger(label: "martlet.service") { _ in SwiftLogNoOpLogHandler() }))
         FreedMemory.returnBlocks()
         let signals = StopSignals(
@@ -74,7 +71,7 @@ extension Server {
         }
         do {
             // New connections are taken on by an event loop as well (LoopBoundChannel).
-            let loop = EventLoopGroupProvider.singleton.eventLoopGroup.any()
+            let loop = MultiThreadedEventLoopGroup.singleton.any()
             try await withTaskExecutorPreference(connections.executor(of: loop)) { try await group.run() }
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             // Another program took it while models were loaded.

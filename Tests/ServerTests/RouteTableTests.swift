@@ -1,7 +1,8 @@
 import HTTPTypes
-import Hummingbird
 import MartletServer
 import Testing
+
+import struct HummingbirdCore.Response
 
 @Suite struct RouteTableTests {
     let table = RouteTable([

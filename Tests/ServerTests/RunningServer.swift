@@ -1,6 +1,5 @@
 import Dispatch
 import Foundation
-import Hummingbird
 import Logging
 import MartletJSON
 import MartletServer

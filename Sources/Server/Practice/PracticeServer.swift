@@ -1,4 +1,5 @@
-import Hummingbird
+import HTTPTypes
+import HummingbirdCore
 import Logging
 import Martlet
 import MartletJSON
@@ -25,18 +26,27 @@ public struct PracticeServer: Sendable {
     /// Answers until a signal ends it.
     /// - Parameter onRunning: called with the port once requests are accepted.
     public func run(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) async throws {
-        let router = Router()
-        router.get("/loss") { [desk] request, _ in
-            await Self.answer { try await desk.loss(Self.query(request)) }
-        }
-        router.get("/total_flops_used") { [desk] _, _ in await Self.answer { await desk.used() } }
-        router.get("/previous_runs") { [desk] _, _ in await Self.answer { await desk.previous() } }
         var quiet = Logger(label: "martlet.practice") { _ in SwiftLogNoOpLogHandler() }
         quiet.logLevel = .critical
-        let application = Application(
-            router: router, configuration: .init(address: .hostname(host, port: port)),
-            onServerRunning: { await onRunning($0.localAddress?.port) }, logger: quiet)
-        try await application.runService()
+        let service = try HTTPServerBuilder.http1().service(
+            ServerConfiguration(address: .hostname(host, port: port)), logger: quiet, onRunning: onRunning,
+            answer: { [desk] request, _ in await Self.answer(request, desk) })
+        try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet).run()
+    }
+
+    private static func answer(_ request: Request, _ desk: Desk) async -> Response {
+        let path = request.uri.path
+        guard ["/loss", "/total_flops_used", "/previous_runs"].contains(path) else {
+            return reply(["detail": "Not Found"], .notFound)
+        }
+        guard request.method == .get else { return reply(["detail": "Method Not Allowed"], .methodNotAllowed) }
+        return await answer {
+            switch path {
+            case "/loss": try await desk.loss(query(request))
+            case "/total_flops_used": await desk.used()
+            default: await desk.previous()
+            }
+        }
     }
 
     private static func query(_ request: Request) -> [String: String] {

@@ -1,4 +1,4 @@
-import Hummingbird
+import HummingbirdCore
 import Martlet
 import MartletAPI
 import MartletJSON

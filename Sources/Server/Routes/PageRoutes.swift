@@ -1,5 +1,5 @@
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import MartletAPI
 import MartletFormats
 import MartletSystem

@@ -1,30 +1,22 @@
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import Logging
 import MartletAPI
 import MartletSystem
 import NIOCore
 
-/// The context that Hummingbird passes with a request.
-struct ServerContext: InitializableFromSource {
-    let channel: any Channel
-    init(source: ApplicationRequestContextSource) { channel = source.channel }
-}
-
 /// All checks between a request and its handler, in order: whether the server is open, host and origin are allowed, the
 /// key is valid, the route exists, the key has its scope, quota is left, and the body is within its limit.
-struct Responder: HTTPResponder {
-    typealias Context = ServerContext
-
+struct Responder {
     let server: Server
     let table: RouteTable
 
-    func respond(to request: Request, context: ServerContext) async -> Response {
+    @Sendable func respond(to request: Request, on channel: any Channel) async -> Response {
         let requestID = RequestID.of(request.head)
         var logger = server.logger
         logger[metadataKey: "request_id"] = .string(requestID)
         let record = CallRecord(server, request.head, logger: logger)
-        let connection = server.connections[context.channel] ?? Connection()
+        let connection = server.connections[channel] ?? Connection()
         var response: Response
         do {
             response = try await answer(
