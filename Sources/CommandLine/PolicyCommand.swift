@@ -48,6 +48,7 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
 
     func run() throws {
         var options = try training.options(model)
+        try options.demandKnownReward()
         if try training.printsConfig(options) { return }
         try options.locateReference()
         guard let model = model ?? options.startingModel else {

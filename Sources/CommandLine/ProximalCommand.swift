@@ -34,6 +34,7 @@ struct ProximalCommand: ParsableCommand, TrainingVerb {
             let path = rewardModel.contains("/") ? rewardModel : "./" + rewardModel
             try options.set("reward", .string(path), from: "--reward-model")
         }
+        try options.demandKnownReward()
         if try training.printsConfig(options) { return }
         try options.locateReference()
         guard let model = model ?? options.startingModel else {

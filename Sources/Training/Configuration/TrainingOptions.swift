@@ -116,6 +116,14 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Problems to learn from, or the task that makes them.
     public var prompts: String? { given["prompts"]?.string }
     public var task: String? { given["task"]?.string }
+    /// Refuses a reward that is neither built in nor the path of a program or a model, before anything is opened.
+    /// - Throws: `TrainingError` with the names there are.
+    package func demandKnownReward() throws(TrainingError) {
+        guard let reward = given("reward") else { return }
+        do { try RewardSum.demandKnown(reward) } catch {
+            throw TrainingError(.configuration, "\(error)", option: "reward")
+        }
+    }
     /// An option's text as it was given, before anything of the run is known.
     public func given(_ name: String) -> String? { given[name]?.string }
     /// The model to learn from.

@@ -78,13 +78,11 @@ extension RewardOptions {
         try TrainingError.refuse(
             "map", if: map != nil && task != nil && prompts == nil,
             "is of problems from files; task \(task ?? "") has no columns: leave it out")
-        let names: [String]
-        // Programs and models are opened later.
-        do { names = try RewardSum.demandKnown(reward) } catch {
-            throw TrainingError(.configuration, "\(error)", option: "reward")
-        }
+        // A reward that cannot be read is told where it is opened; it may be a program's own.
+        let names = (try? RewardSum.named(reward))?.map(\.name)
         try TrainingError.refuse(
-            "reward_seconds", if: programSeconds != 60 && !names.contains(where: RewardSum.isOutside),
+            "reward_seconds",
+            if: programSeconds != 60 && names.map { !$0.contains(where: RewardSum.isOutside) } ?? false,
             "is of a reward program; \(reward) starts none: leave it out")
     }
 }
