@@ -109,7 +109,9 @@ public enum GGUFAdapter {
         writer.metadata["general.architecture"] = .string(architecture)
         writer.metadata["adapter.type"] = .string("lora")
         writer.metadata["adapter.lora.alpha"] = .float32(Float(configuration.alpha))
-        for (key, tensor) in stored.tensors.sorted(by: { $0.key < $1.key }) {
+        // Of a table that it adapts, PEFT keeps the base's own numbers beside.
+        let own = stored.tensors.filter { !$0.key.hasSuffix(".base_layer.weight") }
+        for (key, tensor) in own.sorted(by: { $0.key < $1.key }) {
             let ends = [".lora_A.weight", ".lora_B.weight", ".lora_embedding_A", ".lora_embedding_B"]
             guard let end = ends.first(where: key.hasSuffix) else {
                 throw AdapterError(
