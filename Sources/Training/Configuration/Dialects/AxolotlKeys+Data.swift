@@ -116,8 +116,13 @@ extension DialectReader {
             maps.insert(map.joined(separator: ","))
         }
         if paths.isEmpty == false {
-            let option = command.key("data") != nil ? "data" : "prompts"
-            set(option, .array(paths.map { .string($0) }), by: "datasets")
+            if command.key("data") != nil {
+                set("data", .array(paths.map { .string($0) }), by: "datasets")
+            } else if paths.count == 1 {
+                set("prompts", paths[0], by: "datasets")
+            } else {
+                refuse("datasets", "martlet \(command.name) reads one file of prompts")
+            }
         }
         if maps.count > 1 {
             refuse("datasets", "columns are mapped differently: tune on one after the other, or rename them")

@@ -51,7 +51,8 @@ public enum ConfigurationDialect: String, Sendable, CaseIterable {
                 "max_prompt_length", "max_completion_length", "num_generations", "lora_target_modules",
                 "packing_strategy", "assistant_only_loss", "completion_only_loss", "load_in_4bit", "lora_task_type",
                 "dataset_num_proc", "reward_model_path", "sft_model_path", "precompute_ref_log_probs",
-                "dataset_text_field", "lora_r", "response_length", "num_ppo_epochs", "use_vllm",
+                "dataset_text_field", "lora_r", "response_length", "num_ppo_epochs", "use_vllm", "dataset_mixture",
+                "dataset_mixer", "hub_model_revision",
             ]
         }
     }
