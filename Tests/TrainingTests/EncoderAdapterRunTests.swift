@@ -137,7 +137,8 @@ import Musl
         func apart(_ a: [[Float]], _ b: [[Float]]) -> Float {
             zip(a.joined(), b.joined()).map { abs($0 - $1) }.max() ?? 1
         }
-        #expect(apart(found, merged) < 1e-4)
+        // The adapter is rounded to 8 bits beside products that are not exact.
+        #expect(apart(found, merged) < 2e-3)
         #expect(apart(found, plain) > 1e-2)
     }
 

@@ -42,6 +42,10 @@ import Testing
                 "undesirable_weight": "kto",
             ]
             if let loss = losses[name], command == .preferences { try options.set("loss", text: loss) }
+            // How replies are drawn, where some are.
+            if ["maximum_tokens", "draw_temperature"].contains(name), command == .distillation {
+                try options.set("on_policy", text: "1")
+            }
             if name == "reference", command == .policy { try options.set("kl_weight", text: "0.1") }
             let companions = [
                 "kl_horizon": ("kl_target", "1"), "text_weight": ("texts", "shards"), "text_rows": ("texts", "shards"),

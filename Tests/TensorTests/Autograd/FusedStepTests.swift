@@ -204,7 +204,7 @@ import Testing
         }
         // Rows of zeros, and of numbers that only subnormal scales would fit, are zeros.
         let small = LowRankTerm(
-            down: try Tensor([0, 0, 1e-40, -1e-40], shape: [2, 2]), up: try Tensor.zeros([3, 2]), scale: 1)
+            down: try Tensor([Float(0), 0, 1e-40, -1e-40], shape: [2, 2]), up: try Tensor.zeros([3, 2]), scale: 1)
         let zeros = try PackedLowRankTerms([small], areCoded: [true]).unpacked(0)
         #expect(try zeros.down.toArray(as: Float.self) == [0, 0, 0, 0])
         let broken = LowRankTerm(
