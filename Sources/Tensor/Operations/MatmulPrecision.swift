@@ -30,7 +30,8 @@ public enum MatmulPrecision: String, Sendable, CaseIterable {
 /// Runs `body` with products of this thread computed so; the way back of what it recorded, too, where that is in `body`.
 ///
 /// ```swift
-/// let loss = try withMatmulPrecision(.high) { try model.loss(of: batch) }
+/// let x = try Tensor.ones([64, 64])
+/// let y = try withMatmulPrecision(.high) { try x.matmul(x) }
 /// ```
 /// - Precondition: the precision `isAvailable`; without a unit for it, products are computed in float32.
 public func withMatmulPrecision<Result, Failure: Error>(
