@@ -29,7 +29,15 @@ extension ResolvedOptions {
     }
 
     /// Creates the step loop of a run with these options.
+    /// - Throws: `TrainingError` where this processor has no unit for its products.
     func stepLoop(_ trained: [Parameter]) throws -> StepLoop {
+        let precision = run.compute.matmulPrecision
+        guard precision.isAvailable else {
+            throw TrainingError(
+                .configuration,
+                "matmul_precision \(precision.rawValue) needs a processor that multiplies tiles of bfloat16 (AMX: Intel Xeon "
+                    + "from Sapphire Rapids on), which this one does not; leave it at highest")
+        }
         let options = run.optimizer
         var numbers = options.numbers
         numbers.projection.seed = run.general.randomSeed
@@ -38,7 +46,7 @@ extension ResolvedOptions {
             trained, clip: options.clip, rounding: run.compute.rounding, averageDecay: options.averageDecay
         ) { options.kind.make($0, numbers) { run.adapter.rate($0) * layers.rate(of: $0.name) } }
         loop.optimizerName = options.kind.rawValue
-        loop.matmulPrecision = run.compute.matmulPrecision
+        loop.matmulPrecision = precision
         loop.guards = StepGuards(spikeFactor: options.spikeFactor)
         return loop
     }

@@ -72,13 +72,6 @@ extension OptionPart {
                 others: "float32_matmul_precision fp32_precision", default: .value(.highest)),
         ]
     ) { (run, _) throws(TrainingError) in
-        let wanted = run.compute.matmulPrecision
-        guard wanted.isAvailable else {
-            throw TrainingError(
-                .configuration,
-                "matmul_precision \(wanted.rawValue) needs a processor that multiplies tiles of bfloat16 (AMX: Intel Xeon from "
-                    + "Sapphire Rapids on), which this one does not; leave it at highest")
-        }
         let rows = run.rows.perStep, parts = run.compute.microBatches
         guard rows == 0 || parts <= rows else {
             throw TrainingError(
