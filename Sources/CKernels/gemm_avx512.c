@@ -24,29 +24,8 @@ static inline __attribute__((always_inline)) __mmask16 lanes(int n) { return (__
 #define vmul(x, y) _mm512_mul_ps(x, y)
 #define vfma(x, y, acc) _mm512_fmadd_ps(x, y, acc)
 
-/// 16 x 16: pairs, then fours within each 128-bit lane, then the lanes themselves twice.
-static inline __attribute__((always_inline)) void transpose(__m512 r[16]) {
-    __m512 t[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 16; i += 4) {
-        __m512 ab = _mm512_unpacklo_ps(r[i], r[i + 1]), cd = _mm512_unpacklo_ps(r[i + 2], r[i + 3]);
-        __m512 ef = _mm512_unpackhi_ps(r[i], r[i + 1]), gh = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
-        t[i] = _mm512_shuffle_ps(ab, cd, 0x44);
-        t[i + 1] = _mm512_shuffle_ps(ab, cd, 0xEE);
-        t[i + 2] = _mm512_shuffle_ps(ef, gh, 0x44);
-        t[i + 3] = _mm512_shuffle_ps(ef, gh, 0xEE);
-    }
-    // t[4g + x] holds column x of each lane for rows 4g … 4g+3; column 4l + x gathers lane l of the four.
-#pragma GCC unroll 8
-    for (int x = 0; x < 4; x++) {
-        __m512 a = _mm512_shuffle_f32x4(t[x], t[4 + x], 0x88), b = _mm512_shuffle_f32x4(t[8 + x], t[12 + x], 0x88);
-        __m512 c = _mm512_shuffle_f32x4(t[x], t[4 + x], 0xDD), d = _mm512_shuffle_f32x4(t[8 + x], t[12 + x], 0xDD);
-        r[x] = _mm512_shuffle_f32x4(a, b, 0x88);
-        r[8 + x] = _mm512_shuffle_f32x4(a, b, 0xDD);
-        r[4 + x] = _mm512_shuffle_f32x4(c, d, 0x88);
-        r[12 + x] = _mm512_shuffle_f32x4(c, d, 0xDD);
-    }
-}
+#include "transpose16.h"
+#define transpose(rows) transpose16(rows)
 
 // 8 rows of 16 floats: the first half of the same transposition, then two k side by side fill a vector.
 #define PK 16

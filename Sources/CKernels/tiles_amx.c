@@ -37,66 +37,54 @@ INLINE __mmask16 lanes(ptrdiff_t n) { return n >= 16 ? 0xFFFF : n <= 0 ? 0 : (__
 /// The numbers of bfloat16 in 16 lanes of 32 bits, as float32.
 INLINE __m512 widened(__m512i halves) { return _mm512_castsi512_ps(_mm512_slli_epi32(halves, 16)); }
 
-/// Neighbours in k that lie side by side: 32 of a row. The second part is what the first has left.
-INLINE void along(const float *from, ptrdiff_t depth, int parts, __m512i out[2]) {
+#include "transpose16.h"
+
+/// Neighbours in k that lie side by side: 32 of a row. The second part is what the first has left; of an infinite number,
+/// and of one that is beyond bfloat16's, it is none, as the product then is.
+INLINE void along(const float *from, ptrdiff_t depth, int parts, __m512 out[2]) {
     __m512 first = _mm512_maskz_loadu_ps(lanes(depth), from);
     __m512 second = _mm512_maskz_loadu_ps(lanes(depth - 16), from + 16);
-    __m512i high = (__m512i)_mm512_cvtne2ps_pbh(second, first);
-    out[0] = high;
+    const __m512i high = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+    out[0] = _mm512_castsi512_ps(high);
     if (parts == 1) return;
-    __m512 rest = _mm512_sub_ps(first, widened(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(high))));
-    __m512 more = _mm512_sub_ps(second, widened(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, 1))));
-    out[1] = (__m512i)_mm512_cvtne2ps_pbh(more, rest);
+    first = _mm512_sub_ps(first, widened(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(high))));
+    second = _mm512_sub_ps(second, widened(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, 1))));
+    out[1] = (__m512)_mm512_cvtne2ps_pbh(second, first);
+}
+
+/// Words 0, 16, 1, 17, …: what is converted together lies in two halves.
+INLINE __m512i side_by_side(__m512 odd, __m512 even) {
+    const __m512i places = _mm512_add_epi32(
+        _mm512_set1_epi32(16 << 16),
+        _mm512_mullo_epi32(_mm512_set1_epi32(1 << 16 | 1),
+                           _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)));
+    return _mm512_permutexvar_epi16(places, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 
 /// Neighbours in k that lie a stride apart: two of each of 16 rows.
 INLINE void across(const float *from, ptrdiff_t depth_stride, ptrdiff_t depth, __mmask16 there, int parts,
-                   __m512i out[2]) {
-    // Words 0, 16, 1, 17, …: what is converted together lies in two halves.
-    const __m512i side_by_side = _mm512_add_epi32(
-        _mm512_set1_epi32(16 << 16), _mm512_mullo_epi32(_mm512_set1_epi32(1 << 16 | 1),
-            _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)));
+                   __m512 out[2]) {
     __m512 even = depth > 0 ? _mm512_maskz_loadu_ps(there, from) : _mm512_setzero_ps();
     __m512 odd = depth > 1 ? _mm512_maskz_loadu_ps(there, from + depth_stride) : _mm512_setzero_ps();
-    out[0] = _mm512_permutexvar_epi16(side_by_side, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+    const __m512i high = side_by_side(odd, even);
+    out[0] = _mm512_castsi512_ps(high);
     if (parts == 1) return;
-    even = _mm512_sub_ps(even, widened(out[0]));
-    odd = _mm512_sub_ps(odd, _mm512_castsi512_ps(_mm512_and_si512(out[0], _mm512_set1_epi32((int)0xFFFF0000))));
-    out[1] = _mm512_permutexvar_epi16(side_by_side, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+    even = _mm512_sub_ps(even, widened(high));
+    odd = _mm512_sub_ps(odd, _mm512_castsi512_ps(_mm512_and_si512(high, _mm512_set1_epi32((int)0xFFFF0000))));
+    out[1] = _mm512_castsi512_ps(side_by_side(odd, even));
 }
 
-/// 16 x 16 words of 32 bits.
-INLINE void transpose(__m512i r[16]) {
-    __m512i t[16];
-    UNROLL for (int i = 0; i < 16; i += 4) {
-        __m512i ab = _mm512_unpacklo_epi32(r[i], r[i + 1]), cd = _mm512_unpacklo_epi32(r[i + 2], r[i + 3]);
-        __m512i ef = _mm512_unpackhi_epi32(r[i], r[i + 1]), gh = _mm512_unpackhi_epi32(r[i + 2], r[i + 3]);
-        t[i] = _mm512_unpacklo_epi64(ab, cd);
-        t[i + 1] = _mm512_unpackhi_epi64(ab, cd);
-        t[i + 2] = _mm512_unpacklo_epi64(ef, gh);
-        t[i + 3] = _mm512_unpackhi_epi64(ef, gh);
-    }
-    UNROLL for (int x = 0; x < 4; x++) {
-        __m512i a = _mm512_shuffle_i32x4(t[x], t[4 + x], 0x88), b = _mm512_shuffle_i32x4(t[8 + x], t[12 + x], 0x88);
-        __m512i c = _mm512_shuffle_i32x4(t[x], t[4 + x], 0xDD), d = _mm512_shuffle_i32x4(t[8 + x], t[12 + x], 0xDD);
-        r[x] = _mm512_shuffle_i32x4(a, b, 0x88);
-        r[8 + x] = _mm512_shuffle_i32x4(a, b, 0xDD);
-        r[4 + x] = _mm512_shuffle_i32x4(c, d, 0x88);
-        r[12 + x] = _mm512_shuffle_i32x4(c, d, 0xDD);
-    }
-}
-
-/// Packs a panel of `count` <= 32 rows: `row_stride` or `depth_stride` is 1. `pairs_in_rows` says whether a row of a tile
-/// holds a row (A), or two neighbours in k of 16 rows (B).
+/// Packs `count` <= 32 rows: `row_stride` or `depth_stride` is 1. With `rows_in_rows` a row of a tile holds one of them (A),
+/// else two neighbours in k of 16 of them (B).
 INLINE void pack_steps(const float *from, ptrdiff_t row_stride, ptrdiff_t depth_stride, ptrdiff_t count,
                        ptrdiff_t depth, const int parts, const bool rows_in_rows, uint16_t *to) {
     for (ptrdiff_t k = 0; k < depth; k += STEP, to += parts * PAIR) {
         for (int tile = 0; tile < 2; tile++) {
             const ptrdiff_t first = 16 * tile, there = count - first;
-            __m512i rows[2][16], both[2];
+            __m512 rows[2][16], both[2];
             if (depth_stride == 1) {
                 UNROLL for (int r = 0; r < 16; r++) {
-                    both[0] = both[1] = _mm512_setzero_si512();
+                    both[0] = both[1] = _mm512_setzero_ps();
                     if (r < there) along(from + (first + r) * row_stride + k, depth - k, parts, both);
                     rows[0][r] = both[0];
                     if (parts > 1) rows[1][r] = both[1];
@@ -110,9 +98,9 @@ INLINE void pack_steps(const float *from, ptrdiff_t row_stride, ptrdiff_t depth_
                 }
             }
             for (int part = 0; part < parts; part++) {
-                if ((depth_stride == 1) != rows_in_rows) transpose(rows[part]);
+                if ((depth_stride == 1) != rows_in_rows) transpose16(rows[part]);
                 uint16_t *tiles = to + part * PAIR + tile * TILE;
-                UNROLL for (int r = 0; r < 16; r++) _mm512_storeu_si512(tiles + r * STEP, rows[part][r]);
+                UNROLL for (int r = 0; r < 16; r++) _mm512_storeu_ps(tiles + r * STEP, rows[part][r]);
             }
         }
     }
@@ -187,14 +175,20 @@ static void end(void) { _tile_release(); }
         _tile_loadd(7, (from) + TILE, 64);       \
     } while (0)
 
+/// Reads or writes the tiles of C.
+#define EACH_OF_C(operation)                               \
+    do {                                                   \
+        operation(0, c, bytes);                            \
+        operation(1, c + 16, bytes);                       \
+        operation(2, c + 16 * stride, bytes);              \
+        operation(3, c + 16 * stride + 16, bytes);         \
+    } while (0)
+
 static void block_32(ptrdiff_t steps, int parts, const uint16_t *a, const uint16_t *b, float *c, ptrdiff_t stride,
                      bool accumulate) {
     const ptrdiff_t bytes = stride * (ptrdiff_t)sizeof *c;
     if (accumulate) {
-        _tile_loadd(0, c, bytes);
-        _tile_loadd(1, c + 16, bytes);
-        _tile_loadd(2, c + 16 * stride, bytes);
-        _tile_loadd(3, c + 16 * stride + 16, bytes);
+        EACH_OF_C(_tile_loadd);
     } else {
         _tile_zero(0);
         _tile_zero(1);
@@ -218,10 +212,7 @@ static void block_32(ptrdiff_t steps, int parts, const uint16_t *a, const uint16
             MULTIPLY_ALL();
         }
     }
-    _tile_stored(0, c, bytes);
-    _tile_stored(1, c + 16, bytes);
-    _tile_stored(2, c + 16 * stride, bytes);
-    _tile_stored(3, c + 16 * stride + 16, bytes);
+    EACH_OF_C(_tile_stored);
 }
 
 static void block(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, int parts, const uint16_t *packed_a,
