@@ -207,11 +207,19 @@ import Testing
             down: try Tensor([Float(0), 0, 1e-40, -1e-40], shape: [2, 2]), up: try Tensor.zeros([3, 2]), scale: 1)
         let zeros = try PackedLowRankTerms([small], areCoded: [true]).unpacked(0)
         #expect(try zeros.down.toArray(as: Float.self) == [0, 0, 0, 0])
+        // What takes back nearly all of itself.
+        let large = try Tensor.normal([1, 40], using: &stream),
+            other = try large + Tensor.normal([1, 40], using: &stream) * 0.01
+        let up = try Tensor.normal([30, 1], using: &stream)
+        let difference = LowRankTerm(
+            down: try Tensor.concatenate([large, other]), up: try Tensor.concatenate([up, up.negative()], axis: 1),
+            scale: 1)
+        #expect(try !PackedLowRankTerms([difference], areCoded: [true]).entries[0].isCoded)
         let broken = LowRankTerm(
             down: try Tensor([Float.infinity, 1], shape: [1, 2]), up: try Tensor.zeros([2, 1]), scale: 1)
         #expect(try !PackedLowRankTerms([broken], areCoded: [true]).entries[0].isCoded)
-        let other = LowRankTerm(down: try Tensor.zeros([2, 3]), up: try Tensor.zeros([4, 1]), scale: 1)
-        #expect(throws: TensorError.self) { try PackedLowRankTerms([other], areCoded: [false]) }
+        let unfit = LowRankTerm(down: try Tensor.zeros([2, 3]), up: try Tensor.zeros([4, 1]), scale: 1)
+        #expect(throws: TensorError.self) { try PackedLowRankTerms([unfit], areCoded: [false]) }
     }
 
     /// Two sequences whose keys and values lie in blocks against whole sequences: all rows at once, and the last ones alone.

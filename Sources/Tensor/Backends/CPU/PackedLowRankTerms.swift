@@ -7,7 +7,8 @@ import CKernels
 ///
 /// In float32 a term has the bits that it has in any other form, since every element is the same chain of multiply-adds.
 /// As codes, each row of A and of B is rounded to 8 bits: −127 … 127 times a scale of its own, its largest number / 127.
-/// So a number is off by at most half of that, and a term by about a hundredth of itself.
+/// So a number is off by at most half of that, and a term by about a hundredth of itself; one that would lose much more stays
+/// float32.
 package final class PackedLowRankTerms: @unchecked Sendable {
     /// A term, and where it lies.
     package struct Entry: BitwiseCopyable {
@@ -39,7 +40,8 @@ package final class PackedLowRankTerms: @unchecked Sendable {
         term.down.dtype == .float32 && term.up.dtype == .float32 && term.rank > 0
     }
 
-    /// - Parameter areCoded: for each term whether it is rounded to codes. One with a number that is not finite never is.
+    /// - Parameter areCoded: for each term whether it is rounded to codes. One with a number that is not finite never is, nor
+    ///   one that is the small difference of large ones.
     /// - Throws: `TensorError` where A and B do not fit each other, or a term cannot be packed.
     package init(_ terms: [LowRankTerm], areCoded: [Bool]) throws(TensorError) {
         precondition(terms.count == areCoded.count)
@@ -51,7 +53,8 @@ package final class PackedLowRankTerms: @unchecked Sendable {
                     .shape, "addLowRank", "\(term.down.shape) and \(term.up.shape) are no [rank, in] and [out, rank]")
             }
             let down = try term.down.detach().contiguous(), up = try term.up.detach().contiguous()
-            let isCoded = isCoded && Self.isFinite(down) && Self.isFinite(up)
+            var isCoded = isCoded && Self.isFinite(down) && Self.isFinite(up)
+            if isCoded, try Self.cancels(down, up) { isCoded = false }
             func entry(_ first: Int, _ second: Int) -> Entry {
                 Entry(
                     inputSize: term.inputSize, outputSize: up.shape[0], rank: term.rank, scale: term.scale,
@@ -78,6 +81,15 @@ package final class PackedLowRankTerms: @unchecked Sendable {
             }
             withExtendedLifetime((down, up)) {}
         }
+    }
+
+    /// Whether what the ranks add up to is small beside each of them, as where an adapter that began with a part of the weight
+    /// (PiSSA) has that part taken off again: rounding them loses a hundredth of each, Σ ‖b_r‖² ‖a_r‖² to ‖B A‖².
+    private static func cancels(_ down: Tensor, _ up: Tensor) throws(TensorError) -> Bool {
+        let ofDown = try down.matmul(down.transposed()), ofUp = try up.transposed().matmul(up)
+        let both = try (ofDown * ofUp).toArray(as: Float.self), rank = down.shape[0]  // [rank, rank]
+        let each = (0..<rank).reduce(0) { $0 + Double(both[$1 * (rank + 1)]) }
+        return each > 16 * both.reduce(0) { $0 + Double($1) }
     }
 
     private static func isFinite(_ matrix: Tensor) -> Bool {
