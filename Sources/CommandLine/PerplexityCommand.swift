@@ -33,9 +33,7 @@ struct PerplexityCommand: ParsableCommand {
         let limit = decoder.configuration.contextLength
         let context = context ?? TextWindows.usualLength(context: limit)
         guard context <= limit else { throw ModelError.contextExceeded(tokens: context, limit: limit) }
-        guard (1...context).contains(stride ?? 1) else {
-            throw ValidationError("--stride is from 1 to the \(context) tokens of a window")
-        }
+        try demand("--stride", stride, 1...context, "tokens, the length of a window")
         let method = stride.map { TextWindows.Method.strided(length: context, stride: $0) } ?? .chunks(length: context)
         let windows = try TextWindows(
             try TextFile.read(text), name: text, tokenizer: files.tokenizer(), method: method, limit: chunks)

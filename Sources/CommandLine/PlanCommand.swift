@@ -41,19 +41,12 @@ struct PlanCommand: ParsableCommand {
         guard model == nil || !isShaped else {
             throw ValidationError("give a model, or --depth, --arch, --experts, --active, --vocabulary and --set")
         }
-        func need(_ holds: Bool, _ flag: String, _ value: Any, _ expected: String) throws {
-            guard holds else { throw ValidationError("--\(flag) is \(value); expected \(expected)") }
-        }
-        try need((1...1_000_000).contains(batch ?? 1), "batch", batch ?? 1, "rows from 1 to 1000000")
-        try need((1...1 << 30).contains(length ?? 1), "length", length ?? 1, "tokens from 1 to \(1 << 30)")
-        try need(tokens > 0 && tokens <= 1e18, "tokens", tokens, "a number above 0, at most 1e18")
-        try need(share > 0 && share <= 1, "share", share, "a number above 0, at most 1")
-        try need(
-            throughput ?? 1 > 0 && throughput ?? 1 <= 1e24, "throughput", throughput ?? 1,
-            "operations a second above 0, at most 1e24")
-        try need(
-            Self.vocabularies.contains(vocabulary ?? 1), "vocabulary", vocabulary ?? 1,
-            "tokens from 1 to \(Self.vocabularies.upperBound)")
+        try demand("--batch", batch, 1...1_000_000, "rows")
+        try demand("--length", length, 1...1 << 30, "tokens")
+        try demand("--tokens", tokens, above: 0, to: 1e18)
+        try demand("--share", share, above: 0, to: 1)
+        try demand("--throughput", throughput, above: 0, to: 1e24, "operations a second")
+        try demand("--vocabulary", vocabulary, Self.vocabularies, "tokens")
     }
 
     /// What a vocabulary may hold: token ids have 31 bits.

@@ -27,12 +27,8 @@ struct ProfileCommand: ParsableCommand {
     @OptionGroup var memory: MemoryFlags
 
     func validate() throws {
-        guard (1...100_000).contains(steps) else {
-            throw ValidationError("--steps is \(steps); expected 1 to 100000")
-        }
-        guard PlanCommand.vocabularies.contains(vocabulary) else {
-            throw ValidationError("--vocabulary is \(vocabulary); expected 1 to \(PlanCommand.vocabularies.upperBound)")
-        }
+        try demand("--steps", steps, 1...100_000)
+        try demand("--vocabulary", vocabulary, PlanCommand.vocabularies, "tokens")
     }
 
     func run() throws {

@@ -43,9 +43,7 @@ struct TrainCommand: ParsableCommand, TrainingVerb {
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .pretraining) }
 
     func validate() throws {
-        guard (1...100_000).contains(profile ?? 1) else {
-            throw ValidationError("--profile is \(profile ?? 0); expected steps from 1 to 100000")
-        }
+        try demand("--profile", profile, 1...100_000, "steps")
     }
 
     func run() throws {

@@ -40,10 +40,8 @@ struct RunCommand: AsyncParsableCommand {
     enum Drafts: String, ExpressibleByArgument, CaseIterable { case none, mtp, lookup }
 
     func validate() throws {
-        guard let specTokens else { return }
-        guard (1...64).contains(specTokens) else {
-            throw ValidationError("--spec-tokens is \(specTokens); expected 1 to 64")
-        }
+        try demand("--spec-tokens", specTokens, 1...64)
+        guard specTokens != nil else { return }
         guard spec != .none else { throw ValidationError("--spec-tokens is for --spec mtp or --spec lookup") }
     }
 
