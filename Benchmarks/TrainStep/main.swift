@@ -25,6 +25,7 @@ let name = arguments.count > 1 ? arguments[1] : "cs336"
 let steps = arguments.count > 2 ? Int(arguments[2]) ?? 8 : 8
 let isDetailed = arguments.dropFirst(3).contains("profile")
 let precision = arguments.dropFirst(3).compactMap { MatmulPrecision(rawValue: $0) }.first ?? .highest
+for word in arguments.dropFirst(3) where word != "profile" && MatmulPrecision(rawValue: word) == nil { refuse(word) }
 
 func refuse(_ name: String) -> Never {
     print("usage: train-step cs336|llama15m|gpt2|mixtral [STEPS] [profile] [high|medium], not \"\(name)\"")
