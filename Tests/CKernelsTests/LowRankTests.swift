@@ -28,9 +28,12 @@ import Testing
             var expected = before
             for row in 0..<rows {
                 let inner = (0..<rank).map { r -> Float in
-                    var sum: Float = 0
-                    for k in 0..<inputs { sum = sum.addingProduct(x[row * inputs + k], a[k * rank + r]) }
-                    return (isCoded ? scale * scalesA[r] : scale) * sum
+                    // Of codes those of even and those of odd index.
+                    var sums: [Float] = [0, 0]
+                    for k in 0..<inputs {
+                        sums[isCoded ? k % 2 : 0].addProduct(x[row * inputs + k], a[k * rank + r])
+                    }
+                    return isCoded ? scale * scalesA[r] * (sums[0] + sums[1]) : scale * sums[0]
                 }
                 for column in 0..<outputs {
                     let start = before[row * outputs + column]

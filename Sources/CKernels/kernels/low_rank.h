@@ -1,6 +1,7 @@
 // Low-rank terms of a few rows, y += s (x Aᵀ) Bᵀ: A and B are read once from one end to the other, in float32 or as codes
-// of 8 bits. Lanes are outputs, of A its rank and of B its columns, so every sum is one chain in ascending order whatever
-// the tile, and a scale for each row of A and of B is a factor on sums.
+// of 8 bits. Lanes are outputs, of A its rank and of B its columns, so every sum has one order whatever the tile, and a
+// scale for each row of A and of B is a factor on sums. The order is one chain in ascending order; of the inputs of codes it
+// is two, those of even and those of odd index, since at rank 16 and few rows a chain alone waits for its additions.
 
 /// How far ahead of its use memory is fetched: what arrives while main memory answers.
 #define LOW_RANK_AHEAD 4096
@@ -25,27 +26,37 @@ INLINE f32x16 low_rank_read(const bool coded, const char *at) {
     return __builtin_convertvector(codes, f32x16);
 }
 
+/// Adds what one input of R rows gives to V vectors of the rank.
+INLINE void low_rank_input(const int R, const int V, const bool coded, ptrdiff_t inputs, ptrdiff_t rank, const float *x,
+                           const char *down, f32x16 sum[LOW_RANK_ROWS][4]) {
+    f32x16 a[4];
+    LOW_RANK_UNROLL for (int v = 0; v < V; v++) a[v] = low_rank_read(coded, down + v * LANES * (coded ? 1 : 4));
+    LOW_RANK_UNROLL for (int r = 0; r < R; r++) {
+        const f32x16 value = splat(x[r * inputs]);
+        LOW_RANK_UNROLL for (int v = 0; v < V; v++) sum[r][v] = fma16(value, a[v], sum[r][v]);
+    }
+}
+
 /// R rows by V vectors of the rank. Rows of A follow each other without a gap: lanes beyond the rank have numbers of
 /// the next row, which are sums that nobody reads.
 INLINE void low_rank_down(const int R, const int V, const bool coded, ptrdiff_t inputs, ptrdiff_t rank, const float *x,
                           const char *down, float *inner, ptrdiff_t stride) {
-    const ptrdiff_t size = coded ? 1 : 4;
-    f32x16 sum[LOW_RANK_ROWS][4];
-    LOW_RANK_UNROLL for (int r = 0; r < R; r++) {
-        LOW_RANK_UNROLL for (int v = 0; v < V; v++) sum[r][v] = splat(0.0f);
-    }
-    for (ptrdiff_t k = 0; k < inputs; k++, down += rank * size) {
-        f32x16 a[4];
-        LOW_RANK_UNROLL for (int v = 0; v < V; v++) {
-            a[v] = low_rank_read(coded, down + v * LANES * size);
-        }
+    const int chains = coded ? 2 : 1;
+    f32x16 sum[2][LOW_RANK_ROWS][4];
+    LOW_RANK_UNROLL for (int c = 0; c < 2; c++) {
         LOW_RANK_UNROLL for (int r = 0; r < R; r++) {
-            const f32x16 value = splat(x[r * inputs + k]);
-            LOW_RANK_UNROLL for (int v = 0; v < V; v++) sum[r][v] = fma16(value, a[v], sum[r][v]);
+            LOW_RANK_UNROLL for (int v = 0; v < V; v++) sum[c][r][v] = splat(0.0f);
         }
     }
+    ptrdiff_t k = 0;
+    for (; k + chains <= inputs; k += chains) {
+        LOW_RANK_UNROLL for (int c = 0; c < chains; c++)
+            low_rank_input(R, V, coded, inputs, rank, x + k + c, down + (k + c) * rank * (coded ? 1 : 4), sum[c]);
+    }
+    if (k < inputs) low_rank_input(R, V, coded, inputs, rank, x + k, down + k * rank * (coded ? 1 : 4), sum[0]);
     LOW_RANK_UNROLL for (int r = 0; r < R; r++) {
-        LOW_RANK_UNROLL for (int v = 0; v < V; v++) store(inner + r * stride + v * LANES, sum[r][v]);
+        LOW_RANK_UNROLL for (int v = 0; v < V; v++)
+            store(inner + r * stride + v * LANES, coded ? sum[0][r][v] + sum[1][r][v] : sum[0][r][v]);
     }
 }
 
