@@ -8,11 +8,10 @@ import Glibc
 import Musl
 #endif
 
-/// A program that runs beside this one, started with a list of arguments and never through a shell.
+/// A program that runs beside this one (`Spawn`).
 ///
-/// It has an empty standard input, and a file for its standard output and error. It is the leader of a process group of its
-/// own, so that Ctrl-C in a terminal reaches this program alone. It gets none of this program's open files: a connection
-/// that it held would stay open after both sides have closed it.
+/// It has an empty standard input, and a file for its standard output and error. It gets none of this program's open files:
+/// a connection that it held would stay open after both sides have closed it.
 package final class ChildProcess: Sendable {
     package enum Ending: Sendable, Equatable {
         /// With this status.
@@ -36,38 +35,10 @@ package final class ChildProcess: Sendable {
         let log = open(output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard log >= 0 else { throw FileError(path: output, reason: Self.reason(errno)) }
         defer { close(log) }
-        #if canImport(Darwin)
-        var actions: posix_spawn_file_actions_t?
-        var attributes: posix_spawnattr_t?
-        #else
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, log, 1)
-        posix_spawn_file_actions_adddup2(&actions, log, 2)
-        for descriptor in Self.inherited() { posix_spawn_file_actions_addclose(&actions, descriptor) }
-        posix_spawnattr_setpgroup(&attributes, 0)
-        // A program that ignores signals or holds them back would hand that on.
-        var none = sigset_t(), usual = sigset_t()
-        sigemptyset(&none)
-        sigemptyset(&usual)
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { sigaddset(&usual, signal) }
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &usual)
-        posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
-        var variables = Self.environment(without: hidden) + [nil]
-        defer { (words + variables).forEach { free($0) } }
-        var process: pid_t = 0
-        let status = posix_spawn(&process, program, &actions, &attributes, &words, &variables)
+        var spawn = Spawn(
+            [program] + arguments, input: .nothing, output: .descriptor(log), errors: .descriptor(log))
+        (spawn.closed, spawn.hidden) = (Self.inherited(), hidden)
+        let (status, process) = spawn.start()
         guard status == 0 else { throw FileError(path: program, reason: Self.reason(status)) }
         identifier = process
     }
@@ -143,16 +114,6 @@ package final class ChildProcess: Sendable {
         let most = getrlimit(kind, &limit) == 0 ? Int32(clamping: limit.rlim_cur) : 1024
         let end = min(largest + 64, most - 1)
         return end >= 3 ? Array(3...end) : []
-    }
-
-    private static func environment(without hidden: Set<String>) -> [UnsafeMutablePointer<CChar>?] {
-        var all: [UnsafeMutablePointer<CChar>?] = [], index = 0
-        while let variable = environ[index] {
-            let text = String(cString: variable)
-            if !hidden.contains(String(text.prefix { $0 != "=" })) { all.append(strdup(variable)) }
-            index += 1
-        }
-        return all
     }
 
     private static func reason(_ number: Int32) -> String { String(cString: strerror(number)) }

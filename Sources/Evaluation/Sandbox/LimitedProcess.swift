@@ -1,3 +1,5 @@
+import MartletSystem
+
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Glibc)
@@ -18,14 +20,16 @@ struct LimitedProcess {
     /// - Returns: what it wrote, output and errors together, up to a limit; and whether it ended by itself.
     mutating func run(input: [UInt8], seconds: Double, outputLimit: Int) -> (output: [UInt8], isInTime: Bool) {
         var inward: [Int32] = [-1, -1], outward: [Int32] = [-1, -1]
-        guard pipe(&inward) == 0, pipe(&outward) == 0 else { return (Self.problem("pipe"), true) }
+        guard pipe(&inward) == 0, pipe(&outward) == 0 else { return (Self.problem("pipe", errno), true) }
         for descriptor in inward + outward { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         defer {
             for descriptor in [inward[0], inward[1], outward[0], outward[1]] where descriptor >= 0 { close(descriptor) }
         }
-        guard let child = start(reading: inward[0], writing: outward[1]) else {
-            return (Self.problem(arguments[0]), true)
-        }
+        let (status, child) = Spawn(
+            arguments, input: .descriptor(inward[0]), output: .descriptor(outward[1]), errors: .descriptor(outward[1]),
+            searches: true
+        ).start()
+        guard status == 0 else { return (Self.problem(arguments[0], status), true) }
         close(inward[0])
         close(outward[1])
         (inward[0], outward[1]) = (-1, -1)
@@ -44,8 +48,8 @@ struct LimitedProcess {
         }
         // Whatever it started ends with it.
         if isOpen { kill(-child, SIGKILL) }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        var ending: Int32 = 0
+        while waitpid(child, &ending, 0) < 0, errno == EINTR {}
         kill(-child, SIGKILL)
         return (output, !isOpen)
     }
@@ -69,36 +73,13 @@ struct LimitedProcess {
         return count > 0
     }
 
-    private func start(reading input: Int32, writing output: Int32) -> pid_t? {
-        #if canImport(Darwin)
-        var actions: posix_spawn_file_actions_t?, attributes: posix_spawnattr_t?
-        #else
-        var actions = posix_spawn_file_actions_t(), attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_adddup2(&actions, input, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, output, 2)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-        posix_spawnattr_setpgroup(&attributes, 0)
-        var child = pid_t()
-        let strings = arguments.map { strdup($0) } + [nil]
-        defer { for string in strings { free(string) } }
-        return posix_spawnp(&child, arguments[0], &actions, &attributes, strings, environ) == 0 ? child : nil
-    }
-
     private static func now() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    private static func problem(_ what: String) -> [UInt8] {
-        Array("\(what): \(String(cString: strerror(errno)))".utf8)
+    private static func problem(_ what: String, _ number: Int32) -> [UInt8] {
+        Array("\(what): \(String(cString: strerror(number)))".utf8)
     }
 }

@@ -61,11 +61,13 @@ final class LineProgram {
         var on: Int32 = 1
         setsockopt(ends[0], SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
         #endif
-        var found: (status: Int32, process: pid_t) = Self.spawn(path, input: ends[1], output: pipeEnds[1])
+        // A group of its own: what it starts ends with it, and Ctrl-C reaches us alone, who save first.
+        let spawn = Spawn([path], input: .descriptor(ends[1]), output: .descriptor(pipeEnds[1]))
+        var found = spawn.start()
         // Somebody who has just written it has not let go of it yet.
         for _ in 0..<50 where found.status == ETXTBSY {
             usleep(20_000)
-            found = Self.spawn(path, input: ends[1], output: pipeEnds[1])
+            found = spawn.start()
         }
         close(ends[1])
         close(pipeEnds[1])
@@ -75,32 +77,6 @@ final class LineProgram {
             throw cannot("cannot be run: \(String(cString: strerror(found.status)))")
         }
         (input, output, process) = (ends[0], pipeEnds[0], found.process)
-    }
-
-    private static func spawn(_ path: String, input: Int32, output: Int32) -> (Int32, pid_t) {
-        #if canImport(Darwin)
-        var actions: posix_spawn_file_actions_t?
-        var attributes: posix_spawnattr_t?
-        #else
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_adddup2(&actions, input, 0)
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        // A group of its own: what it starts ends with it, and Ctrl-C reaches us alone, who save first.
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-        posix_spawnattr_setpgroup(&attributes, 0)
-        var process: pid_t = 0
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), nil]
-        defer { free(arguments[0]) }
-        let status = posix_spawn(&process, path, &actions, &attributes, &arguments, environ)
-        return (status, process)
     }
 
     deinit {
