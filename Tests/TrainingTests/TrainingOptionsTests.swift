@@ -65,6 +65,22 @@ import Testing
         }
     }
 
+    @Test func tuningKeepsFewTokensInMemoryAtOnce() throws {
+        for length in [64, 700, 2048, 3000] {
+            for rows in 1...24 {
+                var options = TrainingOptions(for: .tuning)
+                try options.set("batch_rows", .integer(Int64(rows)))
+                try options.set("context_length", .integer(Int64(length)))
+                let resolved = try ResolvedOptions(options, vocabularySize: 512)
+                let parts = try #require(resolved["micro_batches"].integer), rowsOfPart = resolved.rowsPerMicroBatch
+                #expect(rowsOfPart == 1 || rowsOfPart * length <= 2048, "\(rows) rows of \(length)")
+                // And not in more parts than that takes.
+                #expect(
+                    parts == 1 || (rows + parts - 2) / (parts - 1) * length > 2048, "\(rows) rows of \(length)")
+            }
+        }
+    }
+
     @Test func defaultsFitTheDataThatIsThere() throws {
         func resolved(_ rows: Int, longest: Int?, _ given: [String: JSON] = [:]) throws -> ResolvedOptions {
             var options = TrainingOptions()

@@ -44,7 +44,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
             .conversations, .output, .adapter, .rows, .compute, .quantization, .optimizer, .schedule, .seed, .dropout,
             .noise, .base,
             .loss, .router, .perEpoch, .evaluation, .heldOutRows, .checkpoints,
-        ])
+        ], defaults: ["micro_batches": OptionDefault.microBatches(ofTokens: 2048).usual])
 
     /// `martlet grpo`
     public static let policy = RunCommand(
@@ -75,12 +75,7 @@ public struct RunCommand: Sendable, Hashable, CustomStringConvertible {
             .evaluation, .heldOutRows, .checkpoints,
         ],
         defaults: OptionPart.replyDefaults.merging([
-            "micro_batches": OptionDefault<Int>.from { facts in
-                let rows = facts.run.rows
-                guard rows.perStep > 0, rows.length > 0 else { return (nil, "4096 tokens each at most") }
-                let parts = (rows.perStep.multiplied(clampedBy: rows.length) + 4095) / 4096
-                return (max(1, min(parts, rows.perStep)), "4096 tokens each at most")
-            }.usual
+            "micro_batches": OptionDefault.microBatches(ofTokens: 4096).usual
         ]) { $1 })
 
     /// `martlet dpo`

@@ -39,6 +39,26 @@ public struct ComputeOptions: Sendable, Equatable {
     }
 }
 
+extension OptionDefault<Int> {
+    /// For `micro_batches`: a step's rows in as many parts as it takes for none to have more tokens. Memory holds the
+    /// activations of one part; what is learnt and how fast stay as they are, but for the order of sums.
+    /// - Parameters:
+    ///   - sequences: of a row.
+    ///   - length: tokens of each.
+    static func microBatches(
+        ofTokens tokens: Int, sequences: Int = 1,
+        length: @escaping @Sendable (OptionFacts) -> Int = { $0.run.rows.length }
+    ) -> Self {
+        let how = "\(tokens) tokens each at most"
+        return .from { facts in
+            let rows = facts.run.rows
+            guard rows.perStep > 0, rows.length > 0 else { return (nil, how) }
+            let together = max(1, tokens / max(1, length(facts).multiplied(clampedBy: sequences)))
+            return ((rows.perStep - 1) / together + 1, how)
+        }
+    }
+}
+
 extension OptionPart {
     static let compute = OptionPart(
         "Computing",

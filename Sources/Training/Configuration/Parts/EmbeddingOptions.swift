@@ -200,13 +200,9 @@ extension OptionPart {
         texts: Int
     ) -> [String: @Sendable (OptionFacts) -> (value: JSON, how: String)] {
         [
-            "micro_batches": OptionDefault<Int>.from { facts in
-                let rows = facts.run.rows
-                guard rows.perStep > 0, rows.length > 0 else { return (nil, "8192 tokens each at most") }
-                // By the length of nearly all texts, where it is known.
-                let length = min(rows.length, facts.longestRow ?? rows.length)
-                let parts = (rows.perStep.multiplied(clampedBy: texts * length) + 8191) / 8192
-                return (max(1, min(parts, rows.perStep)), "8192 tokens each at most")
+            // By the length of nearly all texts, where it is known.
+            "micro_batches": OptionDefault.microBatches(ofTokens: 8192, sequences: texts) { facts in
+                min(facts.run.rows.length, facts.longestRow ?? facts.run.rows.length)
             }.usual,
             "weight_decay": OptionDefault<Double>.from {
                 $0.run.adapter.isOn ? (0, "none for adapters") : (0.01, "default of fine-tuned encoders")

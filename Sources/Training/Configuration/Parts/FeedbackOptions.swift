@@ -238,12 +238,7 @@ extension OptionPart {
 
     /// How runs over whole replies differ from runs over rows.
     static let replyDefaults: [String: @Sendable (OptionFacts) -> (value: JSON, how: String)] = [
-        "micro_batches": OptionDefault<Int>.from { facts in
-            let rows = facts.run.rows
-            guard rows.perStep > 0, rows.length > 0 else { return (nil, "8192 tokens each at most") }
-            let parts = (rows.perStep.multiplied(clampedBy: 2 * rows.length) + 8191) / 8192
-            return (max(1, min(parts, rows.perStep)), "8192 tokens each at most")
-        }.usual,
+        "micro_batches": OptionDefault.microBatches(ofTokens: 8192, sequences: 2).usual,
         "weight_decay": OptionDefault.value(0.0, "what was learnt before is to stay").usual,
         "log_every": OptionDefault.value(1).usual,
         "evaluation_rows": OptionDefault.value(1000).usual,

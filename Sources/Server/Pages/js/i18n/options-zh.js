@@ -255,6 +255,7 @@ export const sentences = {
   "a six-hundredth of the default of the optimizer": "优化器默认值的六百分之一", "0.02, up to 0.1 where there are few": "0.02，数据少时到 0.1",
   "a tenth of learning_rate": "learning_rate 的十分之一", "0.25 of galore; 1 of apollo, 128 at rank 1": "galore 0.25；apollo 1，秩为 1 时 128",
   "8192 tokens each": "每份 8192 个词元", "8192 tokens each at most": "每份最多 8192 个词元", "4096 tokens each at most": "每份最多 4096 个词元",
+  "2048 tokens each at most": "每份最多 2048 个词元",
   "all replies at once": "所有回答一次", "the same": "都相同", "a tenth of the steps": "步数的十分之一", "a fifth of the steps": "步数的五分之一",
   "3e-3 × 256 / hidden_size, a third to go on": "3e-3 × 256 / hidden_size，接着训练时为三分之一", "8/3 × hidden_size, in 64s": "8/3 × hidden_size，取 64 的倍数",
   "8192 tokens / context_length": "8192 个词元 / context_length", "all": "全部", "by its name": "按名字判断", "by their names": "按名字判断", "by steps": "按步数",
