@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 import MartletVerbs
 
 struct ConvertCommand: ParsableCommand {
@@ -134,7 +135,7 @@ struct ConvertCommand: ParsableCommand {
             ]
             print(object.text(indent: 2))
         } else {
-            print("\(out): \(Terminal.bytes(bytes)), \(Terminal.fixed(seconds, 1)) s")
+            print("\(out): \(Terminal.bytes(bytes)), \(ElapsedTime.text(seconds, decimals: 1))")
         }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 import MartletVerbs
 
 struct DataPackCommand: ParsableCommand {
@@ -92,7 +93,7 @@ struct DataPackCommand: ParsableCommand {
             print(
                 "\(out): \(result.trainingTokens) training and \(result.validationTokens) validation tokens of "
                     + "\(result.documents) documents (\(ratio) bytes a token), "
-                    + "\(seconds.rounded(to: 1)) s")
+                    + ElapsedTime.text(seconds, decimals: 1))
         }
     }
 

@@ -82,7 +82,7 @@ struct FeaturesCommand: ParsableCommand {
             "\(study.tokenCount) tokens: \(Terminal.fixed(100 * report.explainedVariance, 1)) % of the variance explained, "
                 + "\(Terminal.fixed(100 * report.deadShare, 1)) % of \(features) features dead, "
                 + "\(Terminal.fixed(report.activeFeatures, 1)) active at a token; "
-                + "\(Terminal.fixed(study.readingSeconds, 1)) s of reading, \(Terminal.fixed(study.trainingSeconds, 1)) s of training\n"
+                + "\(ElapsedTime.text(study.readingSeconds, decimals: 1)) of reading, \(ElapsedTime.text(study.trainingSeconds, decimals: 1)) of training\n"
         )
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 import MartletVerbs
 
 struct PerplexityCommand: ParsableCommand {
@@ -58,7 +59,7 @@ struct PerplexityCommand: ParsableCommand {
         } else {
             print("perplexity \(Terminal.fixed(result.value, 4)) ± \(Terminal.fixed(result.standardError, 4))")
             print(
-                "\(result.tokens) tokens in \(windows.windows.count) windows (\(method.name)), \(Terminal.fixed(seconds, 1)) s"
+                "\(result.tokens) tokens in \(windows.windows.count) windows (\(method.name)), \(ElapsedTime.text(seconds, decimals: 1))"
             )
         }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 import MartletVerbs
 
 struct QuantizeCommand: ParsableCommand {
@@ -157,7 +158,7 @@ struct QuantizeCommand: ParsableCommand {
             ]
             print(object.text(indent: 2))
         } else {
-            print("\(out): \(Terminal.bytes(bytes)), \(Terminal.fixed(seconds, 1)) s")
+            print("\(out): \(Terminal.bytes(bytes)), \(ElapsedTime.text(seconds, decimals: 1))")
         }
     }
 
@@ -239,7 +240,7 @@ struct QuantizeCommand: ParsableCommand {
         let size = "\(Terminal.bytes(export.byteCount)), \(Terminal.fixed(export.bitsPerWeight, 2)) bits per weight"
         print(
             dryRun
-                ? "\(export.recipe.name): \(size)" : "\(out ?? ""): \(size), \(Terminal.fixed(seconds, 1)) s")
+                ? "\(export.recipe.name): \(size)" : "\(out ?? ""): \(size), \(ElapsedTime.text(seconds, decimals: 1))")
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletSystem
 import MartletVerbs
 import Synchronization
 
@@ -176,7 +177,7 @@ struct TokenizerTrainCommand: ParsableCommand {
         } else {
             print(
                 "\(out): \(trained.tokens.count) tokens learned from \(Terminal.bytes(bytes)) in "
-                    + "\(Terminal.fixed(seconds, 1)) s (\(Terminal.fixed(speed, 1)) MB/s)")
+                    + "\(ElapsedTime.text(seconds, decimals: 1)) (\(Terminal.fixed(speed, 1)) MB/s)")
         }
     }
 }
@@ -221,6 +222,6 @@ extension TokenizerTrainingProgress {
     fileprivate func line(after seconds: Double) -> String {
         func text(_ count: Int) -> String { stage == .counting ? Terminal.bytes(count) : "\(count)" }
         let total = total.map { " of \(text($0))" } ?? ""
-        return "\(stage.rawValue): \(text(done))\(total), \(Terminal.fixed(seconds, 0)) s"
+        return "\(stage.rawValue): \(text(done))\(total), \(ElapsedTime.text(seconds))"
     }
 }

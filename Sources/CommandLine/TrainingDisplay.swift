@@ -254,7 +254,7 @@ struct TrainingDisplay {
             + "mem \(Terminal.bytes(Terminal.peakMemory))"
     }
 
-    private func eta(_ report: StepReport) -> String { "eta \(Terminal.minutes(report.remaining))" }
+    private func eta(_ report: StepReport) -> String { "eta \(ElapsedTime.text(report.remaining))" }
 
     /// The model FLOPs utilisation: of what the machine's multiply-adds reach.
     private func peakShare(_ report: StepReport) -> Double {

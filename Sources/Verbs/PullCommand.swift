@@ -130,7 +130,7 @@ final class ProgressLine: Sendable {
         if speed > 0 {
             tail += ", \(Terminal.bytes(Int(clamping: speed)))/s"
             let left = Double(progress.total - progress.received) / speed
-            if left >= 1 { tail += ", \(Terminal.minutes(left)) left" }
+            if left >= 1 { tail += ", \(ElapsedTime.text(left)) left" }
         }
         let room = columns - count.columns - tail.columns - 2
         guard room >= 12 else { return "\(count) \(percent) \(tail)" }

@@ -121,12 +121,6 @@ package enum Terminal {
         let rounded = Double("\(Int(whole.rounded()))e\(power)") ?? abs(value)
         return "\(value < 0 ? -rounded : rounded)"
     }
-
-    /// "3:07"
-    package static func minutes(_ seconds: Double) -> String {
-        let whole = Int(clamping: seconds), minutes = whole / 60, rest = whole % 60
-        return "\(minutes):\(rest < 10 ? "0" : "")\(rest)"
-    }
 }
 
 extension Terminal {
