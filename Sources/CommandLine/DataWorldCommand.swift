@@ -46,10 +46,7 @@ struct DataWorldCommand: ParsableCommand {
                 return .documents(documents)
             }
             let text = tokens ?? ""
-            let unit = ["k": 1000, "K": 1000, "M": 1_000_000][text.last ?? " "]
-            let (count, overflow) = (Int(unit == nil ? text : String(text.dropLast())) ?? 0)
-                .multipliedReportingOverflow(by: unit ?? 1)
-            guard count > 0, !overflow else {
+            guard let count = LargeCount(argument: text).flatMap({ Int(whole: $0.value) }), count > 0 else {
                 throw ValidationError("\"\(text)\" is no number of tokens; expected 10M")
             }
             return .tokens(count)

@@ -13,6 +13,7 @@ struct PlanCommand: ParsableCommand {
 
             Examples:
               martlet plan --depth 12 --batch 32
+              martlet plan --params 100M --tokens 2B
               martlet plan --depth 12 --set hidden_size=1024 --tokens 1e9
               martlet plan --depth 8 --arch qwen3-moe --experts 16 --active 2
               martlet plan smollm2 --length 2048 --whole-square
@@ -20,6 +21,10 @@ struct PlanCommand: ParsableCommand {
 
     @Argument(help: "A model, instead of --depth.") var model: String?
     @Option(help: "Layers; the dial that sets every size.") var depth: Int?
+    @Option(
+        name: [.customLong("params"), .customLong("parameters")],
+        help: "Parameters, as 100M or 1.3B, instead of --depth: the depth that comes nearest.")
+    var parameters: LargeCount?
     @Option(name: [.customLong("arch"), .customLong("family")], help: "The architecture, as of martlet train.")
     var family: String?
     @Option(help: "Experts of each layer, of a family with mixtures.") var experts: Int?
@@ -29,7 +34,7 @@ struct PlanCommand: ParsableCommand {
     @Option(help: "Tokens of the vocabulary; 8192 when left out.") var vocabulary: Int?
     @Option(help: "Rows of a micro-batch.") var batch: Int?
     @Option(help: "Tokens of a row.") var length: Int?
-    @Option(help: "Tokens to train on, for the time.") var tokens = 1e8
+    @Option(help: "Tokens to train on, for the time, as 2B or 1e9.") var tokens = LargeCount(1e8, "100M")
     @Option(help: "Floating-point operations a second; measured on this machine when left out.") var throughput: Double?
     @Option(help: "The share of them that training reaches.") var share = 0.7
     @Flag(help: "Count attention's whole square, as papers do, instead of the causal half.") var wholeSquare = false
@@ -37,13 +42,23 @@ struct PlanCommand: ParsableCommand {
 
     func validate() throws {
         let isShaped =
-            depth != nil || family != nil || experts != nil || active != nil || vocabulary != nil || !settings.isEmpty
+            depth != nil || parameters != nil || family != nil || experts != nil || active != nil || vocabulary != nil
+            || !settings.isEmpty
         guard model == nil || !isShaped else {
-            throw ValidationError("give a model, or --depth, --arch, --experts, --active, --vocabulary and --set")
+            throw ValidationError(
+                "give a model, or --depth, --params, --arch, --experts, --active, --vocabulary and --set")
+        }
+        guard depth == nil || parameters == nil else {
+            throw ValidationError("--params chooses the depth: give it, or --depth")
+        }
+        if let model, LargeCount(argument: model) != nil, (try? ModelLocator.locate(model)) == nil {
+            throw ValidationError(
+                "there is no model \"\(model)\"; for one of so many parameters write --params \(model)")
         }
         try demand("--batch", batch, 1...1_000_000, "rows")
         try demand("--length", length, 1...1 << 30, "tokens")
-        try demand("--tokens", tokens, above: 0, to: 1e18)
+        try demand("--params", parameters?.value, 1...1e15)
+        try demand("--tokens", tokens.value, above: 0, to: 1e18)
         try demand("--share", share, above: 0, to: 1)
         try demand("--throughput", throughput, above: 0, to: 1e24, "operations a second")
         try demand("--vocabulary", vocabulary, Self.vocabularies, "tokens")
@@ -54,19 +69,20 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         let architecture: NewArchitecture
-        var rows = batch ?? 8, options: ResolvedOptions?
+        var rows = batch ?? 8, options: ResolvedOptions?, depth = depth
         if let model {
             architecture = .decoder(
                 try ModelFiles.opened(ModelLocator.locate(model) { Terminal.note($0) }).checkpoint
                     .decoderConfiguration())
         } else {
             var given = TrainingOptions()
-            if let depth { try given.set("depth", .integer(Int64(depth))) }
             if let family { try given.set("family", text: family, from: "--arch") }
             if let experts { try given.set("experts", .integer(Int64(experts)), from: "--experts") }
             if let active { try given.set("active_experts", .integer(Int64(active)), from: "--active") }
             if let length { try given.set("context_length", .integer(Int64(length))) }
             for setting in settings { try given.set(assignment: setting) }
+            if let parameters { depth = try nearestDepth(to: parameters.value, given) }
+            if let depth { try given.set("depth", .integer(Int64(depth))) }
             let resolved = try ResolvedOptions(given, vocabularySize: vocabulary ?? 8192)
             rows = batch ?? resolved.rowsPerMicroBatch
             options = resolved
@@ -78,12 +94,33 @@ struct PlanCommand: ParsableCommand {
         let memory =
             options?.memory(cost, rows: rows) ?? cost.memory(tokens: rows.multiplied(clampedBy: length))
         let throughput = throughput ?? MachinePeak.operationsPerSecond
-        let seconds = cost.trainingPerToken * tokens / (throughput * share)
+        let seconds = cost.trainingPerToken * tokens.value / (throughput * share)
+        if let parameters, let depth {
+            Terminal.note(
+                "martlet: --depth \(depth) is nearest to \(parameters) parameters, with \(grouped(cost.parameters))")
+        }
         if json {
-            show(cost, memory, rows, length, throughput, seconds)
+            show(cost, memory, depth, rows, length, throughput, seconds)
         } else {
             tell(cost, memory, rows, length, throughput, seconds)
         }
+    }
+
+    /// The depth whose model has the number of parameters that is nearest; a deeper one never has fewer.
+    private func nearestDepth(to parameters: Double, _ given: TrainingOptions) throws -> Int {
+        func count(_ depth: Int) throws -> Double {
+            var given = given
+            try given.set("depth", .integer(Int64(depth)))
+            let resolved = try ResolvedOptions(given, vocabularySize: vocabulary ?? 8192)
+            return Double(TrainingCost(try resolved.architecture(), length: resolved.rows.length).parameters)
+        }
+        var low = 1, high = 256
+        while low < high {
+            let middle = (low + high) / 2
+            if try count(middle) < parameters { low = middle + 1 } else { high = middle }
+        }
+        guard low > 1 else { return low }
+        return try parameters - count(low - 1) < count(low) - parameters ? low - 1 : low
     }
 
     private func tell(
@@ -113,21 +150,22 @@ struct PlanCommand: ParsableCommand {
         if cost.stateBytes > 0 { lines.append("  states              \(Terminal.bytes(cost.stateBytes))") }
         lines.append("  of \(padded("\(length) tokens", 17))\(Terminal.bytes(cost.cacheBytes(tokens: length)))")
         lines.append(
-            "\(engineering(tokens)) tokens         \(duration(seconds)) at \(percent(share)) of "
+            "\(engineering(tokens.value)) tokens         \(ElapsedTime.text(seconds)) at \(percent(share)) of "
                 + "\(engineering(throughput)) operations/s")
         Terminal.show(lines.joined(separator: "\n") + "\n")
     }
 
     private func show(
-        _ cost: TrainingCost, _ memory: [(kind: String, bytes: Int)], _ rows: Int, _ length: Int, _ throughput: Double,
-        _ seconds: Double
+        _ cost: TrainingCost, _ memory: [(kind: String, bytes: Int)], _ depth: Int?, _ rows: Int, _ length: Int,
+        _ throughput: Double, _ seconds: Double
     ) {
         func object(_ pairs: [(String, JSON)]) -> JSON { .object(JSONObject(pairs)) }
         let line: JSON = [
             "parameters": .integer(Int64(cost.parameters)),
             "active_parameters": .integer(Int64(cost.activeParameters)),
             "parameters_by_part": object(cost.parametersByPart.map { ($0.part, .integer(Int64($0.count))) }),
-            "rows": .integer(Int64(rows)), "length": .integer(Int64(length)),
+            "depth": depth.map { .integer(Int64($0)) } ?? .null, "rows": .integer(Int64(rows)),
+            "length": .integer(Int64(length)),
             "forward_operations_per_row": .number(cost.forwardPerToken * Double(length)),
             "forward_operations_by_part": object(
                 cost.operationsByPart.map { ($0.part, .number($0.count * Double(length))) }),
@@ -135,7 +173,7 @@ struct PlanCommand: ParsableCommand {
             "memory_bytes": object(memory.map { ($0.kind, .integer(Int64($0.bytes))) }),
             "cache_bytes_per_token": .integer(Int64(cost.cacheBytesPerToken)),
             "state_bytes": .integer(Int64(cost.stateBytes)),
-            "cache_bytes": .integer(Int64(cost.cacheBytes(tokens: length))), "tokens": .number(tokens),
+            "cache_bytes": .integer(Int64(cost.cacheBytes(tokens: length))), "tokens": .number(tokens.value),
             "operations_per_second": .number(throughput), "share": .number(share),
             "seconds": .number(seconds.rounded(to: 1)),
         ]
@@ -162,10 +200,4 @@ struct PlanCommand: ParsableCommand {
     }
 
     private func percent(_ share: Double) -> String { "\((share * 100).rounded(to: 1)) %" }
-
-    private func duration(_ seconds: Double) -> String {
-        seconds < 120
-            ? "\(Int(clamping: seconds)) s"
-            : seconds < 7200 ? "\(Int(clamping: seconds / 60)) min" : "\((seconds / 3600).rounded(to: 1)) h"
-    }
 }

@@ -40,6 +40,10 @@ struct UsageSentence {
             if ["--threads", "--num-threads", "--n-threads", "-t"].contains(name) {
                 return "Unknown option '\(name)'; MARTLET_THREADS=N in the environment says how many threads compute"
             }
+            if ["--params", "--parameters", "--num-params"].contains(name), help.hasPrefix("martlet train") {
+                return "Unknown option '\(name)'; --depth sets every size, and `martlet plan --params 100M` says "
+                    + "which has about so many parameters; `\(help)` has examples"
+            }
             // An option of a run by a name that other programs have for it is none that the parser knows.
             if let verb = help.split(separator: " ").dropFirst().first, let flag = meant(name, String(verb)) {
                 return "Unknown option '\(name)'. Did you mean '\(flag)'? `\(help)` has examples"

@@ -96,6 +96,9 @@ import Glibc
                 ["expert", model, "--task", "arithmetic", "--out", "x", "--threshold", "nan"],
                 "--threshold is nan; expected a number from -1000000 to 1000000"
             ),
+            (["plan", "--params", "0"], "--params is 0; expected a number from 1 to 1e15"),
+            (["plan", "--params", "nan"], "--params is nan; expected a number from 1 to 1e15"),
+            (["plan", "--tokens", "0B"], "--tokens is 0; expected a number above 0"),
             (["plan", "--experts", "0"], "--experts: \"experts\" is 0; expected a whole number from 1 to 1024"),
         ]
         for (words, part) in rows {
@@ -115,6 +118,9 @@ import Glibc
             (merge + ["--density", "0.5"], "--density belongs to --method ties and dare"),
             (merge + ["--method", "ties", "--seed", "1"], "--seed belongs to --method dare"),
             (["plan", model, "--vocabulary", "500"], "give a model, or --depth"),
+            (["plan", model, "--params", "1M"], "give a model, or --depth"),
+            (["plan", "100M"], "write --params 100M"),
+            (["plan", "--depth", "2", "--params", "1M"], "--params chooses the depth"),
             (["attack", "injection", model, "--concurrency", "2"], "--concurrency is of the requests to a server"),
             (["watermark", model, "--prompt", "a", "--timeout", "2"], "--timeout is of the requests to a server"),
             (
@@ -146,6 +152,12 @@ import Glibc
         }
         #expect(try program.run("run", model, "-n", "2", "--", "-5 + 3 = ?").code == 0)
         try program.expect(2, ["embed", "x", "--text", "- a list"], ["--text=VALUE"])
+    }
+
+    @Test func aNumberOfParametersIsToldAsADepth() throws {
+        try program.expect(
+            2, ["train", "--params", "100M", "--data", "x"],
+            ["--depth sets every size", "`martlet plan --params 100M`"])
     }
 
     @Test func aModelInThePlaceOfAVerbIsToBeRun() throws {

@@ -245,6 +245,24 @@ import Musl
         #expect(most.code == 0, "\(most.error)")
     }
 
+    /// A size as people name it stands for the depth that comes nearest to it.
+    @Test(arguments: [("1", 1), ("700k", 7e5), ("30M", 3e7), ("0.1B", 1e8), ("1.3e9", 1.3e9), ("900T", 9e14)])
+    func planTakesANumberOfParameters(written: String, wanted: Double) throws {
+        func plan(_ flags: [String]) throws -> (depth: Int, parameters: Double) {
+            let said = try program.run(["plan", "--throughput", "1e12", "--json", "--tokens", "2B"] + flags)
+            #expect(said.code == 0, "\(said.error)")
+            let line = try said.json()
+            #expect(line["tokens"]?.double == 2e9)
+            return (try #require(line["depth"]?.integer), try #require(line["parameters"]?.double))
+        }
+        let found = try plan(["--params", written])
+        for depth in [found.depth - 1, found.depth, found.depth + 1] where (1...256).contains(depth) {
+            let other = try plan(["--depth", "\(depth)"])
+            #expect(abs(other.parameters - wanted) >= abs(found.parameters - wanted), "depth \(depth) is nearer")
+            #expect(depth != found.depth || other.parameters == found.parameters)
+        }
+    }
+
     /// `ulimit -f` stands for a full disk: the system refuses to write what a checkpoint needs.
     @Test func aDiskWithoutRoomIsToldAndTheRunGoesOnOrStopsAsAsked() throws {
         try write(yaml)
