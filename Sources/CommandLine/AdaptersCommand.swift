@@ -115,7 +115,7 @@ struct ConvertAdapterCommand: ParsableCommand {
         guard let form = StoredAdapter.Form(rawValue: to) else {
             throw ValidationError("--to is \(to); expected peft, mlx or gguf")
         }
-        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        try MergeCommand.demandFree(out)
         let place = try ModelLocator.locateAdapter(path), isFile = place.hasSuffix(".gguf")
         var decoder: Decoder?
         if isFile || form == .gguf || base != nil {
@@ -147,7 +147,7 @@ struct ExtractAdapterCommand: ParsableCommand {
 
     func run() throws {
         try demand("--rank", rank, 1...65_536)
-        guard !Folder.exists(out) else { throw ValidationError("\(out) is there already; give another --out") }
+        try MergeCommand.demandFree(out)
         let before = try ModelFiles.opened(name: base), after = try ModelFiles.opened(name: tuned)
         let one = try before.checkpoint.publishedDecoder(), other = try after.checkpoint.publishedDecoder()
         var line = StatusLine()

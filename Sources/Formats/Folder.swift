@@ -47,7 +47,16 @@ package enum Folder {
         let isNew = !exists(path), before = Set(contents(path))
         try make(path)
         do { try fill() } catch {
-            for name in contents(path) where !before.contains(name) { remove("\(path)/\(name)") }
+            for name in contents(path) where !before.contains(name) {
+                let new = "\(path)/\(name)"
+                // As 1_Pooling in a model of vectors; what a link leads to is not ours.
+                if isFolder(new), !isLink(new) {
+                    contents(new).forEach { remove("\(new)/\($0)") }
+                    removeIfEmpty(new)
+                } else {
+                    remove(new)
+                }
+            }
             if isNew { removeIfEmpty(path) }
             throw error
         }

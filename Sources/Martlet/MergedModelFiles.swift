@@ -45,7 +45,10 @@ public struct MergedFolder {
     }
 
     private func write(_ tensors: [(String, Tensor)], to path: String, _ configuration: (JSON) -> JSON) throws {
-        guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
+        try PEFTFolder.fill(path) { try fill(path, tensors, configuration) }
+    }
+
+    private func fill(_ path: String, _ tensors: [(String, Tensor)], _ configuration: (JSON) -> JSON) throws {
         try SafetensorsWriter.write(tensors, toFolder: path)
         let all = try StartingModel.files(of: files, savedAs: type.transformersName)
         // config.json comes last: without it the folder is no model yet.

@@ -52,25 +52,53 @@ import TinyModels
         #expect(try program.run("run", "tuned.gguf", "say 3", "-n", "2").code == 0)
     }
 
-    /// `ulimit -f` stands for a full disk: the system refuses what is longer. The same command goes on once there is room.
-    @Test func aMergeThatFailsLeavesNoModelAndMayBeRepeated() throws {
-        let (base, run) = try trained()
-        let words = ["merge", base, "--adapter", run, "--out", "tuned"]
+    /// `ulimit -f` stands for a full disk: the system refuses what is longer, in units of 1024 bytes.
+    private func runs(_ words: [String], limit: Int) throws -> (code: Int32, error: String) {
         let limited = program.process([])
         limited.executableURL = URL(fileURLWithPath: "/bin/bash")
-        limited.arguments = ["-c", "ulimit -f 8; exec '\(Program.path)' \(words.joined(separator: " "))"]
+        limited.arguments = ["-c", "ulimit -f \(limit); exec '\(Program.path)' \(words.joined(separator: " "))"]
         let error = program.error
         limited.standardError = FileHandle(forWritingAtPath: error)
         try limited.run()
-        #expect(limited.exitCode() == 1)
-        let said = try String(contentsOfFile: error, encoding: .utf8)
-        #expect(said.contains("model.safetensors: cannot write"), "\(said)")
-        #expect(!exists("tuned/config.json"))
+        return (limited.exitCode(), try String(contentsOfFile: error, encoding: .utf8))
+    }
+
+    /// The same command goes on once there is room.
+    @Test func aMergeThatFailsLeavesNoModelAndMayBeRepeated() throws {
+        let (base, run) = try trained()
+        let words = ["merge", base, "--adapter", run, "--out", "tuned"]
+        let failed = try runs(words, limit: 8)
+        #expect(failed.code == 1 && failed.error.contains("model.safetensors: cannot write"), "\(failed)")
+        #expect(!exists("tuned"))
         let again = try program.run(words)
         #expect(again.code == 0 && exists("tuned/config.json") && exists("tuned/model.safetensors"), "\(again.error)")
         for place in ["tuned", run] {
             try program.expect(
                 2, ["merge", base, "--adapter", run, "--out", place], ["\(place) is there already; give another --out"])
+        }
+    }
+
+    /// What is broken off leaves no folder, and what a killed attempt has left is written over.
+    @Test func anAdapterWhoseWritingFailsMayBeWrittenAgain() throws {
+        let (base, run) = try trained()
+        let merged = try program.run("merge", base, "--adapter", run, "--out", "tuned")
+        #expect(merged.code == 0, "\(merged.error)")
+        for (out, words) in [
+            ("extracted", ["adapters", "extract", base, "tuned", "--rank", "4"]),
+            ("as-peft", ["adapters", "convert", run, "--to", "peft"]),
+            ("as-mlx", ["adapters", "convert", run, "--to", "mlx"]),
+        ] {
+            let words = words + ["--out", out]
+            let failed = try runs(words, limit: 4)
+            #expect(failed.code == 1 && failed.error.contains("cannot write"), "\(words): \(failed)")
+            #expect(!exists(out))
+            _ = try program.folder(out)
+            let weights = out == "as-mlx" ? "adapters.safetensors" : "adapter_model.safetensors"
+            try program.write("\(out)/\(weights)", "half of it")
+            let again = try program.run(words)
+            #expect(again.code == 0 && exists(out + "/adapter_config.json"), "\(words): \(again.error)")
+            #expect(try program.run("adapters", out, "--json").code == 0)
+            try program.expect(2, words, ["\(out) is there already; give another --out"])
         }
     }
 

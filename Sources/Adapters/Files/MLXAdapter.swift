@@ -94,8 +94,6 @@ public enum MLXAdapter {
             let plain = try tensor.to(.float32)
             tensors.append((name.dropLast(end.count) + own, own == ".m" ? plain : try plain.transposed().contiguous()))
         }
-        guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
-        try SafetensorsWriter.write(tensors, metadata: ["format": "mlx"], to: path + "/" + weightsName)
         let layers = Set(stored.modules.compactMap { ModuleNameMatcher.layer(of: $0) })
         let keys = Set(
             stored.modules.map { module -> String in
@@ -113,7 +111,10 @@ public enum MLXAdapter {
                 "dropout": .number(configuration.dropout), "keys": .array(keys.sorted().map { .string($0) }),
             ],
         ]
-        try AtomicFile.write(path + "/" + PEFTFolder.configurationName, bytes: json.bytes(indent: 2))
+        try PEFTFolder.fill(path) {
+            try SafetensorsWriter.write(tensors, metadata: ["format": "mlx"], to: path + "/" + weightsName)
+            try AtomicFile.write(path + "/" + PEFTFolder.configurationName, bytes: json.bytes(indent: 2))
+        }
     }
 }
 

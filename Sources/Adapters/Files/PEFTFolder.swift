@@ -78,12 +78,21 @@ public enum PEFTFolder {
     }
 
     public static func write(_ adapter: Adapter, to path: String, base: String?, fingerprint: String? = nil) throws {
-        guard makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
-        var metadata = ["format": "pt"]
-        metadata[fingerprintKey] = fingerprint
-        try SafetensorsWriter.write(adapter.published(), metadata: metadata, to: path + "/" + weightsName)
-        let file = configurationFile(adapter, base: base)
-        try AtomicFile.write(path + "/" + file.name, bytes: file.bytes)
+        try fill(path) {
+            var metadata = ["format": "pt"]
+            metadata[fingerprintKey] = fingerprint
+            try SafetensorsWriter.write(adapter.published(), metadata: metadata, to: path + "/" + weightsName)
+            let file = configurationFile(adapter, base: base)
+            try AtomicFile.write(path + "/" + file.name, bytes: file.bytes)
+        }
+    }
+
+    /// Has a folder filled, which is made with those above it. Where that fails, nothing of it is left.
+    package static func fill(_ path: String, _ fill: () throws -> Void) throws {
+        guard makeFolder(AtomicFile.split(path).folder) else {
+            throw AdapterError(.file, "the folder \(path) cannot be made")
+        }
+        try Folder.fill(path, fill)
     }
 
     /// - Returns: whether it is there.

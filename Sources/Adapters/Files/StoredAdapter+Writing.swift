@@ -18,19 +18,20 @@ extension StoredAdapter {
             }
             try GGUFAdapter.write(self, of: decoder, to: path)
         case .peft:
-            guard PEFTFolder.makeFolder(path) else { throw AdapterError(.file, "the folder \(path) cannot be made") }
             var metadata = ["format": "pt"]
             metadata[PEFTFolder.fingerprintKey] = baseFingerprint
             metadata[PEFTFolder.headKey] = head?.text
             let sorted = tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-            try SafetensorsWriter.write(sorted, metadata: metadata, to: path + "/" + PEFTFolder.weightsName)
             var names: [String] = []
             if case .names(let given) = configuration.targets { names = given }
             let isTransposed = names.contains { name in
                 ["c_attn", "c_proj", "c_fc"].contains { ModuleNameMatcher.ends(name, with: $0) }
             }
             let json = PEFTConfiguration.json(configuration, targets: names, isTransposed: isTransposed)
-            try AtomicFile.write(path + "/" + PEFTFolder.configurationName, bytes: json.bytes(indent: 2))
+            try PEFTFolder.fill(path) {
+                try SafetensorsWriter.write(sorted, metadata: metadata, to: path + "/" + PEFTFolder.weightsName)
+                try AtomicFile.write(path + "/" + PEFTFolder.configurationName, bytes: json.bytes(indent: 2))
+            }
         }
     }
 }

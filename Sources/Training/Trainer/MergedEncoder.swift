@@ -69,22 +69,24 @@ public struct MergedEncoder {
 
     /// - Parameter type: of matrices.
     public func write(to path: String, as type: DType = .float32) throws {
-        try makeFolder(path)
         let name: String =
             switch type {
             case .float16: "float16"
             case .bfloat16: "bfloat16"
             default: "float32"
             }
-        let own = try encoder.tensors(as: type), written = Set(own.map(\.0))
-        try SafetensorsWriter.write(
-            own + encoder.carried.filter { !written.contains($0.0) }, metadata: ["format": "pt"],
-            to: path + "/model.safetensors")
-        let files = folder.all(savedAs: name)
-        // config.json comes last: without it the folder is no model yet.
-        for file in files.filter({ $0.name != "config.json" }) + files.filter({ $0.name == "config.json" }) {
-            try makeFolder(AtomicFile.split(path + "/" + file.name).folder)
-            try AtomicFile.write(path + "/" + file.name, bytes: file.bytes)
+        try makeFolder(AtomicFile.split(path).folder)
+        try Folder.fill(path) {
+            let own = try encoder.tensors(as: type), written = Set(own.map(\.0))
+            try SafetensorsWriter.write(
+                own + encoder.carried.filter { !written.contains($0.0) }, metadata: ["format": "pt"],
+                to: path + "/model.safetensors")
+            let files = folder.all(savedAs: name)
+            // config.json comes last: without it the folder is no model yet.
+            for file in files.filter({ $0.name != "config.json" }) + files.filter({ $0.name == "config.json" }) {
+                try makeFolder(AtomicFile.split(path + "/" + file.name).folder)
+                try AtomicFile.write(path + "/" + file.name, bytes: file.bytes)
+            }
         }
     }
 }
