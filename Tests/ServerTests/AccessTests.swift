@@ -13,7 +13,7 @@ import Testing
 
     @Test func everyRouteButHealthChecksAndPagesNeedsAKey() async throws {
         try await RunningServer.with(settings: settings) { running in
-            for path in ["/health", "/livez", "/readyz", "/"] {
+            for path in ["/health", "/v1/health", "/ping", "/livez", "/readyz", "/"] {
                 #expect(try await running.get(path).status == 200, "\(path)")
             }
             let closed = [
@@ -144,7 +144,8 @@ import Testing
         let reading = Set(server.routes().filter { !$0.changesState }.map(\.path))
         let known: Set = [
             "/livez", "/readyz", "/health", "/version", "/metrics", "/v1/models", "/models", "/v1/models/{model...}",
-            "/v1/responses/{id}", "/v1/responses/{id}/input_items", "/api/version", "/api/tags", "/api/ps", "/info",
+            "/models/{model...}", "/responses/{id}", "/responses/{id}/input_items", "/v1/responses/{id}",
+            "/v1/responses/{id}/input_items", "/api/version", "/api/tags", "/api/ps", "/info",
             "/slots", "/lora-adapters", "/api/runs", "/api/runs/{name}", "/api/runs/{name}/log", "/", "/ui/{path...}",
             "/api/tune", "/api/tune/{name}", "/openapi.json",
         ]

@@ -17,6 +17,29 @@ import Testing
         }
     }
 
+    /// vLLM and llama-server have most of these; a base URL is written with /v1 and without.
+    @Test func whatIsOpenAIsIsThereWithoutItsVersion() async throws {
+        let routes = try Server(ServerSettings(), ModelRegistry([])).routes()
+        // Those of other makers are only asked for as they are written here.
+        let others = ["/v1/messages", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"]
+        for route in routes where route.path.hasPrefix("/v1/") && !others.contains(where: route.path.hasPrefix) {
+            let plain = String(route.path.dropFirst(3))
+            let twin = try #require(routes.first { $0.path == plain && $0.method == route.method }, "\(route.path)")
+            #expect(twin.scope == route.scope && twin.changesState == route.changesState, "\(plain)")
+        }
+        try await RunningServer.with(["tiny", "encoder"]) { running in
+            let pair: JSON = ["model": "encoder", "text_1": "a cat", "text_2": ["a dog", "rain"]]
+            let (versioned, plain) = (try await running.post("/v1/score", pair), try await running.post("/score", pair))
+            #expect(plain.status == 200 && (try plain.json()["data"] == versioned.json()["data"]))
+            let first = try await running.post(
+                "/responses", ["model": "tiny", "input": "Hi", "max_output_tokens": 4]
+            ).json()
+            let id = try #require(first["id"]?.string)
+            #expect(try await running.get("/responses/\(id)").json() == first)
+            #expect(try await running.get("/models/tiny").json() == running.get("/v1/models/tiny").json())
+        }
+    }
+
     @Test func repliesEndWhereTheContextDoes() async throws {
         try await RunningServer.with { running in
             let body: JSON = [

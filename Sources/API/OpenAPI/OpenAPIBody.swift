@@ -38,7 +38,7 @@ struct OpenAPIBody: Sendable {
         post(["/detokenize"], "DetokenizeRequest", "Detokenize")
         post(["/apply-template"], "ApplyTemplateRequest", "ApplyTemplate")
 
-        post(["/v1/responses"], "ResponsesRequest", "Response", stream: events)
+        post(["/v1/responses", "/responses"], "ResponsesRequest", "Response", stream: events)
         post(["/v1/messages"], "MessagesRequest", "MessagesReply", stream: events, error: "MessagesError")
         post(["/v1/messages/count_tokens"], "CountTokensRequest", "CountTokens", error: "MessagesError")
 
@@ -84,14 +84,16 @@ struct OpenAPIBody: Sendable {
         get("/api/tune/{name}", "TuningRun")
         table["POST /api/tune/{name}/stop"] = OpenAPIBody(reply: "TuningRun")
 
-        for path in ["/livez", "/readyz", "/health"] { get(path, "Status") }
+        for path in ["/livez", "/readyz", "/health", "/v1/health", "/ping"] { get(path, "Status") }
         get("/version", "Version")
         for path in ["/v1/models", "/models"] { get(path, "ModelListAny") }
-        for path in ["/v1/models/{model}", "/v1/models/{id}"] { get(path, "ModelAny") }
-        get("/v1/responses/{id}", "Response")
-        get("/v1/responses/{id}/input_items", "ResponseItems")
-        table["DELETE /v1/responses/{id}"] = OpenAPIBody(reply: "ResponseDeleted")
-        post(["/v1/responses/input_tokens"], "ResponsesRequest", "ResponseInputTokens")
+        for path in ["/v1/models/{model}", "/models/{model}", "/v1/models/{id}"] { get(path, "ModelAny") }
+        for path in ["/v1/responses", "/responses"] {
+            get(path + "/{id}", "Response")
+            get(path + "/{id}/input_items", "ResponseItems")
+            table["DELETE \(path)/{id}"] = OpenAPIBody(reply: "ResponseDeleted")
+            post([path + "/input_tokens"], "ResponsesRequest", "ResponseInputTokens")
+        }
         get("/tokenizer_info", "TokenizerInformation", query: model)
         get("/props", "Properties", query: model)
         get("/slots", "Slots", query: ["model": OpenAPISchemas.text, "fail_on_no_slot": OpenAPISchemas.text])

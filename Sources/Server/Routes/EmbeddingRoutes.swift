@@ -15,13 +15,11 @@ extension Server {
             Route(.post, "/v1/embeddings", scope: .inference, summary: "A vector for each text.") { [self] call in
                 try await embed(try EmbeddingsRequest(call.body, limits: limits), call)
             },
-            Route(.post, "/embeddings", scope: .inference, summary: "As /v1/embeddings.") { [self] call in
-                try await embed(try EmbeddingsRequest(call.body, limits: limits), call)
-            },
             Route(.post, "/v1/score", scope: .inference, summary: "Similarity scores of text pairs.") { [self] call in
                 try await score(try ScoreRequest(call.body, limits: limits), call)
             },
-        ] + paths.map { Route(.post, $0, scope: .inference, summary: "Documents by how they fit a query.", rerank) }
+        ].flatMap(\.withAndWithoutVersion)
+            + paths.map { Route(.post, $0, scope: .inference, summary: "Documents by how they fit a query.", rerank) }
     }
 
     /// The routes of text-embeddings-inference. `/rerank` exists for both protocols and is distinguished by its body.

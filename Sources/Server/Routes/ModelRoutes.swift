@@ -12,9 +12,8 @@ extension Server {
             let isMessages = call.head.headerFields[.anthropicVersion] != nil
             return .json(isMessages ? ModelCard.messagesList(cards) : ModelCard.list(cards))
         }
-        return [
+        let published = [
             Route(.get, "/v1/models", scope: .inference, summary: "The models.", list),
-            Route(.get, "/models", scope: .inference, summary: "As /v1/models.", list),
             Route(.get, "/v1/models/{model...}", scope: .inference, summary: "One model.") { [self] call in
                 let isMessages = call.head.headerFields[.anthropicVersion] != nil
                 if let adapter = models.adapters.find(call.parameters["model"]) {
@@ -26,6 +25,8 @@ extension Server {
                 let card = card(model, as: call.parameters["model"] ?? model.name, loaded: loaded)
                 return .json(isMessages ? card.messagesJSON : card.json)
             },
+        ].flatMap(\.withAndWithoutVersion)
+        return published + [
             Route(.post, "/admin/models/load", scope: .admin, summary: "Takes a model into memory.") { [self] call in
                 let lease = try await models.use(try ModelRequest(call.body).model)
                 return .json(["model": .string(lease.model.name), "loaded": true])

@@ -34,7 +34,7 @@ extension Server {
                 keptResponses.forget(kept.id, of: call.caller.name)
                 return .json(KeptResponse.deleted(kept.id))
             },
-        ]
+        ].flatMap(\.withAndWithoutVersion)
     }
 
     private func responsesRequest(_ call: Call, _ limits: RequestLimits) throws(APIError) -> GenerationRequest {

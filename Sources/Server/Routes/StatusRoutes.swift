@@ -19,6 +19,12 @@ extension Server {
             Route(
                 .get, "/health", scope: .open, summary: "As /readyz, in llama.cpp's format.", answersWhileDraining: true
             ) { [self] _ in try readiness() },
+            Route(
+                .get, "/v1/health", scope: .open, summary: "As /health.", answersWhileDraining: true
+            ) { [self] _ in try readiness() },
+            Route(
+                .get, "/ping", scope: .open, summary: "As /health, by vLLM's name.", answersWhileDraining: true
+            ) { [self] _ in try readiness() },
             Route(.get, "/version", scope: .inference, summary: "The server's version.") { _ in
                 .json(["version": .string(Self.version)])
             },

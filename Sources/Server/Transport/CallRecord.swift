@@ -82,7 +82,7 @@ final class CallRecord: Sendable {
         }
         if let reason = content.finishReason { metadata["finish_reason"] = .string(reason) }
         // Health checks are frequent and carry no information, so they are not logged.
-        let isCheck = ["/health", "/livez", "/readyz"].contains(state.route)
+        let isCheck = ["/health", "/v1/health", "/ping", "/livez", "/readyz"].contains(state.route)
         logger.log(level: isCheck ? .debug : .info, "request", metadata: metadata)
     }
 }

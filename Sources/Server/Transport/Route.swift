@@ -43,6 +43,18 @@ package struct Route: Sendable {
         self.errors = errors
         self.handler = handler
     }
+
+    /// This route, and the same without its `/v1`, for clients whose base URL ends with the port.
+    package var withAndWithoutVersion: [Route] {
+        guard path.hasPrefix("/v1/") else { return [self] }
+        let shown = path.replacing("...}", with: "}")
+        return [
+            self,
+            Route(
+                method, String(path.dropFirst("/v1".count)), scope: scope, summary: "As \(shown).",
+                answersWhileDraining: answersWhileDraining, changesState: changesState, errors: errors, handler),
+        ]
+    }
 }
 
 /// Finds the route of a request.
