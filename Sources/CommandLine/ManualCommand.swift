@@ -80,12 +80,57 @@ extension CommandManual {
         text += ".PP\nEvery verb answers\n.BR \\-\\-help .\n"
         for command in all.dropFirst() {
             text += ".SH \(Self.roff(command.name.uppercased()))\n\(Self.roff(command.abstract))\n"
-            if !command.discussion.isEmpty { text += ".PP\n.nf\n\(Self.roff(command.discussion))\n.fi\n" }
+            text += Self.body(command.discussion)
             for argument in command.arguments {
                 text += ".TP\n.B \(Self.roff(argument.spelling))\n\(Self.roff(argument.help))\n"
             }
         }
         return text
+    }
+
+    /// Paragraphs are filled to the reader's width. What is indented, examples and tables, keeps its lines.
+    private static func body(_ text: String) -> String {
+        var result = "", keepsLines = false
+        for line in text.split(separator: "\n") {
+            let isIndented = line.hasPrefix("  ")
+            if isIndented != keepsLines { result += isIndented ? ".nf\n" : ".fi\n" }
+            keepsLines = isIndented
+            let lines = isIndented ? fitting(String(line)) : [String(line)]
+            result += (isIndented ? "" : ".PP\n") + lines.map { roff($0) + "\n" }.joined()
+        }
+        return result + (keepsLines ? ".fi\n" : "")
+    }
+
+    /// What is left of 80 columns beside the margins of `man`.
+    private static let columns = 70
+
+    /// A line that stays as it is cut where it is too long, at spaces outside quotation marks. A command goes on after a
+    /// backslash, as the shell reads it.
+    private static func fitting(_ line: String) -> [String] {
+        guard line.count > columns else { return [line] }
+        var words: [String] = [], isQuoted = false
+        for part in line.split(separator: " ", omittingEmptySubsequences: false) {
+            if isQuoted || part.isEmpty, let last = words.popLast() {
+                words.append("\(last) \(part)")
+            } else {
+                words.append(String(part))
+            }
+            if part.count(where: { $0 == "\"" }) % 2 == 1 { isQuoted.toggle() }
+        }
+        var lines: [String] = []
+        for word in words {
+            if let last = lines.last, last.count + word.count + 3 <= columns {
+                lines[lines.endIndex - 1] = "\(last) \(word)"
+            } else {
+                lines.append(lines.isEmpty ? word : "      \(word)")
+            }
+        }
+        let comment = lines.firstIndex { $0.contains("# ") } ?? lines.endIndex - 1
+        guard line.hasPrefix("  martlet ") else { return lines }
+        // A comment ends with its line.
+        return lines.enumerated().map {
+            $0 < comment ? "\($1) \\" : $0 > comment ? "      # \($1.drop { $0 == " " })" : $1
+        }
     }
 
     /// Backslashes and hyphens are escaped; a line must not begin with a control character.

@@ -106,7 +106,9 @@ extension VerbProgram {
         let code = exitCode(for: error)
         if error is CleanExit || code == .success {
             // Help and version are results.
-            print(fullMessage(for: error))
+            let message = fullMessage(for: error)
+            let isScript = written.first?.hasPrefix("--generate-completion-script") ?? false
+            print(isScript ? CompletionScript.offeringFiles(message) : message)
             endUnlessWritten()
             leave(0)
         }

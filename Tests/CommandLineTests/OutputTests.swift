@@ -24,6 +24,44 @@ import TinyModels
         #expect(try program.run("run", "smollm2", "-n", "2", "hi").code == 0)
     }
 
+    /// The place of a model is one for a path: without an action of its own nothing would be offered there.
+    @Test func completionsOfferFilesWhereNothingBetterIsKnown() throws {
+        func script(_ shell: String) throws -> String {
+            let result = try program.run("--generate-completion-script", shell)
+            let joined = try program.run("--generate-completion-script=\(shell)")
+            #expect(result.code == 0 && joined.output == result.output)
+            return result.output
+        }
+        let rule = "complete -o filenames -o bashdefault -o default -F _martlet martlet"
+        #expect(try script("bash").contains("\n\(rule)\n"))
+        let specifications = try script("zsh").split(separator: "\n").filter { $0.hasPrefix("        '") }
+        #expect(specifications.count(where: { $0.hasSuffix(":model:_files'") }) > 10)
+        for line in specifications { #expect(!line.hasSuffix(":'"), "\(line)") }
+        #expect(try script("fish").contains("complete -c 'martlet'"))
+    }
+
+    /// `man` fills paragraphs; what keeps its lines has to fit beside the margins, and is a command of the shell as before.
+    @Test func theManualFitsEightyColumns() throws {
+        let page = try program.run("manual").output.replacing("\\-", with: "-").replacing("\\e", with: "\\")
+        var isKept = false, kept: [Substring] = []
+        for line in page.split(separator: "\n") {
+            if line == ".nf" || line == ".fi" {
+                #expect(isKept != (line == ".nf"))
+                isKept.toggle()
+            } else if isKept {
+                #expect(line.hasPrefix("  ") && line.count <= 73, "\(line)")
+                kept.append(line)
+            }
+        }
+        #expect(!isKept && kept.count > 300)
+        let joined = kept.joined(separator: "\n").replacing(#/ \\\n +/#, with: " ")
+        let examples = try program.run("train", "--help").output.split(separator: "\n").filter {
+            $0.hasPrefix("  martlet train") && $0.count > 70 && !$0.contains("#")
+        }
+        #expect(!examples.isEmpty)
+        for example in examples { #expect(joined.contains(example), "\(example)") }
+    }
+
     /// A reply of many lines would scroll the result away.
     @Test func wrongRepliesOfAnEvaluationAreALineEach() throws {
         let words = [
