@@ -185,6 +185,15 @@ import Testing
         }
     }
 
+    /// Of two translations of a sentence the last would win without a word, and who mends the first sees no change.
+    @Test(arguments: ["options-zh", "zh", "en"]) func aSentenceStandsOnceInATable(table: String) throws {
+        let text = try String(contentsOfFile: Self.root + "Sources/Server/Pages/js/i18n/\(table).js", encoding: .utf8)
+        let key = #/  ("(?:[^"\\]|\\.)*"|\w+): /#
+        let keys = text.split(separator: "\n").compactMap { $0.prefixMatch(of: key)?.1 }
+        #expect(keys.count > 100)
+        #expect(Dictionary(grouping: keys) { $0 }.filter { $1.count > 1 }.isEmpty)
+    }
+
     private func lines(_ room: String, besides folder: String) -> [(path: String, line: String)] {
         let files = FileManager.default.enumerator(atPath: Self.root + "Sources/" + room)?.compactMap { $0 as? String }
         return (files ?? []).filter { $0.hasSuffix(".swift") && !$0.hasPrefix(folder) }.flatMap { path in
