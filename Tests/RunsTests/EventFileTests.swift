@@ -2,14 +2,6 @@ import MartletFormats
 import MartletRuns
 import Testing
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 @Suite struct EventFileTests {
     @Test func checksumsAreThoseOfTheStandard() {
         // RFC 3720, appendix B.4.
@@ -20,9 +12,8 @@ import Musl
     }
 
     @Test func bytesAreThoseOfTheFormat() throws {
-        let folder = "/tmp/martlet-events-\(getpid())-\(UInt64.random(in: 0...(.max)))"
-        mkdir(folder, 0o755)
-        let file = try EventFile(folder: folder, after: 0)
+        let scratch = RunScratch()
+        let file = try EventFile(folder: scratch.folder(), after: 0)
         file.scalars([("loss", 1.5), ("nothing", .nan)], step: 300)
         let records = RecordFraming.records(in: try Folder.read(file.path))
         #expect(records.count == 2)

@@ -5,11 +5,9 @@ import Testing
 
 /// Watching runs from outside.
 @Suite struct RunFoldersTests {
-    private func emptyFolder(_ name: String) throws -> String {
-        let path = NSTemporaryDirectory() + "/martlet-runs-\(name)-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        return path
-    }
+    private let scratch = RunScratch()
+
+    private func emptyFolder(_ name: String) throws -> String { try scratch.folder(name) }
 
     @Test func aRunOfMinutesIsFinishedWhenTheyAreOver() throws {
         let folder = try emptyFolder("timed"), run = folder + "/r"

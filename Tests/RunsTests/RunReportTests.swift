@@ -2,21 +2,10 @@ import MartletFormats
 import MartletRuns
 import Testing
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 @Suite struct RunReportTests {
-    private func folder(_ log: String) throws -> String {
-        let path = "/tmp/martlet-report-\(getpid())-\(UInt64.random(in: 0...(.max)))"
-        mkdir(path, 0o755)
-        try AtomicFile.write(path + "/log.jsonl", bytes: Array(log.utf8))
-        return path
-    }
+    private let scratch = RunScratch()
+
+    private func folder(_ log: String) throws -> String { try scratch.run(log) }
 
     private func step(_ step: Int, _ loss: Double) -> String {
         "{\"kind\":\"step\",\"step\":\(step),\"loss\":\(loss),\"learning_rate\":0.001,\"gradient_norm\":1,"
@@ -34,15 +23,12 @@ import Musl
             path: folder(step(1, 5) + "nonsense\n" + step(2, 4) + "{\"step\":1e30,\"loss\":1}\n"))
         #expect(broken.steps.map(\.loss) == [5, 4] && broken.unreadableLines == [2, 4])
         #expect(RunReport([broken]).html.contains("2 lines of log.jsonl could not be read and are left out"))
-        #expect { try RunRecord(path: "/tmp") } throws: { "\($0)".contains("no log.jsonl") }
+        #expect { try RunRecord(path: scratch.folder()) } throws: { "\($0)".contains("no log.jsonl") }
     }
 
     @Test func aFolderOfRunsNamesThem() throws {
-        let all = "/tmp/martlet-runs-\(getpid())-\(UInt64.random(in: 0...(.max)))"
-        for name in ["second", "first"] {
-            for place in [all, "\(all)/\(name)"] { mkdir(place, 0o755) }
-            try AtomicFile.write("\(all)/\(name)/log.jsonl", bytes: Array(step(1, 5).utf8))
-        }
+        let all = scratch.path
+        for name in ["second", "first"] { _ = try scratch.run(step(1, 5), name) }
         for path in [all, all + "/"] {
             #expect { try RunRecord(path: path) } throws: {
                 "\($0)".contains("holds the runs first, second: name those that are meant, as \(all)/first")

@@ -1,24 +1,12 @@
-import MartletFormats
 import MartletJSON
 import MartletRuns
 import Testing
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
-
 /// Replies and pairs in a run's log, and the numbers beside them.
 @Suite struct StepTableTests {
-    private func folder(_ log: String) throws -> String {
-        let path = "/tmp/martlet-table-\(getpid())-\(UInt64.random(in: 0...(.max)))"
-        mkdir(path, 0o755)
-        try AtomicFile.write(path + "/log.jsonl", bytes: Array(log.utf8))
-        return path
-    }
+    private let scratch = RunScratch()
+
+    private func folder(_ log: String) throws -> String { try scratch.run(log) }
 
     @Test func theNewestRepliesAndPairsAreReadAndReported() throws {
         let log = """

@@ -67,7 +67,7 @@ final class RunningServer: Sendable {
     }
 
     static func write(_ models: [String]) throws -> String {
-        let folder = NSTemporaryDirectory() + "martlet-server-" + UUID().uuidString
+        let folder = try ProcessScratch.folder("server")
         for name in models {
             try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
             if name.hasPrefix("encoder") {

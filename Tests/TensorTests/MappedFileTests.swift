@@ -78,6 +78,8 @@ import Testing
             let descriptor = open(path, O_RDWR)
             let other = mmap(nil, 8192, PROT_READ, MAP_PRIVATE, descriptor, 0)
             truncate(path, 0)
+            // The process ends below: nobody could remove the file later.
+            unlink(path)
             withExtendedLifetime(file) {
                 if let other { print(other.load(fromByteOffset: 4096, as: UInt8.self)) }
             }

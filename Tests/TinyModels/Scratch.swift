@@ -1,5 +1,22 @@
 import Foundation
 
+/// Folders of tests that have nothing that ends with them: they go away with the process.
+public enum ProcessScratch {
+    private static let root: String = {
+        let path = NSTemporaryDirectory() + "martlet-tests-" + UUID().uuidString
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        atexit { try? FileManager.default.removeItem(atPath: ProcessScratch.root) }
+        return path
+    }()
+
+    /// A new and empty folder, whose name begins with `name`.
+    public static func folder(_ name: String) throws -> String {
+        let path = "\(root)/\(name)-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        return path
+    }
+}
+
 /// A folder that goes away with the test.
 public final class Scratch {
     public let path: String

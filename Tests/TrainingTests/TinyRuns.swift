@@ -19,13 +19,7 @@ protocol TinyRuns {}
 
 extension TinyRuns {
     /// An empty folder of its own.
-    func emptyFolder(_ name: String) throws -> String {
-        var template = Array("/tmp/martlet-training-\(name)-XXXXXX".utf8CString)
-        let made = template.withUnsafeMutableBufferPointer { buffer in
-            buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
-        }
-        return try #require(made)
-    }
+    func emptyFolder(_ name: String) throws -> String { try ProcessScratch.folder(name) }
 
     /// A folder of its own with a tiny model in `model`, whose context holds a short conversation.
     func modelFolder(_ name: String) throws -> String {

@@ -44,7 +44,12 @@ export class Browser {
 
   static async launch() {
     const browser = new Browser();
-    browser.#profile = mkdtempSync(join(tmpdir(), "martlet-pages-"));
+    const profile = browser.#profile = mkdtempSync(join(tmpdir(), "martlet-pages-"));
+    // Also where a check ends the program before it closes the browser, whose processes may still write.
+    process.on("exit", () => {
+      browser.#process?.kill("SIGKILL");
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
+    });
     browser.#process = spawn(chromium, ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars",
       "--no-first-run", "--disable-background-networking", `--user-data-dir=${browser.#profile}`],
     { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
