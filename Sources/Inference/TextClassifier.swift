@@ -89,7 +89,7 @@ public final class TextClassifier {
         }
         let (ids, types) = try encoded(text, nil), count = labels.count
         let logits = try model([ids], types: [types]).toArray(as: Float.self)
-        var spans: [(label: String, shares: [Float], tokens: [Int32])] = [], last: String?
+        var spans: [(label: String, shares: [Float], places: Range<Int>)] = [], last: String?
         for (place, id) in ids.enumerated() {
             let shares = Self.softmax(Array(logits[place * count..<(place + 1) * count]))
             let best = shares.indices.max { shares[$0] < shares[$1] } ?? 0
@@ -101,16 +101,16 @@ public final class TextClassifier {
             }
             if label == last, !isStart || continuesWord(id) {
                 spans[spans.count - 1].shares.append(shares[best])
-                spans[spans.count - 1].tokens.append(id)
+                spans[spans.count - 1].places = spans[spans.count - 1].places.lowerBound..<place + 1
             } else {
-                spans.append((label, [shares[best]], [id]))
+                spans.append((label, [shares[best]], place..<place + 1))
             }
             last = label
         }
         return try spans.map { span in
             Span(
                 label: span.label, probability: span.shares.reduce(0, +) / Float(span.shares.count),
-                text: try self.text(of: span.tokens))
+                text: try self.text(of: span.places, ids, from: ids.firstIndex { !surrounds($0) } ?? 0, of: text))
         }
     }
 
@@ -136,10 +136,10 @@ public final class TextClassifier {
         // Whole words.
         while best.start > first, best.start < ids.count, continuesWord(ids[best.start]) { best.start -= 1 }
         while best.end + 1 < ids.count, continuesWord(ids[best.end + 1]) { best.end += 1 }
-        let span = best.start < ids.count ? Array(ids[best.start...best.end]) : []
+        let span = best.start < ids.count ? best.start..<best.end + 1 : 0..<0
         return Span(
             label: "answer", probability: max(best.share, 0),
-            text: try self.text(of: span))
+            text: try self.text(of: span, ids, from: first, of: text))
     }
 
     /// Where the second text of a pair begins: behind the question and the special tokens after it.
@@ -170,9 +170,13 @@ public final class TextClassifier {
         id != tokenizer.unknownToken && tokenizer.specialTokens.contains(id)
     }
 
-    /// The text of a span; its unknown words are shown as their token.
-    private func text(of tokens: [Int32]) throws -> String {
-        let hasUnknown = tokens.contains { $0 == tokenizer.unknownToken }
+    /// The text of a span. Where it has unknown words, it is as `text` has it, whose tokens are those of `ids` from `start`.
+    private func text(of span: Range<Int>, _ ids: [Int32], from start: Int, of text: String) throws -> String {
+        let tokens = Array(ids[span]), hasUnknown = tokens.contains { $0 == tokenizer.unknownToken }
+        let own = ids[start...].prefix { !surrounds($0) }
+        if hasUnknown, let places = try TokenPlaces(own, of: text, tokenizer) {
+            return places.text(of: span.lowerBound - start..<span.upperBound - start)
+        }
         return try tokenizer.decode(tokens, skipSpecialTokens: !hasUnknown).trimmed
     }
 
