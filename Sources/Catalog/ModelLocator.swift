@@ -42,11 +42,11 @@ public enum ModelLocator {
         // A file of a repository, as the address of its page is copied from a browser, is not one of this machine.
         let isFile = name.hasSuffix(".gguf") && !name.contains(":") && HubReference(name)?.selection == nil
         if name.hasPrefix("/") || name.hasPrefix(".") || isFile {
-            throw ModelNotFound(name: name, hint: "there is no such file or folder")
+            let meant = meant(byPath: name).map { "; did you mean \($0)?" } ?? ""
+            throw ModelNotFound(name: name, hint: "there is no such file or folder" + meant)
         }
         let names = ShortName.all.map(\.name).joined(separator: ", ")
-        let here = ShortName.all.map(\.name) + ModelStore.madeNames() + HubCache().repositories().map(\.name)
-        let near = Spelling.nearest(to: name, among: here)
+        let near = Spelling.nearest(to: name, among: known())
         let hint = near.map { "did you mean \($0)? Else give" } ?? "give"
         if let reference = HubReference(name) {
             let cache = HubCache()
@@ -70,6 +70,20 @@ public enum ModelLocator {
                     + "`martlet pull \(name)` fetches the repository of that name, where there is one")
         }
         throw ModelNotFound(name: name, hint: hint + " a path, a repository as org/name, or one of \(names)")
+    }
+
+    /// Names that mean a model of this machine.
+    private static func known() -> [String] {
+        ShortName.all.map(\.name) + ModelStore.madeNames() + HubCache().repositories().map(\.name)
+    }
+
+    /// What a path that leads nowhere is nearly: one that is there, or a name that was taken for a path.
+    private static func meant(byPath path: String) -> String? {
+        let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+        let folder = path[..<slash], last = String(path[slash...])
+        let inside = Folder.contents(folder.isEmpty ? "." : String(folder)).filter { !$0.hasPrefix(".") }
+        if let near = Spelling.nearest(to: last, among: inside) { return folder + near }
+        return known().first { $0.lowercased() == last.lowercased() || last.lowercased() == $0.lowercased() + ".gguf" }
     }
 
     /// The model a reference means, if the hub's cache has it.

@@ -54,6 +54,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "debug, info, warning or error.") var logLevel = "info"
 
     func run() async throws {
+        if let number = models.first(where: { UInt16($0) != nil && (try? ModelLocator.locate($0)) == nil }) {
+            throw ValidationError("there is no model \"\(number)\"; the port is given as --port \(number)")
+        }
         guard let format = LogFormat(rawValue: logFormat) else {
             throw ValidationError("--log-format is \"\(logFormat)\"; expected text or json")
         }

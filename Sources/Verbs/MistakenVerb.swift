@@ -11,11 +11,14 @@ struct MistakenVerb: CustomStringConvertible {
 
     /// What other programs call the verbs.
     private static let otherNames = [
-        "chat": "run", "generate": "run", "ask": "run", "complete": "run", "sample": "run", "runs": "report",
+        "chat": "run", "generate": "run", "infer": "run", "inference": "run", "predict": "run", "prompt": "run",
+        "deploy": "serve", "host": "serve", "quant": "quantize", "tokens": "tokenize", "embedding": "embed",
+        "ask": "run", "complete": "run", "sample": "run", "runs": "report",
         "resume": "train --resume auto", "start": "serve", "server": "serve",
         "summarize": "run", "summarise": "run", "translation": "translate", "download": "pull", "fetch": "pull",
         "get": "pull", "models": "list", "info": "show",
-        "embeddings": "embed", "encode": "tokenize", "pretrain": "train", "finetune": "sft", "fine-tune": "sft",
+        "embeddings": "embed", "encode": "tokenize", "pretrain": "train", "pre-train": "train", "pretraining": "train",
+        "finetune": "sft", "fine-tune": "sft",
         "tune": "sft", "lora": "adapters", "fuse": "merge", "export": "convert", "rl": "grpo", "rlhf": "grpo",
         "evaluate": "eval", "benchmark": "bench", "cost": "plan", "version": "--version", "remove": "rm",
         "delete": "rm", "copy": "cp", "status": "ps", "unload": "stop", "ppl": "perplexity", "tokenise": "tokenize",

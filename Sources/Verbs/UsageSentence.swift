@@ -1,3 +1,4 @@
+import MartletCatalog
 import MartletSystem
 
 /// What is wrong with the words of a command line, in one sentence, and where help is.
@@ -24,9 +25,19 @@ struct UsageSentence {
     /// - Parameters:
     ///   - meant: the flag of a verb that a name means which other programs have for it.
     ///   - takes: whether the parser takes the first text in the place of the second.
+    ///   - fits: whether the words are those of a verb with it in the place of the second.
     func text(
-        _ meant: (_ name: String, _ verb: String) -> String?, takes: (_ text: String, _ wrong: String) -> Bool
+        _ meant: (_ name: String, _ verb: String) -> String?, takes: (_ text: String, _ wrong: String) -> Bool,
+        fits: (_ text: String, _ wrong: String) -> Bool
     ) -> String {
+        if let word = message.components(between: "Unexpected argument '", and: "'") {
+            // What there is of this name is data, and what there is not is a text.
+            let flags = Folder.exists(word) ? ["--data"] : ["--text", "--data"]
+            if let flag = flags.first(where: { fits("\($0)=\(word)", word) }) {
+                let shown = word.contains(where: \.isWhitespace) ? "\"\(word)\"" : word
+                return "\(message). Did you mean \(flag) \(shown)? `\(help)` has examples"
+            }
+        }
         if let name = message.components(between: "Unknown option '", and: "'") {
             if name.contains(where: \.isWhitespace) {
                 return "\(name.quoted(limit: 40)) begins with -, as options do: put -- before such a text; "

@@ -101,6 +101,16 @@ extension VerbProgram {
         return true
     }
 
+    /// Whether the parser knows what to do with every word where `text` stands for `wrong`.
+    private static func fits(_ text: String, insteadOf wrong: String, in written: [String]) -> Bool {
+        do { _ = try parseAsRoot(words(written.map { $0 == wrong ? text : $0 })) } catch {
+            let said = message(for: error)
+            return !["Unknown option", "nexpected argument", "Missing expected argument", "is invalid"].contains(
+                where: said.contains)
+        }
+        return true
+    }
+
     /// Ends the process as the error deserves.
     private static func end(_ error: any Error, _ written: [String]) -> Never {
         let code = exitCode(for: error)
@@ -115,7 +125,12 @@ extension VerbProgram {
         if let code = error as? ExitCode { leave(code.rawValue) }
         if code == .validationFailure {
             let sentence = UsageSentence(message(for: error), fullMessage(for: error))
-            end(sentence.text({ flag(meantBy: $0, of: $1) }) { takes($0, insteadOf: $1, in: written) }, 2)
+            end(
+                sentence.text({ flag(meantBy: $0, of: $1) }) {
+                    takes($0, insteadOf: $1, in: written)
+                } fits: {
+                    fits($0, insteadOf: $1, in: written)
+                }, 2)
         }
         if isUsage(error) { end("\(error)", 2) }
         if error is CancellationError { leave(130) }

@@ -154,6 +154,33 @@ import Glibc
         try program.expect(2, ["embed", "x", "--text", "- a list"], ["--text=VALUE"])
     }
 
+    /// What stands where nothing is expected belongs to an option: data that is there, or a text.
+    @Test func aWordTooManyIsToldItsOption() throws {
+        let model = try program.file()
+        try program.write("chat.jsonl", "{}\n")
+        for (words, part) in [
+            (["train", "chat.jsonl"], "Did you mean --data chat.jsonl?"),
+            (["train", "--out", "run", "chat.jsonl"], "Did you mean --data chat.jsonl?"),
+            (["sft", model, "chat.jsonl", "--out", "run"], "Did you mean --data chat.jsonl?"),
+            (["dpo", model, "chat.jsonl"], "Did you mean --data chat.jsonl?"),
+            (["embed", model, "a cat"], "Did you mean --text \"a cat\"?"),
+            (["rerank", model, "a cat", "dogs"], "Did you mean --text dogs?"),
+            (["show", model, "chat.jsonl"], "Unexpected argument 'chat.jsonl'; `martlet show --help`"),
+            (["serve", model, "8080"], "there is no model \"8080\"; the port is given as --port 8080"),
+        ] { try program.expect(2, words, [part]) }
+    }
+
+    /// A path that leads nowhere is often nearly one, or a short name.
+    @Test func aPathThatIsNearlyOneIsTold() throws {
+        let model = try program.file()
+        // With a letter in it that is not of its name.
+        try program.expect(1, ["show", model.dropLast(5) + "s.gguf"], ["did you mean \(model)?"])
+        for path in ["./smollm2", "smollm2.gguf"] {
+            try program.expect(1, ["show", path], ["did you mean smollm2?"])
+        }
+        try program.expect(1, ["show", "./nothing-like-this"], ["there is no such file or folder"])
+    }
+
     @Test func aNumberOfParametersIsToldAsADepth() throws {
         try program.expect(
             2, ["train", "--params", "100M", "--data", "x"],

@@ -5,10 +5,10 @@ extension OptionKey {
     /// The same; nil where the name shares no word with it, not even one with a wrong letter, and more than half of its
     /// letters differ.
     static func probable(for name: String, of command: RunCommand) -> String? {
-        let spelled = String(name.prefix(64).map { "-. ".contains($0) ? "_" : $0 }).lowercased()
+        let spelled = spelled(name)
         let nearest = nearest(to: name, of: command)
         func words(_ text: String) -> Set<Substring> { Set(text.split(separator: "_").filter { $0.count > 2 }) }
-        let isNamedSo = command.key(nearest)?.others.contains(spelled) ?? false
+        let isNamedSo = command.key(nearest)?.isNamed(spelled) ?? false
         let isLike = Spelling.distance(nearest, spelled) * 2 <= max(nearest.count, spelled.count)
         if isNamedSo || isLike || !words(spelled).isDisjoint(with: words(nearest)) { return nearest }
         // "hiddn" is nearly a word of "hidden_size".
@@ -20,12 +20,23 @@ extension OptionKey {
         }
     }
 
+    /// Limited to the length of the longest name, so that a name of a megabyte takes no longer.
+    private static func spelled(_ name: String) -> String {
+        String(name.prefix(64).map { "-. ".contains($0) ? "_" : $0 }).lowercased()
+    }
+
+    /// Whether a name is this one, or another program's for it, without regard to where words are parted: "dmodel", "seqlen".
+    private func isNamed(_ spelled: String) -> Bool {
+        func joined(_ text: some StringProtocol) -> String { text.filter { $0 != "_" }.lowercased() }
+        let wanted = joined(spelled)
+        return joined(name) == wanted || others.contains { joined($0) == wanted }
+    }
+
     /// By meaning if other programs use the name for it, by a word it shares with an option, or else by spelling.
     static func nearest(to name: String, of command: RunCommand) -> String {
-        // Limited to the length of the longest name, so that a name of a megabyte takes no longer.
-        let spelled = String(name.prefix(64).map { $0 == "-" || $0 == "." || $0 == " " ? "_" : $0 }).lowercased()
-        let keys = command.keys, names = keys.map(\.name)
+        let spelled = spelled(name), keys = command.keys, names = keys.map(\.name)
         if let known = keys.first(where: { $0.others.contains(spelled) }) { return known.name }
+        if let known = keys.first(where: { $0.isNamed(spelled) }) { return known.name }
         let words = Set(spelled.split(separator: "_").map(String.init).filter { $0.count > 2 })
         let shared = names.map { name in
             (name: name, count: name.split(separator: "_").count { words.contains(String($0)) })
