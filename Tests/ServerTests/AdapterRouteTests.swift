@@ -107,4 +107,42 @@ import TinyModels
             #expect(try await running.get("/v1/models").json()["data"]?.array?.count == 1)
         }
     }
+
+    /// A path that is loaded again is read again, under its own name and another's, and what a failed load would replace stays.
+    @Test func whatLiesAtAPathNowIsWhatALoadTakes() async throws {
+        try await RunningServer.with(["tiny"]) { running in
+            func text(_ model: String) async throws -> String {
+                let reply = try await running.post(
+                    "/v1/completions",
+                    ["model": .string(model), "prompt": "hello", "max_tokens": 12, "temperature": 0])
+                return try reply.json()["choices"]?.array?.first?["text"]?.string ?? reply.text
+            }
+            func load(_ name: String, _ path: String, inPlace: Bool = false) async throws -> Int {
+                try await running.post(
+                    "/v1/load_lora_adapter",
+                    ["lora_name": .string(name), "lora_path": .string(path), "load_inplace": .bool(inPlace)]
+                ).status
+            }
+            let first = try Self.adapter(running.folder, seed: 1), second = try Self.adapter(running.folder, seed: 2)
+            let path = running.folder + "/now", files = FileManager.default
+            try files.copyItem(atPath: first, toPath: path)
+            #expect(try await load("old", path) == 200)
+            let old = try await text("old")
+            try files.removeItem(atPath: path)
+            try files.copyItem(atPath: second, toPath: path)
+            #expect(try await load("new", path) == 200)
+            #expect(try await load("second", second) == 200)
+            let new = try await text("new")
+            #expect(new != old)
+            #expect(try await text("second") == new)
+            #expect(try await text("old") == old)
+            #expect(try await load("old", path) == 400)
+            #expect(try await load("old", running.folder + "/tiny", inPlace: true) == 400)
+            #expect(try await text("old") == old)
+            #expect(try await load("old", path, inPlace: true) == 200)
+            #expect(try await text("old") == new)
+            let names = try await running.get("/lora-adapters").json().array?.compactMap { $0["task_name"]?.string }
+            #expect(names == ["old", "new", "second"])
+        }
+    }
 }

@@ -91,7 +91,7 @@ extension OpenAPISchemas {
         "ModelName": request(["model": word]),
         "ModelLoaded": object(["model": text, "loaded": flag], required: ["model", "loaded"]),
         "AdapterLoadRequest": request(
-            ["lora_name": text, "lora_path": text, "base_model_name": text, "load_inplace": ["const": false]],
+            ["lora_name": text, "lora_path": text, "base_model_name": text, "load_inplace": flag],
             required: ["lora_name", "lora_path"]),
         "AdapterUnloadRequest": request(
             ["lora_name": text, "lora_int_id": integer(0, Int(Int32.max))], required: ["lora_name"]),

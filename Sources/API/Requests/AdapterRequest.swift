@@ -7,16 +7,17 @@ public struct AdapterRequest: Sendable {
     /// The model it stands on, where the server has several.
     public var base: String?
 
-    /// `{"lora_name": …, "lora_path": …, "base_model_name": …}`; `load_inplace` may only be false.
+    /// Whether it takes the place of an adapter of that name.
+    public var replaces = false
+
+    /// `{"lora_name": …, "lora_path": …, "base_model_name": …, "load_inplace": …}`
     public init(load body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
         name = try Self.name(&fields)
         path = try fields.string("lora_path", longest: 4096)
         base = try fields.string("base_model_name", longest: 1024)
         guard let path, !path.isEmpty else { throw .invalid("lora_path", "is missing") }
-        if try fields.bool("load_inplace") ?? false {
-            throw .invalid("load_inplace", "is true; unload the adapter first")
-        }
+        replaces = try fields.bool("load_inplace") ?? false
     }
 
     /// `{"lora_name": …}`

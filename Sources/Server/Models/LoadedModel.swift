@@ -15,7 +15,7 @@ package final class LoadedModel: Sendable {
     let grammars = Mutex<[Set<Int32>: GrammarCompiler]>([:])
     /// The memory limit shared by all of them.
     let grammarMemory = GrammarMemory()
-    /// Adapters that were asked for, by their paths and scales.
+    /// Adapters that were asked for, by their numbers and scales.
     let loadedAdapters = Mutex(AdapterCache())
     /// The bytes it counts for in the server's memory limit.
     let bytes: Int

@@ -12,6 +12,20 @@ package struct ServedAdapter: Sendable {
     package let created: Int
     /// How much of it requests of the base itself get: `/lora-adapters` of llama.cpp's server sets it. 0: none.
     package var scale = 0.0
+    /// Another adapter has another number, under the same name and from the same path too: what lies there may have changed.
+    let number = count.add(1, ordering: .relaxed).newValue
+
+    private static let count = Atomic(0)
+
+    init(name: String, base: String, path: String) {
+        (self.name, self.base, self.path, created) = (name, base, path, ServedModel.modified(path))
+    }
+}
+
+/// An adapter, and how much of it a reply gets.
+package struct AdapterShare: Sendable {
+    let adapter: ServedAdapter
+    let strength: Double
 }
 
 /// The adapters of a server. Their files are read when first asked for, and kept with the model that they stand on.
@@ -27,12 +41,19 @@ package final class AdapterTable: Sendable {
         return entries.withLock { entries in entries.first { $0.name == name } }
     }
 
-    /// - Returns: false where there is one of that name.
-    func add(_ adapter: ServedAdapter) -> Bool {
+    /// - Parameter replacing: one of that name gives its place in the list, and its scale, to this one.
+    /// - Returns: whether it was taken (not where there is one of that name that stays), and the one that it replaced.
+    func add(_ adapter: ServedAdapter, replacing: Bool = false) -> (isTaken: Bool, replaced: ServedAdapter?) {
         entries.withLock { entries in
-            guard !entries.contains(where: { $0.name == adapter.name }) else { return false }
-            entries.append(adapter)
-            return true
+            guard let index = entries.firstIndex(where: { $0.name == adapter.name }) else {
+                entries.append(adapter)
+                return (true, nil)
+            }
+            guard replacing else { return (false, nil) }
+            let replaced = entries[index]
+            entries[index] = adapter
+            if replaced.base == adapter.base { entries[index].scale = replaced.scale }
+            return (true, replaced)
         }
     }
 
@@ -58,15 +79,17 @@ package final class AdapterTable: Sendable {
     /// What a reply of a model is computed with: the adapters that the request scales, the one that it names, or those that all
     /// requests of the base get.
     /// - Parameter scales: by places in the list; the others give nothing.
-    /// - Throws: `APIError` naming a place that has no adapter, or one of another base.
+    /// - Throws: `APIError` naming a place that has no adapter, or one of another base; where the name is neither an adapter's
+    ///   (any more) nor the base's.
     func wanted(
-        _ name: String?, base: String, scales: [(id: Int, scale: Double)]? = nil
-    ) throws(APIError) -> [AdapterReference] {
+        _ name: String?, base: ServedModel, scales: [(id: Int, scale: Double)]? = nil
+    ) throws(APIError) -> [AdapterShare] {
         let named = find(name), all = all
+        if named == nil, let name, !name.isEmpty, !base.answers(to: name) { throw .unknownModel(name) }
         guard let scales else {
-            if let named { return [AdapterReference(named.path)] }
-            return all.filter { $0.base == base && $0.scale != 0 }.map {
-                AdapterReference($0.path, strength: $0.scale)
+            if let named { return [AdapterShare(adapter: named, strength: 1)] }
+            return all.filter { $0.base == base.name && $0.scale != 0 }.map {
+                AdapterShare(adapter: $0, strength: $0.scale)
             }
         }
         if let named {
@@ -77,16 +100,16 @@ package final class AdapterTable: Sendable {
             guard all.indices.contains(id) else {
                 throw .invalid("lora[\(index)].id", "is \(id); there are \(all.count) adapters (GET /lora-adapters)")
             }
-            guard all[id].base == base else {
-                throw .invalid("lora[\(index)].id", "is \(id), an adapter of '\(all[id].base)', not of '\(base)'")
+            guard all[id].base == base.name else {
+                throw .invalid("lora[\(index)].id", "is \(id), an adapter of '\(all[id].base)', not of '\(base.name)'")
             }
             wanted[id] = scale
         }
-        return zip(all, wanted).filter { $1 != 0 }.map { AdapterReference($0.path, strength: $1) }
+        return zip(all, wanted).filter { $1 != 0 }.map { AdapterShare(adapter: $0, strength: $1) }
     }
 }
 
-/// Adapters in memory by their paths and scales. Requests may name any scale, so that those used longest ago leave: replies under
+/// Adapters in memory by their numbers and scales. Requests may name any scale, so that those used longest ago leave: replies under
 /// way keep theirs.
 struct AdapterCache {
     private var entries: [(key: String, adapter: LoadedAdapter)] = []
@@ -103,34 +126,39 @@ struct AdapterCache {
         if entries.count > Self.most { entries.removeFirst() }
     }
 
-    mutating func forget(_ path: String) { entries.removeAll { $0.key.contains(path + "\u{0}") } }
+    mutating func forget(_ number: Int) { entries.removeAll { $0.key.contains("\u{1}\(number)\u{0}") } }
+
+    static func key(_ shares: [AdapterShare]) -> String {
+        shares.map { "\u{1}\($0.adapter.number)\u{0}\($0.strength)" }.joined()
+    }
 }
 
 extension ModelRegistry {
     /// Takes an adapter under a name.
-    /// - Parameter base: the model it stands on; where nil the one its files name, or the only language model.
-    /// - Throws: `APIError` where the name is taken, and where it does not fit its base.
-    package func addAdapter(_ name: String, path: String, base: String? = nil) async throws {
+    /// - Parameters:
+    ///   - base: the model it stands on; where nil the one its files name, or the only language model.
+    ///   - replacing: takes the place of an adapter of that name, whose replies under way end with it; else there may be none.
+    /// - Throws: `APIError` where the name is taken, and where it does not fit its base: what was there then stays.
+    package func addAdapter(_ name: String, path: String, base: String? = nil, replacing: Bool = false) async throws {
         guard !models.contains(where: { $0.model.answers(to: name) }) else {
             throw APIError("A model is called '\(name.shown(limit: 200))'.", parameter: "lora_name", code: "name_taken")
         }
-        guard adapters.find(name) == nil else {
-            throw APIError(
-                "The lora adapter '\(name.shown(limit: 200))' has already been loaded.", type: "BadRequestError",
-                parameter: "lora_name", code: "adapter_loaded")
-        }
+        guard replacing || adapters.find(name) == nil else { throw APIError.adapterIsThere(name) }
         let model = try baseOfAdapter(path, named: base)
+        let adapter = ServedAdapter(name: name, base: model.name, path: path)
         // Whether it fits is known before anybody asks for it.
         let lease = try await use(model.name, for: .generates)
-        do { _ = try await lease.model.adapter([AdapterReference(path)], name: name) } catch let error as AdapterError {
+        do { _ = try await lease.model.adapter([AdapterShare(adapter: adapter, strength: 1)], name: name) } catch let
+            error
+            as AdapterError
+        {
             throw APIError("\(error)", type: "BadRequestError", parameter: "lora_path", code: "adapter_refused")
         }
-        guard
-            adapters.add(ServedAdapter(name: name, base: model.name, path: path, created: ServedModel.modified(path)))
-        else {
-            throw APIError(
-                "The lora adapter '\(name.shown(limit: 200))' has already been loaded.", type: "BadRequestError",
-                parameter: "lora_name", code: "adapter_loaded")
+        let (isTaken, replaced) = adapters.add(adapter, replacing: replacing)
+        if let replaced { forget(replaced) }
+        guard isTaken else {
+            lease.model.forget(adapter)
+            throw APIError.adapterIsThere(name)
         }
     }
 
@@ -139,14 +167,15 @@ extension ModelRegistry {
     /// - Returns: why it has a copy of its base; nil where it shares it.
     /// - Throws: `APIError` where the name is taken, and where neither goes.
     @discardableResult
-    public func serveAdapter(_ name: String, path: String) async throws -> String? {
+    public func serveAdapter(_ name: String, path: String, replacing: Bool = false) async throws -> String? {
         do {
-            try await addAdapter(name, path: path)
+            try await addAdapter(name, path: path, replacing: replacing)
             return nil
         } catch let error as APIError where error.code == "adapter_refused" {
             // Its own error says more than that the folder is no model.
             guard (try? ServedModel(name: name, path: path)) != nil, (try? ModelLocator.base(ofAdapter: path)) != nil
             else { throw error }
+            if replacing, adapters.find(name) != nil { try removeAdapter(name) }
             try add(name, path: path)
             return error.message
         }
@@ -154,12 +183,12 @@ extension ModelRegistry {
 
     /// The same of a run; one that was offered before is read anew.
     package func offerAdapter(_ name: String, path: String) async throws {
-        if adapters.find(name) != nil { try removeAdapter(name) }
         let base = Folder.real(try ModelLocator.base(ofAdapter: path))
         guard models.contains(where: { $0.model.kind == .generates && Folder.real($0.model.path) == base }) else {
+            if adapters.find(name) != nil { try removeAdapter(name) }
             return try add(name, path: path)
         }
-        try await serveAdapter(name, path: path)
+        try await serveAdapter(name, path: path, replacing: true)
     }
 
     /// Forgets an adapter; replies under way end with it.
@@ -169,11 +198,21 @@ extension ModelRegistry {
                 status: 404, "The lora adapter '\(name.shown(limit: 200))' cannot be found.", type: "NotFoundError",
                 parameter: "lora_name", code: "adapter_not_found")
         }
-        for model in loaded where model.name == removed.base { model.forgetAdapters(of: removed.path) }
+        forget(removed)
+    }
+
+    private func forget(_ adapter: ServedAdapter) {
+        for model in loaded where model.name == adapter.base { model.forget(adapter) }
     }
 
     private func baseOfAdapter(_ path: String, named name: String?) throws -> ServedModel {
-        if let name { return try find(name, for: .generates) }
+        if let name {
+            do throws(APIError) { return try find(name, for: .generates) } catch {
+                var error = error
+                error.parameter = "base_model_name"
+                throw error
+            }
+        }
         let all = models.map(\.model).filter { $0.kind == .generates }
         if let base = try? ModelLocator.base(ofAdapter: path), let real = Folder.real(base),
             let fitting = all.first(where: { Folder.real($0.path) == real })
@@ -186,10 +225,11 @@ extension ModelRegistry {
 
 extension LoadedModel {
     /// The adapters in memory, read where they are not. Reading takes a while: not on the threads that serve.
-    package func adapter(_ references: [AdapterReference], name: String) async throws -> LoadedAdapter? {
-        guard let engine, !references.isEmpty else { return nil }
-        let key = references.map { "\($0.path)\u{0}\($0.strength)" }.joined(separator: "\u{1}")
+    package func adapter(_ shares: [AdapterShare], name: String) async throws -> LoadedAdapter? {
+        guard let engine, !shares.isEmpty else { return nil }
+        let key = AdapterCache.key(shares)
         if let known = loadedAdapters.withLock({ $0.find(key) }) { return known }
+        let references = shares.map { AdapterReference($0.adapter.path, strength: $0.strength) }
         let adapter = try await WorkLane.medium.run { try engine.model.loadAdapter(references, name: name) }
         return loadedAdapters.withLock { adapters in
             // Another request may have been first: replies share what it read.
@@ -199,5 +239,13 @@ extension LoadedModel {
         }
     }
 
-    func forgetAdapters(of path: String) { loadedAdapters.withLock { $0.forget(path) } }
+    func forget(_ adapter: ServedAdapter) { loadedAdapters.withLock { $0.forget(adapter.number) } }
+}
+
+extension APIError {
+    fileprivate static func adapterIsThere(_ name: String) -> APIError {
+        APIError(
+            "The lora adapter '\(name.shown(limit: 200))' has already been loaded; load_inplace: true replaces it.",
+            type: "BadRequestError", parameter: "lora_name", code: "adapter_loaded")
+    }
 }

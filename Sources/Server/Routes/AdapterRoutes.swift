@@ -2,6 +2,7 @@ import HummingbirdCore
 import Martlet
 import MartletAPI
 import MartletJSON
+import MartletSystem
 
 extension Server {
     /// Adapters loaded and unloaded while serving, as vLLM and llama.cpp's server have it.
@@ -16,7 +17,8 @@ extension Server {
                         status: 404, "No adapter found at '\((request.path ?? "").shown(limit: 200))'.",
                         type: "NotFoundError", parameter: "lora_path", code: "adapter_not_found")
                 }
-                try await models.addAdapter(request.name, path: path, base: request.base)
+                try await models.addAdapter(
+                    request.name, path: path, base: request.base, replacing: request.replaces)
                 return .text("Success: LoRA adapter '\(request.name)' added successfully.")
             },
             Route(
@@ -50,6 +52,8 @@ extension Server {
             card.created = adapter.created
             card.aliases = []
         }
+        // Another adapter is another model.
+        card.digest = card.digest.map { SHA256.hash("\($0)\n\(adapter.path)\n\(adapter.created)".utf8).hexadecimal }
         card.root = adapter.path
         card.parent = adapter.base
         return card

@@ -33,14 +33,15 @@ extension Server {
 
     func generate(_ request: GenerationRequest, _ call: Call) async throws -> Response {
         var request = request
-        let lease = try await models.use(request.model, for: .generates, .translates)
+        let served = try models.find(request.model, for: .generates, .translates)
+        let lease = try await models.use(served.name)
         guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
         call.note.update { $0.model = lease.model.name }
         noteUnknown(request.unknownFields, call)
         // Separate prefix caches per key: reply times must not reveal the prompts of another key.
         request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
         let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
-        let adapter = try await adapter(of: request, lease.model)
+        let adapter = try await adapter(of: request, served, lease.model)
         var constraint: (any TokenConstraint)?
         if let source = plan.constraint { constraint = try await lease.model.compile(source) }
         let header = ReplyHeader(
@@ -97,9 +98,11 @@ extension Server {
     }
 
     /// What the reply is computed with beside the model.
-    private func adapter(of request: GenerationRequest, _ model: LoadedModel) async throws -> LoadedAdapter? {
+    private func adapter(
+        of request: GenerationRequest, _ served: ServedModel, _ model: LoadedModel
+    ) async throws -> LoadedAdapter? {
         let name = request.model
-        let wanted = try models.adapters.wanted(name, base: model.name, scales: request.adapterScales)
+        let wanted = try models.adapters.wanted(name, base: served, scales: request.adapterScales)
         guard !wanted.isEmpty else { return nil }
         do { return try await model.adapter(wanted, name: name ?? model.name) } catch let error as AdapterError {
             throw APIError(
