@@ -145,4 +145,27 @@ import TinyModels
             #expect(names == ["old", "new", "second"])
         }
     }
+
+    /// Wherever models are listed, told or refused, adapters are.
+    @Test func adaptersAreModelsOnEveryRoute() async throws {
+        try await RunningServer.with(["tiny"]) { running in
+            let path = try Self.adapter(running.folder, seed: 1)
+            try await running.server.models.serveAdapter("id-v1", path: path)
+            let tags = try await running.get("/api/tags").json()["models"]?.array
+            #expect(tags?.compactMap { $0["name"]?.string } == ["tiny:latest", "id-v1:latest"])
+            let digests = Set((tags ?? []).compactMap { $0["digest"]?.string })
+            #expect(tags?.last?["details"]?["parent_model"] == "tiny" && digests.count == 2)
+            let shown = try await running.post("/api/show", ["model": "id-v1:latest"]).json()
+            #expect(shown["modelfile"]?.string?.contains("FROM tiny\nADAPTER ") == true)
+            let unknown = try await running.post("/v1/completions", ["model": "id-v2", "prompt": "hello"])
+            #expect(unknown.status == 404 && unknown.text.contains("tiny, id-v1. Did you mean 'id-v1'?"))
+            let wrong = try await running.post("/v1/embeddings", ["model": "id-v1", "input": "hello"])
+            #expect(wrong.status == 400 && wrong.text.contains("The model 'id-v1' generates"))
+            let base = try await running.post(
+                "/v1/load_lora_adapter",
+                ["lora_name": "x", "lora_path": .string(path), "base_model_name": "big"])
+            #expect(try base.json()["error"]?["param"] == "base_model_name")
+            #expect(try await running.get("/props?model=id-v1").json()["model_alias"] == "id-v1")
+        }
+    }
 }

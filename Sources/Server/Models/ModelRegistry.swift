@@ -130,11 +130,7 @@ public final class ModelRegistry: Sendable {
             return only
         }
         let base = adapters.find(name)?.base
-        guard let found = all.first(where: { $0.answers(to: base ?? name) }) else {
-            throw APIError(
-                status: 404, "The model '\(name.shown(limit: 200))' does not exist; this server has \(Self.list(all)).",
-                parameter: "model", code: "model_not_found")
-        }
+        guard let found = all.first(where: { $0.answers(to: base ?? name) }) else { throw unknown(name, all) }
         guard kinds.isEmpty || kinds.contains(found.kind) else {
             let does =
                 switch found.kind {
@@ -146,7 +142,8 @@ public final class ModelRegistry: Sendable {
                 case .scores: "scores pairs of texts, and makes no embeddings and no text."
                 case .classifies: "classifies texts, which no route of this server does."
                 }
-            throw APIError("The model '\(found.name)' \(does)", parameter: "model", code: "wrong_model_kind")
+            throw APIError(
+                "The model '\(base == nil ? found.name : name)' \(does)", parameter: "model", code: "wrong_model_kind")
         }
         return found
     }
@@ -169,6 +166,18 @@ public final class ModelRegistry: Sendable {
 
     private static func list(_ models: [ServedModel]) -> String {
         models.isEmpty ? "none of this kind" : models.map(\.name).joined(separator: ", ")
+    }
+
+    /// Adapters are models, too. Of many names some are told, and of all of them the one that is most like it.
+    private func unknown(_ name: String, _ models: [ServedModel]) -> APIError {
+        let names = models.map(\.name) + adapters.all.map(\.name), most = 20
+        let others = names.count > most ? " and \(names.count - most) others (GET /v1/models)" : ""
+        let near = Spelling.nearest(to: name, among: names).map { " Did you mean '\($0)'?" } ?? ""
+        return APIError(
+            status: 404,
+            "The model '\(name.shown(limit: 200))' does not exist; this server has "
+                + (names.isEmpty ? "none" : names.prefix(most).joined(separator: ", ")) + "\(others).\(near)",
+            parameter: "model", code: "model_not_found")
     }
 
     /// The model in memory, for as long as the lease is held.

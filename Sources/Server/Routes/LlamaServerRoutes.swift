@@ -28,7 +28,8 @@ extension Server {
                 guard let engine = lease.model.engine else { throw APIError.unknownModel(lease.model.name) }
                 return .json(
                     LlamaServerReply.properties(
-                        engine.model, name: lease.model.name, slots: engine.options.maximumRunning,
+                        engine.model, name: models.adapters.find(call.query["model"])?.name ?? lease.model.name,
+                        slots: engine.options.maximumRunning,
                         build: "martlet-\(Self.version)"))
             },
             Route(.get, "/slots", scope: .inference, summary: "Replies under way, in llama.cpp's words.") {

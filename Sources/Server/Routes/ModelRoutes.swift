@@ -6,10 +6,7 @@ extension Server {
     /// What is served, and taking it into memory and out.
     func modelRoutes() -> [Route] {
         let list: Route.Handler = { [self] call in
-            let cards =
-                models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }
-                + models.adapters.all.map { card($0) }
-            let isMessages = call.head.headerFields[.anthropicVersion] != nil
+            let cards = cards(), isMessages = call.head.headerFields[.anthropicVersion] != nil
             return .json(isMessages ? ModelCard.messagesList(cards) : ModelCard.list(cards))
         }
         let published = [
@@ -37,6 +34,12 @@ extension Server {
                 return .json(["model": .string(model.name), "unloaded": .bool(try models.unload(model.name))])
             },
         ]
+    }
+
+    /// What clients may name: models, and adapters behind them.
+    func cards() -> [ModelCard] {
+        models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }
+            + models.adapters.all.map { card($0) }
     }
 
     func card(_ model: ServedModel, as name: String, loaded: LoadedModel?) -> ModelCard {

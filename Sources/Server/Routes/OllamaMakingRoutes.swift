@@ -16,7 +16,9 @@ extension Server {
             ) { [self] call in
                 let request = try CreateRequest(call.body, limits: limits)
                 let name = Ollama.untagged(request.model)
-                try keep(try request.made(path: path(of: request.from)), as: name)
+                var made = try request.made(path: path(of: request.from))
+                try put(on: &made, adapterOf: request.from)
+                try keep(made, as: name)
                 guard request.isStreamed else { return .json(CreateRequest.done.last ?? .null) }
                 return .bytes(CreateRequest.done.flatMap { $0.bytes() + [0x0A] }, type: "application/x-ndjson")
             },
@@ -26,9 +28,10 @@ extension Server {
             ) { [self] call in
                 let request = try CopyRequest(call.body, limits: limits)
                 let source = Ollama.untagged(request.source), path = try path(of: source)
-                let model =
+                var model =
                     path.hasSuffix(CreatedModel.suffix)
                     ? try CreatedModel(file: path) : CreatedModel(from: source, path: path)
+                try put(on: &model, adapterOf: source)
                 try keep(model, as: Ollama.untagged(request.destination))
                 return Response(status: .ok)
             },
@@ -39,6 +42,12 @@ extension Server {
                 let name = Ollama.untagged(
                     try ModelRequest(call.body, alias: "name", limits: limits).model ?? "")
                 let model = try models.find(name)
+                guard models.adapters.find(name) == nil else {
+                    throw APIError(
+                        status: 403,
+                        "The model '\(name.shown(limit: 200))' is an adapter: /v1/unload_lora_adapter serves it no more.",
+                        parameter: "model", code: "not_removable")
+                }
                 guard model.made != nil, ModelStore.made(model.name) != nil else {
                     throw APIError(
                         status: 403,
@@ -54,6 +63,30 @@ extension Server {
 
     /// The files of a model that this server offers: what else lies on this machine is not for clients to name.
     private func path(of name: String) throws(APIError) -> String { try models.find(Ollama.untagged(name)).path }
+
+    /// A model that is made of a served adapter is its base with it.
+    private func put(on model: inout CreatedModel, adapterOf name: String) throws(APIError) {
+        guard let adapter = models.adapters.find(Ollama.untagged(name)) else { return }
+        try Self.put(adapter, on: &model)
+    }
+
+    private static func put(_ adapter: ServedAdapter, on model: inout CreatedModel) throws(APIError) {
+        guard model.adapter == nil else {
+            throw APIError(
+                status: 409,
+                "The base '\(adapter.base)' of the adapter '\(adapter.name)' was made with an adapter of its own; a model has one.",
+                parameter: "from", code: "two_adapters")
+        }
+        model.from = adapter.base
+        model.adapter = Folder.real(adapter.path) ?? adapter.path
+    }
+
+    /// What a served adapter would be as a model that was made.
+    static func made(of base: ServedModel, _ adapter: ServedAdapter) throws(APIError) -> CreatedModel {
+        var made = base.made ?? CreatedModel(from: base.name, path: base.path)
+        try put(adapter, on: &made)
+        return made
+    }
 
     private func keep(_ model: CreatedModel, as name: String) throws {
         guard ModelStore.made(name) != nil || !models.models.contains(where: { $0.model.name == name }) else {

@@ -55,9 +55,13 @@ extension Server {
                 .post, "/api/show", scope: .inference, summary: "A model, for Ollama's clients.", errors: .ollama
             ) { [self] call in
                 // Who looks loads nothing.
-                let name = try ModelRequest(call.body, alias: "name", limits: limits).model
-                let model = try models.find(name.map(Ollama.untagged))
+                let name = try ModelRequest(call.body, alias: "name", limits: limits).model.map(Ollama.untagged)
+                let model = try models.find(name)
                 let loaded = models.loaded.first { $0.name == model.name }
+                if let adapter = models.adapters.find(name) {
+                    return .json(
+                        Ollama.show(card(adapter), loaded?.engine?.model, made: try Self.made(of: model, adapter)))
+                }
                 return .json(
                     Ollama.show(card(model, as: model.name, loaded: loaded), loaded?.engine?.model, made: model.made))
             },
@@ -72,7 +76,7 @@ extension Server {
             Route(
                 .get, "/api/tags", scope: .inference, summary: "The models, for Ollama's clients.", errors: .ollama
             ) { [self] _ in
-                .json(Ollama.tags(models.models.map { card($0.model, as: $0.model.name, loaded: $0.loaded) }))
+                .json(Ollama.tags(cards()))
             },
             Route(
                 .get, "/api/ps", scope: .inference, summary: "The models in memory, for Ollama's clients.",
