@@ -1,6 +1,7 @@
 import Foundation
 import MartletFormats
 import MartletSystem
+import MartletTransfer
 
 #if canImport(Darwin)
 import Darwin
@@ -66,7 +67,15 @@ struct BlobDownload {
         defer { close(descriptor) }
         progress(received)
         if received < remote.size {
-            let response = try await client.body(repository, file, revision: remote.commit, from: received)
+            let response: TransferResponse
+            do {
+                response = try await client.body(repository, file, revision: remote.commit, from: received)
+            } catch HubError.status(_, 416, _) where received > 0 {
+                throw try startOver(descriptor, partial, received)
+            }
+            if response.status == 206, !Self.begins(response.headers["content-range"], at: received) {
+                throw try startOver(descriptor, partial, received)
+            }
             // A server that ignores the range sends everything: start over.
             if response.status != 206 { received = 0 }
             guard ftruncate(descriptor, received) == 0, lseek(descriptor, received, SEEK_SET) == received else {
@@ -87,6 +96,19 @@ struct BlobDownload {
             throw HubError.wrongSize(file: file, expected: remote.size, found: received)
         }
         guard fsync(descriptor) == 0 else { throw Self.diskError(partial) }
+    }
+
+    /// Whether a part of a file begins where the last one ended; one that does not say so is believed.
+    private static func begins(_ range: String?, at offset: Int) -> Bool {
+        guard let range else { return true }
+        let start = range.drop { !$0.isNumber }.prefix { $0.isNumber }
+        return Int(start) == offset
+    }
+
+    /// Drops what there is of a file that the server does not go on with: the next attempt asks for all of it.
+    private func startOver(_ descriptor: Int32, _ partial: String, _ received: Int) throws -> HubError {
+        guard ftruncate(descriptor, 0) == 0 else { throw Self.diskError(partial) }
+        return .unreachable(url: file, reason: "the server does not go on from byte \(received)")
     }
 
     /// Compares the file's hash with its ETag; a file that differs is removed.

@@ -56,9 +56,12 @@ struct HubClient: Sendable {
             let before = received()
             do { return try await body() } catch let error as HubError where error.isTransient {
                 if received() - before >= settings.goodDeal { attempt = 0 }
-                guard attempt < retries else { throw error }
+                var pause = settings.firstPause * (1 << min(attempt, 16))
+                // Who asks earlier than a busy hub allows is refused for longer.
+                if case .status(_, _, let wait?) = error { pause = max(pause, .seconds(wait)) }
+                guard attempt < retries, pause <= settings.longestPause else { throw error }
                 settings.onRetry?("\(error); trying again (\(attempt + 1) of \(retries))")
-                try await Task.sleep(for: settings.firstPause * (1 << min(attempt, 16)))
+                try await Task.sleep(for: pause)
                 attempt += 1
             }
         }
@@ -172,10 +175,26 @@ struct HubClient: Sendable {
                 target = next.absoluteString
             case 401, 403: throw HubError.unauthorized(repository: repository, hasToken: settings.token != nil)
             case 404: throw HubError.notFound(repository: repository, file: file)
-            default: throw HubError.status(url: target, code: response.status)
+            case let code: throw HubError.status(url: target, code: code, wait: Self.wait(response.headers))
             }
         }
         throw HubError.badAnswer(url: first, reason: "too many redirects")
+    }
+
+    /// Seconds until a request is welcome again: `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3), else what is
+    /// left of the window of `RateLimit: "api";r=0;t=55`, as Hugging Face's hub says it.
+    private static func wait(_ headers: [TransferHeader]) -> Int? {
+        if let text = headers["retry-after"] {
+            if let seconds = Double(text), seconds.isFinite { return Int(min(max(seconds, 0), 1e9).rounded(.up)) }
+            let reader = DateFormatter()
+            reader.locale = Locale(identifier: "en_US_POSIX")
+            reader.timeZone = TimeZone(secondsFromGMT: 0)
+            reader.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+            return reader.date(from: text).map { Int(min(max($0.timeIntervalSinceNow, 0), 1e9).rounded(.up)) }
+        }
+        let parts = headers["ratelimit"]?.split(separator: ";").map { $0.filter { $0 != " " } } ?? []
+        guard parts.contains("r=0") else { return nil }
+        return parts.first { $0.hasPrefix("t=") }.flatMap { Int($0.dropFirst(2)) }.map { max($0, 0) }
     }
 
     /// Turns what goes wrong below HTTP into a `HubError`.

@@ -4,7 +4,8 @@ public enum HubError: Error, Sendable, Equatable, CustomStringConvertible {
     case offline(String)
     case notFound(repository: String, file: String?)
     case unauthorized(repository: String, hasToken: Bool)
-    case status(url: String, code: Int)
+    /// - Parameter wait: the seconds after which it may be asked again, where the answer says it.
+    case status(url: String, code: Int, wait: Int? = nil)
     /// No response, or an incomplete one; a retry may help.
     case unreachable(url: String, reason: String)
     /// No transfer is possible until something is fixed: libcurl is missing, or a certificate is not trusted.
@@ -29,8 +30,9 @@ public enum HubError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unauthorized(let repository, let hasToken):
             hasToken
                 ? "the hub refuses access to \(repository): the token may lack the right, or terms must be accepted first"
-                : "the hub refuses access to \(repository): set HF_TOKEN if you have access"
-        case .status(let url, let code): "\(url) answered with status \(code)"
+                : "the hub refuses access to \(repository): check the name, and set HF_TOKEN if you have access"
+        case .status(let url, let code, let wait):
+            "\(url) answered with status \(code)" + (wait.map { ", and to ask again in \($0) s" } ?? "")
         case .unreachable(let url, let reason): "cannot reach \(url): \(reason)"
         case .transfer(let url, let reason), .badAnswer(let url, let reason): "\(url): \(reason)"
         case .badFileName(let repository, let name):
@@ -51,7 +53,7 @@ public enum HubError: Error, Sendable, Equatable, CustomStringConvertible {
     var isTransient: Bool {
         switch self {
         case .unreachable, .wrongSize: true
-        case .status(_, let code): code == 429 || code >= 500
+        case .status(_, let code, _): code == 429 || code >= 500
         default: false
         }
     }

@@ -15,6 +15,8 @@ public struct HubSettings: Sendable {
     /// Attempts after a dropped connection, and the pause before the first of them, which doubles each time.
     public var retries = 5
     public var firstPause = Duration.milliseconds(500)
+    /// A hub that asks to be left alone for so long is waited for; for longer, its answer is the error.
+    public var longestPause = Duration.seconds(300)
     /// An attempt that received this many bytes is not counted: a long download may be interrupted often.
     public var goodDeal = 1 << 20
     /// The number of attempts while the hub has not responded at all: without a network, the error comes within

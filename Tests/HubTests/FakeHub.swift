@@ -22,6 +22,10 @@ final class FakeHub: @unchecked Sendable {
         case wrongHash
         case redirect(to: String)
         case ignoresRange
+        /// Answers a request for a part with another part, or not at all; the ETag is no hash.
+        case otherRange, noRange
+        /// 429 with these headers, once.
+        case busy([String: String])
     }
 
     struct Request: Sendable {
@@ -85,6 +89,9 @@ final class FakeHub: @unchecked Sendable {
             case .status(let code, let times):
                 faults[file] = times > 1 ? .status(code, times: times - 1) : nil
                 return .status(code, times: times)
+            case .busy(let headers):
+                faults[file] = nil
+                return .busy(headers)
             case let other: return other
             }
         }
@@ -109,6 +116,8 @@ final class FakeHub: @unchecked Sendable {
         case .wrongHash: hash = String(repeating: "0", count: 64)
         case .wrongSize: size += 3
         case .status(let code, _) where !isHead: return reply(connection, code, [:], [])
+        case .busy(let headers) where !isHead: return reply(connection, 429, headers, [])
+        case .otherRange, .noRange: hash = "no-hash"
         case .redirect(let target) where !isHead:
             return reply(connection, 302, ["Location": "\(target)/moved/\(file)"], [])
         default: break
@@ -121,6 +130,11 @@ final class FakeHub: @unchecked Sendable {
         var start = 0
         if let range = request.headers["range"], let from = Int(range.dropFirst(6).dropLast()) {
             if case .ignoresRange = fault {} else { start = from }
+        }
+        if start > 0 {
+            if case .noRange = fault { return reply(connection, 416, [:], []) }
+            if case .otherRange = fault { start = 7 }
+            headers["Content-Range"] = "bytes \(start)-\(body.count - 1)/\(body.count)"
         }
         var sent = Array(body[start...])
         if case .drop(let after, _) = fault {

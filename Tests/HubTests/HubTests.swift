@@ -117,6 +117,55 @@ import Testing
         #expect(try Folder.read(path + "/model.safetensors") == Self.weights)
     }
 
+    /// With an ETag that is no hash nothing else would show it.
+    @Test(arguments: [FakeHub.Fault.otherRange, .noRange])
+    func aServerThatGoesOnElsewhereIsReadFromTheStart(_ fault: FakeHub.Fault) async throws {
+        let cache = folder()
+        let blobs = cache + "/models--org--model/blobs"
+        try FileManager.default.createDirectory(atPath: blobs, withIntermediateDirectories: true)
+        try Data(Self.weights.prefix(5000)).write(to: URL(fileURLWithPath: blobs + "/no-hash.01020304.incomplete"))
+        let server = FakeHub(files: Self.model, faults: ["model.safetensors": fault])
+        defer {
+            server.stop()
+            try? FileManager.default.removeItem(atPath: cache)
+        }
+        let path = try await hub(server, cache).download("org/model")
+        #expect(try Folder.read(path + "/model.safetensors") == Self.weights)
+        #expect(server.requests.contains { $0.headers["range"] == "bytes=5000-" })
+    }
+
+    @Test func aBusyHubIsAskedAgainWhenItSays() async throws {
+        let soon = DateFormatter()
+        soon.locale = Locale(identifier: "en_US_POSIX")
+        soon.timeZone = TimeZone(secondsFromGMT: 0)
+        soon.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        for headers in [
+            ["Retry-After": "2"], ["Retry-After": soon.string(from: Date() + 120)],
+            ["RateLimit": "\"resolvers\";r=0;t=2"], [:],
+        ] {
+            let notes = Mutex<[String]>([])
+            try await withHub(FakeHub(files: Self.model, faults: ["model.safetensors": .busy(headers)])) { hub, _ in
+                var settings = hub.settings
+                settings.longestPause = .seconds(1)
+                settings.onRetry = { note in notes.withLock { $0.append(note) } }
+                if headers.isEmpty {
+                    _ = try await Hub(settings).download("org/model")
+                } else {
+                    let error = await #expect(throws: HubError.self) { try await Hub(settings).download("org/model") }
+                    #expect(error.map { "\($0)".contains("status 429, and to ask again in ") } == true)
+                }
+            }
+            #expect(notes.withLock { $0.count } == (headers.isEmpty ? 1 : 0))
+        }
+        let clock = ContinuousClock(),
+            server = FakeHub(
+                files: Self.model, faults: ["model.safetensors": .busy(["Retry-After": "1"])])
+        try await withHub(server) { hub, _ in
+            let time = try await clock.measure { _ = try await hub.download("org/model") }
+            #expect(time >= .seconds(1))
+        }
+    }
+
     @Test(.timeLimit(.minutes(20))) func aConnectionThatCrawlsIsLeftForAnother() async throws {
         let server = FakeHub(files: Self.model, faults: ["model.safetensors": .crawl(after: 200_000, times: 1)])
         let cache = folder()
