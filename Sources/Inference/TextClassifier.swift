@@ -2,6 +2,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 import MartletTokenizers
+import Synchronization
 
 #if canImport(Darwin)
 import Darwin
@@ -17,7 +18,9 @@ import Musl
 /// let model = try TextClassifier(path: "distilbert-base-uncased-finetuned-sst-2-english")
 /// print(try model.classes(of: "A wonderful film.")[0])        // label and probability, the most probable first
 /// ```
-public final class TextClassifier {
+///
+/// Several tasks may use it at a time: what it computes for one waits for what it computes for the others.
+public final class TextClassifier: @unchecked Sendable {
     private let model: AnyClassifier
     public let tokenizer: Tokenizer
     /// The names of the classes.
@@ -29,6 +32,8 @@ public final class TextClassifier {
     public let contextLength: Int
     /// What of adapters' files is ignored and may matter.
     public let adapterNotes: [String]
+    /// Held while `model` computes; everything else is constant.
+    private let turn = Mutex(())
 
     /// A class, with its probability.
     public struct Class: Sendable, Equatable {
@@ -74,7 +79,7 @@ public final class TextClassifier {
     public func classes(of text: String, with second: String? = nil) throws -> [Class] {
         guard case .texts(let model) = model else { throw wrongKind("a classifier of whole texts") }
         let (ids, types) = try encoded(text, second)
-        let logits = try model([ids], types: [types]).toArray(as: Float.self)
+        let logits = try computed { try model([ids], types: [types]) }
         let shares =
             isRegression ? logits : isMultiLabel ? logits.map { 1 / (1 + expf(-$0)) } : Self.softmax(logits)
         return zip(labels, shares).map { Class(label: $0, probability: $1) }
@@ -88,7 +93,7 @@ public final class TextClassifier {
             throw wrongKind("a classifier of tokens")
         }
         let (ids, types) = try encoded(text, nil), count = labels.count
-        let logits = try model([ids], types: [types]).toArray(as: Float.self)
+        let logits = try computed { try model([ids], types: [types]) }
         var spans: [(label: String, shares: [Float], places: Range<Int>)] = [], last: String?
         for (place, id) in ids.enumerated() {
             let shares = Self.softmax(Array(logits[place * count..<(place + 1) * count]))
@@ -121,7 +126,7 @@ public final class TextClassifier {
             throw wrongKind("a model that answers questions from a text")
         }
         let (ids, types) = try encoded(question, text)
-        let logits = try model([ids], types: [types]).toArray(as: Float.self)
+        let logits = try computed { try model([ids], types: [types]) }
         let first = try contextStart(ids, question)
         let starts = Self.softmax((0..<ids.count).map { logits[2 * $0] })
         let ends = Self.softmax((0..<ids.count).map { logits[2 * $0 + 1] })
@@ -163,6 +168,10 @@ public final class TextClassifier {
             throw ModelError.contextExceeded(tokens: pair.ids.count, limit: contextLength)
         }
         return pair
+    }
+
+    private func computed(_ logits: () throws -> Tensor) throws -> [Float] {
+        try turn.withLock { _ throws -> [Float] in try logits().toArray(as: Float.self) }
     }
 
     /// Whether a token stands around texts. The one of unknown words is a part of a text.

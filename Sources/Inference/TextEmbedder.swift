@@ -2,6 +2,7 @@ import MartletAdapters
 import MartletModels
 import MartletTensor
 import MartletTokenizers
+import Synchronization
 
 /// Text embeddings as the model was published: with its prompts, pooling, dense layers and normalisation.
 ///
@@ -9,7 +10,10 @@ import MartletTokenizers
 /// let embedder = try TextEmbedder(path: "all-MiniLM-L6-v2")
 /// let vectors = try embedder.embed(["a cat", "a kitten"])   // [[Float]], one per text
 /// ```
-public final class TextEmbedder {
+///
+/// Several tasks may use it at a time: what it computes for one waits for what it computes for the others. `model` by itself
+/// is not for several.
+public final class TextEmbedder: @unchecked Sendable {
     public let model: EmbeddingModel
     public let tokenizer: Tokenizer
     /// Texts that are put before a text, by name: "query", "passage", ….
@@ -27,6 +31,8 @@ public final class TextEmbedder {
     private let sentences: SentenceTokenizer
     /// The first tokens of every text with the default prompt.
     private let defaultPrefix: [Int32]
+    /// Held while `model` computes; everything else is constant.
+    private let turn = Mutex(())
 
     /// Opens an embedding model: a folder or a GGUF file.
     public convenience init(path: String) throws { try self.init(ModelFiles(path: path)) }
@@ -88,9 +94,11 @@ public final class TextEmbedder {
         for sequence in tokens where sequence.count > contextLength {
             throw ModelError.contextExceeded(tokens: sequence.count, limit: contextLength)
         }
-        let result = try model.embeddings(tokens, prompts: tokens.map { $0.starts(with: prefix) ? prefix.count : 0 })
-        return try result.withHostValues { values in
-            tokens.indices.map { Array(values[$0 * model.dimension..<($0 * model.dimension + dimension)]) }
+        let prompts = tokens.map { $0.starts(with: prefix) ? prefix.count : 0 }
+        return try turn.withLock { _ throws -> [[Float]] in
+            try model.embeddings(tokens, prompts: prompts).withHostValues { values in
+                tokens.indices.map { Array(values[$0 * model.dimension..<($0 * model.dimension + dimension)]) }
+            }
         }
     }
 }

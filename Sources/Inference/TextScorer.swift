@@ -1,6 +1,7 @@
 import MartletModels
 import MartletTensor
 import MartletTokenizers
+import Synchronization
 
 /// Scores how well a text matches a query with a cross-encoder, which reads both together (reranking).
 ///
@@ -8,10 +9,15 @@ import MartletTokenizers
 /// let scorer = try TextScorer(path: "bge-reranker-base")
 /// let scores = try scorer.scores("capital of France", ["Paris is a city in France.", "Rome is old."])
 /// ```
-public final class TextScorer {
+///
+/// Several tasks may use it at a time: what it computes for one waits for what it computes for the others. `model` by itself
+/// is not for several.
+public final class TextScorer: @unchecked Sendable {
     public let model: SequenceClassifier
     public let tokenizer: Tokenizer
     public let contextLength: Int
+    /// Held while `model` computes; everything else is constant.
+    private let turn = Mutex(())
 
     /// Opens a cross-encoder: a folder or a GGUF file.
     public convenience init(path: String) throws { try self.init(ModelFiles(path: path)) }
@@ -55,8 +61,10 @@ public final class TextScorer {
             throw ModelError.contextExceeded(tokens: pair.ids.count, limit: contextLength)
         }
         guard !pairs.isEmpty else { return [] }
-        let logits = try model(pairs.map(\.ids), types: pairs.map(\.types))
-        return try logits.toArray(as: Float.self).prefix(pairs.count).map { model.activation($0) }
+        let logits = try turn.withLock { _ throws -> [Float] in
+            try model(pairs.map(\.ids), types: pairs.map(\.types)).toArray(as: Float.self)
+        }
+        return logits.prefix(pairs.count).map { model.activation($0) }
     }
 }
 

@@ -127,6 +127,22 @@ import Testing
         for (a, b) in zip(found, expected) { #expect(abs(Double(a) - b) < 0.005, "\(a) \(b)") }
     }
 
+    /// Vectors and scores are those that one task alone gets.
+    @Test func severalTasksMayAskAtATime() async throws {
+        let path = try Self.folder("dense")
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let texts = (0..<20).map { "text number \($0) of some length" }
+        let scorer = try TextScorer(path: Self.goldens + "/cross"), embedder = try TextEmbedder(path: path)
+        let scores = try scorer.scores("a query", texts), vectors = try embedder.embed(texts)
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for _ in 0..<8 {
+                group.addTask { try scorer.scores("a query", texts) == scores }
+                group.addTask { try embedder.embed(texts) == vectors }
+            }
+            for try await isSame in group { #expect(isSame) }
+        }
+    }
+
     @Test func modelsAreOpenedForWhatTheyAre() throws {
         #expect(try ModelFiles(path: Self.goldens + "/cross").checkpoint.kind == .scores)
         #expect(throws: ModelError.self) { try TextEmbedder(path: Self.goldens + "/cross") }
