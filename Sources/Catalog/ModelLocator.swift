@@ -28,7 +28,12 @@ public enum ModelLocator {
     /// The folder or file of a model: a path, a short name, or a hub repository in the local cache.
     /// - Parameter onChoice: called with a sentence for the user where memory chose among the quantisations of a repository.
     public static func locate(_ name: String, onChoice: (String) -> Void = { _ in }) throws -> String {
-        if Folder.exists(name) { return name }
+        if Folder.exists(name) {
+            if let folder = folder(ofModelsFile: name) {
+                throw ModelNotFound(name: name, hint: "that is a file of a model's folder; give the folder: \(folder)")
+            }
+            return name
+        }
         if let made = ModelStore.made(name) { return made }
         if let short = ShortName.find(name) {
             let local = models + "/" + short.localPath
@@ -70,6 +75,13 @@ public enum ModelLocator {
                     + "`martlet pull \(name)` fetches the repository of that name, where there is one")
         }
         throw ModelNotFound(name: name, hint: hint + " a path, a repository as org/name, or one of \(names)")
+    }
+
+    /// The folder of a file as config.json, tokenizer.json or model.safetensors, which is no model by itself.
+    private static func folder(ofModelsFile path: String) -> String? {
+        let (folder, file) = AtomicFile.split(path)
+        guard [".json", ".safetensors"].contains(where: file.hasSuffix), Folder.isFile(path) else { return nil }
+        return Folder.isFile(folder + "/config.json") ? folder : nil
     }
 
     /// Names that mean a model of this machine.

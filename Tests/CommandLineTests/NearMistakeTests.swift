@@ -170,6 +170,17 @@ import Glibc
         ] { try program.expect(2, words, [part]) }
     }
 
+    /// transformers' users name a tokenizer.json, llama.cpp's a file of weights.
+    @Test func aFileOfAModelsFolderIsToldTheFolder() throws {
+        let model = try program.model()
+        try program.write("text.txt", "the end of the thing")
+        for words in [
+            ["show", model + "/config.json"], ["run", model + "/model.safetensors", "hi"],
+            ["tokenize", model + "/tokenizer.json", "hi"],
+            ["data", "pack", "text.txt", "--out", "shards", "--tokenizer", model + "/tokenizer.json"],
+        ] { try program.expect(1, words, ["that is a file of a model's folder; give the folder: \(model)"]) }
+    }
+
     /// A path that leads nowhere is often nearly one, or a short name.
     @Test func aPathThatIsNearlyOneIsTold() throws {
         let model = try program.file()
