@@ -27,7 +27,7 @@ extension OptionKey {
 
     /// Whether a name is this one, or another program's for it, without regard to where words are parted: "dmodel", "seqlen".
     private func isNamed(_ spelled: String) -> Bool {
-        func joined(_ text: some StringProtocol) -> String { text.filter { $0 != "_" }.lowercased() }
+        func joined(_ text: String) -> String { text.lowercased().replacing("_", with: "") }
         let wanted = joined(spelled)
         return joined(name) == wanted || others.contains { joined($0) == wanted }
     }
