@@ -19,22 +19,27 @@ struct CompareCommand: ParsableCommand {
             With --kv-cache the same model on both sides shows what a smaller cache costs, with --int8-inputs what inputs \
             of eight bits do.
 
+            With --state one model is compared with a debug state of llm.c, as its test_gpt2 does: logits and loss within \
+            0.01, every gradient within 0.02, or the exit status is 1. `martlet convert --to llmc --state` writes one.
+
             Examples:
               martlet compare smollm2 smollm2 --text wiki.txt --kv-cache q8
               martlet compare ./int8 ./int8 --text wiki.txt --int8-inputs
               martlet compare model-bf16.gguf model-q4_k_m.gguf --text wiki.txt
               martlet compare ./folder a.gguf b.gguf c.gguf --text wiki.txt --chunks 32 --page quality.html
               martlet compare ./folder a.gguf --text wiki.txt --tasks gsm8k,arc_easy --limit 100 --data-dir data
+              martlet compare gpt2_124M.bin --state gpt2_124M_debug_state.bin
             """)
-    @Argument(help: "The reference, then one or more models.") var models: [String]
-    @Option(help: "A text file.") var text: String
+    @Argument(help: "The reference, then one or more models; with --state one model.") var models: [String]
+    @Option(help: "A text file.") var text: String?
     @Option(help: "Tokens of a window, of which the second half is scored; 512, or the context if that is less.")
     var context: Int?
-    @Option(help: "Windows at most.") var chunks = 32
+    @Option(help: "Windows at most (32).") var chunks: Int?
     @Option(help: "Tasks that every model is asked too, as `martlet eval --tasks` has them.")
     var tasks: String?
     @Option(help: "Rows of each of --tasks at most; below 1 a share of them.") var limit: Double?
     @Option(help: "The folder where published data of --tasks lie.") var dataDir: String?
+    @Option(help: "A debug state of llm.c, whose logits, loss and gradients the model is to give.") var state: String?
     @Option(help: "Write the page to this file.") var page: String?
     @Option(help: "Keys and values of the models (not the reference) in a cache of f16, q8 or q4.")
     var kvCache = KVCacheType.f16
@@ -44,7 +49,23 @@ struct CompareCommand: ParsableCommand {
     @Flag(help: "One JSON object instead of text.") var json = false
 
     func validate() throws {
+        if state != nil {
+            guard models.count == 1 else { throw ValidationError("--state is compared with one model") }
+            let others = [
+                ("--text", text != nil), ("--context", context != nil), ("--chunks", chunks != nil),
+                ("--tasks", tasks != nil), ("--limit", limit != nil), ("--data-dir", dataDir != nil),
+                ("--page", page != nil), ("--kv-cache", kvCache != .f16), ("--exact", exact),
+                ("--int8-inputs", int8Inputs),
+            ]
+            if let other = others.first(where: \.1) {
+                throw ValidationError("\(other.0) and --state exclude each other: a state has tokens of its own")
+            }
+            return
+        }
         guard models.count >= 2 else { throw ValidationError("name a reference and at least one model") }
+        guard text != nil else {
+            throw ValidationError("name a text with --text, or a debug state of llm.c with --state")
+        }
         try demand("--context", context, 4..., "tokens")
         try demand("--chunks", chunks, 1...)
         guard tasks != nil || (limit == nil && dataDir == nil) else {
@@ -56,6 +77,12 @@ struct CompareCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let state {
+            let found = try ComparedState(state, of: models[0])
+            if json { print(found.json.text(indent: 2)) } else { found.show() }
+            return try found.check()
+        }
+        guard let text else { return }
         let path = try ModelLocator.locate(models[0]) { Terminal.note($0) }
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         let asked = try tasks.map { try ComparedTasks($0, limit: limit, dataFolder: dataDir) }
@@ -67,7 +94,7 @@ struct CompareCommand: ParsableCommand {
         let usual = try TextWindows.usualLength(context: files.checkpoint.decoderConfiguration().contextLength)
         let windows = try TextWindows(
             try TextFile.read(text), name: text, tokenizer: files.tokenizer(),
-            method: .chunks(length: context ?? usual), limit: chunks)
+            method: .chunks(length: context ?? usual), limit: chunks ?? 32)
         var found: [ModelComparison] = [], failures: [ComparisonPage.Failure] = []
         var scores: [[ComparisonPage.TaskScore]] = []
         for model in models.dropFirst() {

@@ -64,6 +64,33 @@ import TinyModels
         #expect(plain.code == 0 && !plain.output.contains("animals"))
     }
 
+    /// A GPT-2 of llm.c and its debug state, written by one verb and read by the other.
+    @Test func aDebugStateIsWrittenAndRead() throws {
+        let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "QuantizationTests/Goldens/flat").path
+        let model = golden + "/gpt2.bin", written = ["convert", model, "--to", "llmc", "--out", "again.bin"]
+        try program.write("long.txt", String(repeating: "a fox and a dog. ", count: 60))
+        #expect(try program.run(written + ["--state", "state.bin", "--text", "long.txt"]).code == 0)
+        for state in ["state.bin", golden + "/gpt2_debug_state.bin"] {
+            let result = try program.run("compare", "again.bin", "--state", state, "--json"), found = try result.json()
+            #expect(result.code == 0 && found["close"]?.bool == true, "\(result)")
+            #expect((found["parts"]?.array?.count ?? 0) > 20)
+        }
+        let plain = try program.run("compare", "again.bin", "--state", "state.bin")
+        #expect(plain.code == 0 && plain.output.contains("limit 0.01") && plain.output.contains("expected"), "\(plain)")
+        // Of another model: the sign of one weight.
+        var bytes = [UInt8](try Data(contentsOf: URL(filePath: program.home + "/again.bin")))
+        bytes[1024 + 3] ^= 0x80
+        try Data(bytes).write(to: URL(filePath: program.home + "/other.bin"))
+        let other = try program.run("compare", "other.bin", "--state", "state.bin")
+        #expect(other.code == 1 && other.error.contains("not what the state says"), "\(other)")
+        try program.expect(1, ["compare", model, "--state", model], ["gpt2.bin", "debug state"])
+        try program.expect(2, ["compare", model, model, "--state", "state.bin"], ["one model"])
+        try program.expect(2, ["compare", model, "--state", "state.bin", "--text", "text.txt"], ["--text"])
+        try program.expect(2, ["compare", model, "--state", "state.bin", "--chunks", "3"], ["--chunks"])
+        try program.expect(2, ["compare", model, model], ["--text", "--state"])
+    }
+
     @Test func mistakesAreNamed() throws {
         let model = try program.model(), usual = ["compare", model, model, "--text", "text.txt", "--context", "32"]
         try program.expect(2, usual + ["--limit", "3"], ["--tasks"])

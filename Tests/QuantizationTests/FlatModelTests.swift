@@ -222,6 +222,45 @@ import TinyModels
         }
     }
 
+    /// As test_gpt2 compares: PyTorch's state is ours, that of another model is not, and no number is near none.
+    @Test func aStateIsComparedWithAModel() throws {
+        let scratch = try Scratch(), export = try LLMCExport(ModelFiles(path: Self.path("gpt2.bin")))
+        let state = try LLMCState(path: Self.path("gpt2_debug_state.bin"), of: export.sizes)
+        let same = try StateComparison(export, state)
+        #expect(same.isClose && same.parts.count == 2 + export.sizes.tensors.count)
+        #expect(same.parts.allSatisfy { $0.largest < 2e-5 } && abs(same.loss - same.expectedLoss) < 1e-5)
+        // A weight of the last norm.
+        var bytes = try Folder.read(Self.path("gpt2.bin"))
+        bytes[bytes.count - 4 * export.sizes.width - 1] ^= 0x80
+        try AtomicFile.write(scratch.file("gpt2.bin"), bytes: bytes)
+        let other = try StateComparison(LLMCExport(ModelFiles(path: scratch.file("gpt2.bin"))), state)
+        #expect(!other.isClose && !other.parts[0].isClose)
+        // The last gradient.
+        bytes = try Folder.read(Self.path("gpt2_debug_state.bin"))
+        bytes.replaceSubrange(bytes.count - 4..., with: [0, 0, 0xC0, 0x7F])
+        try AtomicFile.write(scratch.file("state.bin"), bytes: bytes)
+        let damaged = try StateComparison(export, LLMCState(path: scratch.file("state.bin"), of: export.sizes))
+        #expect(damaged.parts.filter { !$0.isClose }.map(\.name) == ["transformer.ln_f.bias"])
+    }
+
+    @Test(arguments: [("tokens", 0), ("targets", 1)])
+    func tokensOfAStateAreTheModels(_ field: String, _ list: Int) throws {
+        let scratch = try Scratch(), model = try LLMCFile(path: Self.path("gpt2.bin"))
+        let whole = try Folder.read(Self.path("gpt2_debug_state.bin"))
+        let count = try LLMCState(path: Self.path("gpt2_debug_state.bin"), of: model).tokens.elementCount
+        for bad: [UInt8] in [[0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 0, 0x7F]] {
+            var bytes = whole
+            let place = 1024 + 4 * (list * count + count - 1)
+            bytes.replaceSubrange(place..<place + 4, with: bad)
+            try AtomicFile.write(scratch.file("state.bin"), bytes: bytes)
+            #expect {
+                _ = try LLMCState(path: scratch.file("state.bin"), of: model)
+            } throws: {
+                "\($0)".contains("state.bin") && "\($0)".contains("\(field): holds the token")
+            }
+        }
+    }
+
     @Test func whatTheProgramsDoNotComputeIsRefused() throws {
         let goldens = URL(filePath: Self.folder).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "ModelsTests/Goldens").path

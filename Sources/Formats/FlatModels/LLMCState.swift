@@ -33,7 +33,11 @@ public struct LLMCState: Sendable {
 
     /// - Parameter model: the file does not say the model's sizes.
     /// - Throws: `FormatError` for another format or version, and where the length is not that of such a model.
-    public init(path: String, of model: LLMCFile) throws(FormatError) {
+    public init(path: String, of model: LLMCFile) throws(FormatError) { try self.init(path: path, of: model.sizes) }
+
+    /// - Parameter sizes: those of the model; the file does not say them.
+    /// - Throws: as above, and where a token is none of the model's.
+    public init(path: String, of sizes: LLMCFile.Sizes) throws(FormatError) {
         let file = try MappedFile.open(path, copying: false)
         guard file.bytes.count >= LLMCFile.headerByteCount, file.number(0) == Self.magic else {
             throw FormatError(.malformed, path: path, field: "header", "is not that of a debug state of llm.c")
@@ -41,7 +45,7 @@ public struct LLMCState: Sendable {
         guard file.number(1) == 2 else {
             throw FormatError(.unsupported, path: path, field: "version", "is \(file.number(1)), expected 2")
         }
-        let batch = file.number(2), length = file.number(3), sizes = model.sizes
+        let batch = file.number(2), length = file.number(3)
         guard (1...1 << 20).contains(batch), (1...sizes.context).contains(length) else {
             throw FormatError(
                 .malformed, path: path, field: "header",
@@ -64,6 +68,14 @@ public struct LLMCState: Sendable {
         }
         tokens = try read("x")
         targets = try read("y")
+        for index in 0..<2 * batch * length {
+            let token = file.number(LLMCFile.headerByteCount / 4 + index)
+            guard (0..<sizes.vocabulary).contains(token) else {
+                throw FormatError(
+                    .malformed, path: path, field: index < batch * length ? "tokens" : "targets",
+                    "holds the token \(token); the model has 0 to \(sizes.vocabulary - 1)")
+            }
+        }
         logits = try read("logits")
         loss = Float(
             bitPattern: UInt32(
