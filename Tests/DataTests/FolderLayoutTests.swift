@@ -57,6 +57,44 @@ struct FolderLayoutTests {
         #expect(error?.reason.contains("holds no split \"train\"; there are, with their files: test (1)") == true)
     }
 
+    @Test("a path names the split and the subset of its folder behind colons")
+    func parts() throws {
+        try make([
+            "m/talk/train_sft-00000.jsonl": record("a"), "m/talk/train_gen-00000.jsonl": record("b"),
+            "m/sets/SFT/table-0.jsonl": record("c"), "m/sets/Preference/table-0.jsonl": record("d"),
+            "m/with:colon/train.jsonl": record("e"),
+        ])
+        let root = scratch.file("m")
+        #expect(try texts(["\(root)/talk:train_gen"]) == ["b"])
+        #expect(try texts(["\(root)/talk:train_sft", "\(root)/sets:SFT:table"]) == ["a", "c"])
+        #expect(try texts(["\(root)/with:colon"]) == ["e"] && texts(["\(root)/with:colon:train"]) == ["e"])
+        let split = failure { () throws(DataError) in _ = try Corpus(["\(root)/talk:train_magic"]) }
+        #expect(split?.reason.contains("holds no split \"train_magic\"") == true, "\(split as Any)")
+        let subset = failure { () throws(DataError) in _ = try Corpus(["\(root)/sets:DPO:table"]) }
+        #expect(subset?.reason.contains("has no subset \"DPO\"") == true, "\(subset as Any)")
+        // The option says it of all folders, and is not read past where there is no card.
+        #expect(
+            try read("m/sets") {
+                $0.subset = "Preference"
+                $0.split = "all"
+            }.texts == ["d"])
+    }
+
+    @Test("dataset_info.json names the split and the subset of a folder")
+    func describedParts() throws {
+        try make([
+            "i/talk/train.jsonl": record("a"), "i/talk/test.jsonl": record("b"),
+            "i/dataset_info.json":
+                #"{"held": {"file_name": "talk", "split": "test", "columns": {"prompt": "text"}}, "far": {"file_name": "talk", "folder": "x"}}"#,
+        ])
+        let info = try DatasetInfo(path: scratch.file("i/dataset_info.json"))
+        var options = CorpusOptions()
+        options.datasets = info
+        #expect(try documents(["held"]) { $0.datasets = info }.count == 1)
+        #expect(try Corpus(["held"], options: options).files.map(\.path) == [scratch.file("i/talk/test.jsonl")])
+        #expect(failure { () throws(DataError) in _ = try info.entry("far") }?.field == "far.folder")
+    }
+
     private func texts_(_ path: String) throws -> [String] { try texts([path]) }
 
     @Test("what describes the data is no data")

@@ -85,15 +85,21 @@ public final class Corpus {
     public init(_ paths: [String], options: CorpusOptions = CorpusOptions()) throws(DataError) {
         var files: [CorpusFile] = [], leftOut: [LeftOutFile] = [], described: [String: DatasetInfo.Entry] = [:]
         for given in paths {
-            var path = given
+            var path = given, own = options
             if let datasets = options.datasets, !Folder.exists(path) || datasets.names.contains(path) {
                 let entry = try datasets.entry(path)
                 path = entry.path
                 described[path] = entry
+                if let split = entry.split { own.split = split }
+                if let subset = entry.subset { own.subset = subset }
+            } else if let part = FolderPart(path) {
+                path = part.path
+                own.split = part.split
+                if let subset = part.subset { own.subset = subset }
             }
             guard Folder.exists(path) else { throw DataError(.missing, path: path, "is not there") }
             if Folder.isFolder(path) {
-                let layout = try FolderLayout(path, options: options)
+                let layout = try FolderLayout(path, options: own)
                 files += layout.files
                 if let entry = described[path] { for file in layout.files { described[file.path] = entry } }
                 leftOut += layout.leftOut

@@ -19,6 +19,9 @@ public struct DatasetInfo: Sendable {
         public let tags: MessageTags
         /// Read only the first so many records.
         public let samples: Int?
+        /// The split and the subset of its folder, where given.
+        public var split: String?
+        public var subset: String?
         /// Whether its rows are preference pairs.
         public let isRanking: Bool
     }
@@ -122,7 +125,12 @@ public struct DatasetInfo: Sendable {
             if !isRanking { usual[.response] = "output" }
             usual[.context] = "input"
         }
-        return Entry(
+        func part(_ key: String) throws(DataError) -> String? {
+            guard let value = members[key], !value.isNull else { return nil }
+            guard let text = value.string else { throw fail(key, "is \(value.kind), expected a name") }
+            return text
+        }
+        var entry = Entry(
             name: name, path: folder == "." ? file : "\(folder)/\(file)",
             columns: ColumnMap(columns: columns, usual: usual),
             tags: try MessageTags(members["tags"], fail: { fail("tags.\($0)", $1) }),
@@ -130,6 +138,12 @@ public struct DatasetInfo: Sendable {
                 guard let count = value.integer, count > 0 else { throw fail("num_samples", "is not a number above 0") }
                 return count
             }, isRanking: isRanking)
+        entry.split = try part("split")
+        entry.subset = try part("subset")
+        guard members["folder"].map(\.isNull) ?? true else {
+            throw fail("folder", "is of data sets of a hub: name the folder in file_name", .unsupported)
+        }
+        return entry
     }
 }
 

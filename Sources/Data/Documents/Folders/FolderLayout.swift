@@ -95,6 +95,19 @@ struct FolderLayout {
     // MARK: by names
 
     private mutating func chooseByNames(_ data: [(name: String, file: CorpusFile)]) throws(DataError) {
+        var data = data
+        if let subset = options.subset, subset != "default" {
+            // Without a card a subset is a folder of its own.
+            let own = data.filter { $0.name.hasPrefix(subset + "/") }
+            guard !own.isEmpty else {
+                throw DataError(
+                    .missing, path: root, field: "subset",
+                    "has no subset \(FormatError.quote(subset)): README.md lists none, and there is no folder of that name"
+                )
+            }
+            for entry in data where !entry.name.hasPrefix(subset + "/") { leave(entry.name, .subset("none")) }
+            data = own
+        }
         let splits = data.map { SplitName.of($0.name) ?? SplitName.train }
         try take(zip(data, splits).map { ($0.0.name, $0.0.file, $0.1) })
     }
@@ -109,6 +122,14 @@ struct FolderLayout {
         var names: [String] = []
         for entry in data where !names.contains(entry.split) { names.append(entry.split) }
         guard let split = SplitName.resolve(wanted, among: names) else {
+            // "train_prefs" of a folder whose files or folders have that name, where none says what is a split.
+            let named = data.map { SplitName.isNamed(wanted, $0.name) }
+            if named.contains(true) {
+                for (entry, isWanted) in zip(data, named) {
+                    if isWanted { files.append(entry.file) } else { leave(entry.name, .split(entry.split)) }
+                }
+                return
+            }
             let there = names.map { name in "\(name) (\(data.count { $0.split == name }))" }.joined(separator: ", ")
             throw DataError(
                 .missing, path: root, field: "split",

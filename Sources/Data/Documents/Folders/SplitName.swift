@@ -24,6 +24,13 @@ enum SplitName {
         name.lowercased().split { !$0.isLetter }.lazy.compactMap { keywords[String($0)] }.first
     }
 
+    /// Whether a file or one of its folders is called so: "data/train_prefs-00000-of-00002.parquet".
+    static func isNamed(_ wanted: String, _ path: String) -> Bool {
+        path.split(separator: "/").contains { part in
+            part == wanted || part.hasPrefix(wanted + "-") || part.hasPrefix(wanted + ".")
+        }
+    }
+
     /// The split with the wanted name, or the only one that begins with it ("train_sft" for "train").
     static func resolve(_ wanted: String, among names: [String]) -> String? {
         if names.contains(wanted) { return wanted }
