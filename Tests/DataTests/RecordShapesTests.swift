@@ -41,10 +41,80 @@ struct RecordShapesTests {
             (#"{"question": "a", "answer": "b", "id": 3, "score": [1]}"#, "a"),
             (#"{"query": "a", "response": "b"}"#, "a"), (#"{"problem": "a", "solution": "b"}"#, "a"),
             (#"{"prompt": "a", "completion": "b"}"#, "a"), (#"{"input": "a", "output": "b"}"#, "a"),
+            (#"{"prompt": "a", "solution": "b"}"#, "a"),
             (#"{"instruction": "", "input": "a", "output": "b"}"#, "a"),
         ])
     func tasks(_ record: String, _ asked: String) throws {
         #expect(try one(record) == ["user: \(asked)", "assistant: b"])
+    }
+
+    @Test("a prompt that nothing answers keeps its system prompt, its context, its history and its tools")
+    func promptsAlone() throws {
+        func asked(_ record: String, _ change: (inout CorpusOptions) -> Void = { _ in }) throws -> [String] {
+            try one(record) {
+                $0.keepsPrompts = true
+                change(&$0)
+            }
+        }
+        #expect(
+            try asked(#"{"prompt": "p", "system": "s", "id": 1}"#) == ["system: s", "user: p"])
+        #expect(
+            try asked(#"{"instruction": "p", "input": "c", "history": [["a", "b"]]}"#) == [
+                "user: a", "assistant: b", "user: p\n\nc",
+            ])
+        #expect(
+            try asked(#"{"prompt": "p"}"#) { $0.system = "all" } == ["system: all", "user: p"])
+        #expect(
+            try asked(#"{"prompt": "p", "system": "s"}"#) { $0.system = "all" } == ["system: s", "user: p"])
+        let path = try scratch.write("tools.jsonl", #"{"prompt": "p", "tools": "[{\"type\": \"function\"}]"}"#)
+        guard case .chat(_, let tools?)? = try documents([path], { $0.keepsPrompts = true }).first?.content else {
+            Issue.record("the tools are gone")
+            return
+        }
+        #expect(tools.count == 1)
+    }
+
+    @Test("pictures, films and sounds beside a text are refused by the name of their column, and none are none")
+    func media() throws {
+        for name in ["images", "videos", "audios"] {
+            let text = #"{"instruction": "what?", "output": "a cat", "\#(name)": ["a"]}"#
+            let path = try scratch.write("media.jsonl", text)
+            let error = failure { () throws(DataError) in _ = try Corpus([path]).nextDocument() }
+            #expect(error?.field == name && error?.reason.contains("only text is learnt") == true, "\(error as Any)")
+            for none in ["[]", "null", "\"\""] {
+                #expect(try one(#"{"instruction": "a", "output": "b", "\#(name)": \#(none)}"#).count == 2)
+            }
+        }
+    }
+
+    @Test("calls of tools that are JSON in a text are calls, and template arguments are counted")
+    func callsInTexts() throws {
+        let calls = #"[{\"type\": \"function\", \"function\": {\"name\": \"w\", \"arguments\": {\"c\": 1}}}]"#
+        let record =
+            #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": "\#(calls)"}, "#
+            + #"{"role": "tool", "content": "s"}, {"role": "assistant", "content": "b", "tool_calls": ""}], "#
+            + #""chat_template_kwargs": {"enable_thinking": false}}"#
+        let path = try scratch.write("calls.jsonl", record)
+        guard case .chat(let messages, _)? = try documents([path]).first?.content else {
+            Issue.record("is no conversation")
+            return
+        }
+        #expect(messages[1].toolCalls.map(\.name) == ["w"] && messages[3].toolCalls.isEmpty)
+        #expect(try tally(path) == [.templateArguments: 1])
+    }
+
+    @Test("conversations without a system prompt have the one that is given, and others their own")
+    func systemOfAll() throws {
+        func said(_ record: String) throws -> [String] { try one(record) { $0.system = "all" } }
+        #expect(
+            try said(#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#) == [
+                "system: all", "user: a", "assistant: b",
+            ])
+        #expect(
+            try said(#"{"instruction": "a", "output": "b", "system": "own"}"#) == [
+                "system: own", "user: a", "assistant: b",
+            ])
+        #expect(try said(#"{"text": "plain"}"#) == ["plain"])
     }
 
     @Test("a text beside a column that a prompt could be is shown as the text that is packed, and asked as a prompt")

@@ -18,6 +18,9 @@ public struct CorpusOptions: Sendable {
     /// The subset to read of a hub repository whose README lists several.
     public var subset: String?
 
+    /// The system prompt of conversations that have none of their own.
+    public var system: String?
+
     /// Read only the first so many records of each file.
     public var largestCount: Int?
 
@@ -198,6 +201,7 @@ public final class Corpus {
             field: options.field, columns: options.columns, keepsPrompts: options.keepsPrompts)
         mapping.feedback = options.feedback
         mapping.keepsRows = options.keepsRows
+        mapping.system = options.system.flatMap { $0.isEmpty ? nil : $0 }
         if let entry = described[file.path] {
             if options.field == nil, options.columns.isEmpty { mapping.columns = entry.columns }
             mapping.tags = entry.tags

@@ -18,6 +18,7 @@ public struct CorpusTally: Sendable, Equatable {
         case replyNotRendered = "reply_not_rendered"
         case messageNotRendered = "message_not_rendered"
         case endNotTrained = "end_not_trained"
+        case templateArguments = "template_arguments"
 
         /// Whether records of this kind are left out; records of the other kinds are changed.
         public var isOmission: Bool {
@@ -25,7 +26,9 @@ public struct CorpusTally: Sendable, Equatable {
             case .badRecord, .emptyText, .unwanted, .tooLong, .rejectedReply, .emptyReply, .equalPair, .longPair,
                 .replyNotRendered, .messageNotRendered:
                 true
-            case .cutAtTurns, .renderedByTurn, .taughtCalls, .closedThought, .endNotTrained: false
+            case .cutAtTurns, .renderedByTurn, .taughtCalls, .closedThought, .endNotTrained,
+                .templateArguments:
+                false
             }
         }
 
@@ -49,6 +52,7 @@ public struct CorpusTally: Sendable, Equatable {
             case .closedThought: "replies without reasoning after a <think> of the template, which is closed at once"
             case .replyNotRendered: "replies with a text or reasoning that the chat template does not render, lost"
             case .messageNotRendered: "messages that the chat template does not render, lost"
+            case .templateArguments: "conversations with chat_template_kwargs, which the template is not given"
             case .endNotTrained: "replies whose end token the template's generation tags leave out"
             }
         }

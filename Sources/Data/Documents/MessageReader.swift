@@ -26,7 +26,19 @@ struct MessageReader {
         return messages
     }
 
-    private static func message(_ json: JSON) throws(ChatTemplateError) -> ChatMessage {
+    /// Calls that are JSON in a text, as tables keep them, become the list that they are.
+    private static func withCalls(_ json: JSON) -> JSON {
+        guard var members = json.object, let text = members["tool_calls"]?.string else { return json }
+        if text.allSatisfy(\.isWhitespace) || text == "null" {
+            members["tool_calls"] = nil
+        } else if let calls = try? JSON(parsing: text), calls.array != nil {
+            members["tool_calls"] = calls
+        }
+        return .object(members)
+    }
+
+    private static func message(_ given: JSON) throws(ChatTemplateError) -> ChatMessage {
+        let json = withCalls(given)
         var message = try plain(json)
         try takeTrainedParts(json, &message)
         if let weight = json["weight"], !weight.isNull {

@@ -11,6 +11,8 @@ struct RecordMapping: Sendable {
     var keepsRows = false
     var feedback = FeedbackReading.ignored
     var tags = MessageTags()
+    /// The system prompt of conversations that have none.
+    var system: String?
 
     /// The mapping for a table with these columns: a single column whose name has no other meaning is the text.
     func among(_ names: [String]) -> RecordMapping {
@@ -50,6 +52,7 @@ struct RecordMapping: Sendable {
     /// The record as a document or as feedback, or its error.
     func record(_ json: JSON, path: String, place: String) -> CorpusRecord {
         var reader = RecordReader(path: path, place: place, tags: tags)
+        reader.system = system
         if keepsRows {
             guard json.object != nil else { return .bad(reader.fail(nil, "is \(json.kind), expected an object")) }
             var document = Document(.text([]), path: path, place: place)
@@ -62,7 +65,8 @@ struct RecordMapping: Sendable {
             }
             var document = Document(content, path: path, place: place)
             if keepsPrompts { document.record = json }
-            return .document(document, notes: reader.notes)
+            let arguments = json["chat_template_kwargs"]?.object?.isEmpty == false
+            return .document(document, notes: reader.notes + (arguments ? [.templateArguments] : []))
         } catch {
             return .bad(error)
         }
@@ -74,6 +78,15 @@ struct RecordMapping: Sendable {
                 return text.isEmpty ? nil : .text(Array(text.utf8))
             }
             throw reader.fail(nil, "is \(json.kind), expected an object")
+        }
+        for name in ["images", "videos", "audios"] {
+            switch record[name] {
+            case nil, .null?, .string("")?, .string("[]")?, .array([])?: continue
+            default:
+                throw reader.fail(
+                    name, "is what the record is about beside its text, and only text is learnt: leave such records out"
+                )
+            }
         }
         let columns = columns.among(keepsPrompts: keepsPrompts) { record[$0] != nil }
         // Null members are used only if no others determine the shape.
@@ -92,7 +105,8 @@ struct RecordMapping: Sendable {
             }
         }
         if keepsPrompts, let field = promptAlone(record, shape, columns) {
-            return .chat(try reader.prompt(record, field), tools: nil)
+            return try reader.promptAlone(
+                record, RecordShape(prompt: field, map: columns) { record[$0].map { !$0.isNull } ?? false })
         }
         guard let shape else { throw reader.fail(nil, Self.refusal(record)) }
         if let main = shape.main, record[main] == nil {

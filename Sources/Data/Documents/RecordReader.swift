@@ -7,6 +7,8 @@ struct RecordReader {
     let path: String
     let place: String
     var tags = MessageTags()
+    /// Of conversations that have none of their own.
+    var system: String?
     /// Why the record is left out, if it gives no document.
     private(set) var omission: CorpusTally.Kind?
     private(set) var notes: [CorpusTally.Kind] = []
@@ -105,9 +107,11 @@ struct RecordReader {
     func withSystem(
         _ messages: [ChatMessage], _ record: JSONObject, _ shape: RecordShape
     ) throws(DataError) -> [ChatMessage] {
-        guard let field = shape.system, let system = try text(record, field), !system.isEmpty,
-            messages.first?.role != "system"
-        else { return messages }
+        var own: String?
+        if let field = shape.system { own = try text(record, field) }
+        guard let system = own.flatMap({ $0.isEmpty ? nil : $0 }) ?? system, messages.first?.role != "system" else {
+            return messages
+        }
         return [ChatMessage(role: "system", content: system)] + messages
     }
 
@@ -166,11 +170,11 @@ struct RecordReader {
         return messages
     }
 
-    /// A prompt without its reply.
-    func prompt(_ record: JSONObject, _ field: String) throws(DataError) -> [ChatMessage] {
-        let messages = try turns(record[field], field, role: "user")
-        guard !messages.isEmpty else { throw fail(field, "is empty") }
-        return messages
+    /// A prompt without its reply, with all that is to be read before one is written.
+    func promptAlone(_ record: JSONObject, _ shape: RecordShape) throws(DataError) -> Document.Content {
+        let messages = try history(record, shape) + prompt(record, shape)
+        guard !messages.isEmpty else { throw fail(shape.main, "is empty") }
+        return .chat(try withSystem(messages, record, shape), tools: try tools(record, shape))
     }
 
     /// A text as a message with the given role, or a list of messages, also as JSON text.

@@ -35,7 +35,8 @@ struct RecordShape: Sendable, Equatable {
         ("instruction", ["output", "response", "completion", "answer"]),
         ("question", ["answer", "response", "output", "completion", "solution"]),
         ("query", ["response", "answer", "output"]), ("problem", ["solution", "answer", "response"]),
-        ("prompt", ["completion", "response", "output", "answer"]), ("input", ["output", "response", "answer"]),
+        ("prompt", ["completion", "response", "output", "answer", "solution"]),
+        ("input", ["output", "response", "answer"]),
         ("user", ["assistant"]),
     ]
     /// The columns of a prompt and its response, by their names.
@@ -59,6 +60,19 @@ struct RecordShape: Sendable, Equatable {
     static func knows(_ name: String) -> Bool {
         ColumnMap.Role.names[name] != nil || ["input_ids", "labels", "attention_mask", "segments"].contains(name)
             || pairs.contains { $0.asked == name || $0.answered.contains(name) }
+    }
+
+    /// A prompt that nothing answers.
+    init(prompt: String, map: ColumnMap, has: (String) -> Bool) {
+        func of(_ role: ColumnMap.Role, _ names: String...) -> String? { map[role] ?? names.first(where: has) }
+        kind = .task
+        main = prompt
+        context =
+            prompt == "instruction"
+            ? of(.context, "input", "context") : prompt == "input" ? map[.context] : of(.context, "context")
+        system = of(.system, "system", "system_prompt")
+        tools = of(.tools, "tools")
+        history = of(.history, "history")
     }
 
     /// The shape by a named field, by a map, or by the names of the columns.

@@ -173,7 +173,10 @@ extension RecordReader {
         guard !steps.isEmpty, steps.allSatisfy({ $0.contains { !$0.isWhitespace } }) else {
             return leaveOut(.emptyReply)
         }
-        return JudgedSteps(prompt: try prompt(record, field), steps: steps, areRight: areRight)
+        let asked = RecordShape(prompt: field, map: ColumnMap()) { record[$0].map { !$0.isNull } ?? false }
+        let messages = try turns(record[field], field, role: "user")
+        guard !messages.isEmpty else { throw fail(field, "is empty") }
+        return JudgedSteps(prompt: try withSystem(messages, record, asked), steps: steps, areRight: areRight)
     }
 }
 
