@@ -60,9 +60,10 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
         let run = options.out ?? sibling(of: model, "grpo")
         try TrainingDisplay.demandFree(run, resume: training.resume)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
+        let task = try Problems.task(options, start)
+        try options.setSteps(problems: (task as? PromptTask)?.learntCount)
         let trainer = try Trainer(
-            run: run, options: options, model: start, task: Problems.task(options, start), memory: training.memory.limit
-        )
+            run: run, options: options, model: start, task: task, memory: training.memory.limit)
         try TrainingDisplay(trainer: trainer, json: training.json).run(resume: training.resume)
     }
 }

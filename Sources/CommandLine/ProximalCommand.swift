@@ -46,9 +46,10 @@ struct ProximalCommand: ParsableCommand, TrainingVerb {
         let run = options.out ?? sibling(of: model, "ppo")
         try TrainingDisplay.demandFree(run, resume: training.resume)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
+        let task = try Problems.task(options, start)
+        try options.setSteps(problems: (task as? PromptTask)?.learntCount)
         let trainer = try Trainer(
-            run: run, options: options, proximal: start, task: Problems.task(options, start),
-            memory: training.memory.limit)
+            run: run, options: options, proximal: start, task: task, memory: training.memory.limit)
         try TrainingDisplay(trainer: trainer, json: training.json).run(resume: training.resume)
     }
 }
@@ -64,7 +65,8 @@ enum Problems {
         }
         let encoder = try model.chatEncoder(), limit = model.decoder.configuration.contextLength
         let task = try PromptTask(
-            path: path, map: resolved.rewards.map, heldOut: resolved.evaluation.questions,
+            path: path, map: resolved.rewards.map, system: resolved.rewards.system,
+            heldOut: resolved.evaluation.questions,
             seed: UInt64(clamping: resolved.general.seed)
         ) { try encoder.prompt($0).count < limit }
         for note in task.notes { Terminal.note("martlet: \(note)") }

@@ -7,9 +7,10 @@ extension StartingModel {
         let resolved = try ResolvedOptions(options, vocabularySize: 0)
         let files = try ModelFiles.opened(name: name)
         guard let adapter = files.adapters.first else {
-            let start = try StartingModel(
+            var start = try StartingModel(
                 files, memory: memory, adapter: resolved.adapter, seed: UInt64(resolved.general.seed),
                 base: baseName(name), locate: ModelLocator.locateAdapter)
+            if let template = resolved.chat.template { try start.use(template: template) }
             if let adapter = start.adapter { Terminal.note("\(adapter.summary)") }
             return start
         }

@@ -1,3 +1,4 @@
+import MartletChat
 import MartletData
 import MartletFormats
 import MartletInference
@@ -55,6 +56,34 @@ import TinyModels
         #expect(try tuned.tokenizer().chatTemplate == model.tokenizer.chatTemplate)
         // What ends a reply ends it for every program that reads the folder.
         #expect(try tuned.endTokens().isSuperset(of: model.tokenizer.eosTokens))
+    }
+
+    /// A base has no template of its own: what it learns conversations by goes with it.
+    @Test func anotherTemplateIsLearntByAndSaved() throws {
+        let folder = try modelFolder("sft-template")
+        var model = try StartingModel(path: folder + "/model")
+        let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
+        #expect(model.template != nil && model.template != template)
+        try model.use(template: template)
+        let encoded = try model.chatEncoder().prompt([ChatMessage(role: "user", content: "say 1")])
+        #expect(try model.tokenizer.decode(encoded).hasPrefix("user: say 1"))
+        let trainer = try Trainer(
+            run: folder + "/run", options: options(epochs: 1), data: shards(folder, model, chats: chats), from: model)
+        try trainer.train { _ in }
+        #expect(try ModelFiles(path: folder + "/run").tokenizer().chatTemplate == template)
+        let file = folder + "/other.jinja"
+        try AtomicFile.write(file, bytes: Array("{{ messages[0].content }}".utf8))
+        try model.use(template: file)
+        #expect(model.template == "{{ messages[0].content }}")
+        #expect(message { try model.use(template: "none.jinja") }.contains("neither a file nor a template"))
+        #expect(message { try model.use(template: "{% for %}") }.contains("chat_template"))
+        // An adapter is served by its base's template.
+        var given = TrainingOptions(for: .tuning)
+        try given.set("adapter", text: "lora")
+        let adapter = try ResolvedOptions(given, vocabularySize: 0).adapter
+        var tuned = try StartingModel(path: folder + "/model", adapter: adapter)
+        #expect(message { try tuned.use(template: template) }.contains("base's folder"))
+        try tuned.use(template: tuned.template ?? "")
     }
 
     @Test func aSampleOfTuningIsAQuestionAndItsReply() throws {

@@ -15,6 +15,11 @@ public struct DocumentSplit: Sendable, Hashable {
         self.salt = salt
     }
 
+    /// What is held out of so many, as a share: given as one, or from 1 on as a number of them.
+    public static func share(_ given: Double, of count: Int) -> Double {
+        given < 1 ? given : min(given / Double(max(count, 1)), 0.99)
+    }
+
     public func isValidation(_ document: some Sequence<UInt8>) -> Bool {
         validation > 0 && rank(document) < validation
     }

@@ -8,6 +8,13 @@ import MartletFormats
 /// let trainer = try Trainer(run: "run", options: options, data: TrainingData([DataPortion("run/data")]), from: model)
 /// ```
 public enum SupervisedRows {
+    /// "alpaca.json" of "alpaca.json=0.5"; a name may have a "=" in it.
+    private static func withoutShare(_ text: String) -> String {
+        guard !Folder.exists(text), let cut = text.lastIndex(of: "="), Double(text[text.index(after: cut)...]) != nil
+        else { return text }
+        return String(text[..<cut])
+    }
+
     /// Packs the files that the options name, or those given.
     /// - Parameters:
     ///   - options: of `RunCommand.tuning`.
@@ -32,7 +39,15 @@ public enum SupervisedRows {
         chats.learnt = resolved.chat.learnt
         chats.thinking = resolved.chat.thinking
         var packing = PackOptions()
-        packing.validation = resolved.chat.validation
+        packing.validation = try resolved.chat.validation.map { given in
+            // How many there are is known at the end: a number of them is a share of what a reading counts.
+            guard given >= 1 else { return given }
+            var counting = try resolved.chat.corpus()
+            if counting.badRecords == .report { counting.badRecords = .skip }
+            let all = try Corpus(resolved.chat.data.map(Self.withoutShare), options: counting)
+            while try all.nextDocument() != nil { if isInterrupted() { return 0 } }
+            return DocumentSplit.share(given, of: all.documentCount)
+        }
         packing.usualValidation = 0.02
         packing.split = .documents
         packing.replacesShards = true

@@ -96,7 +96,8 @@ public struct LabelledData {
             } catch { try records.corpus.passOver(error) }
         }
         tally = records.corpus.tally
-        let held = HeldOutTexts(kept.map(\.text), share: resolved.chat.validation ?? 0.1)
+        let held = HeldOutTexts(
+            kept.map(\.text), share: DocumentSplit.share(resolved.chat.validation ?? 0.1, of: kept.count))
         guard held.count < kept.count, let told else {
             throw TrainingError.nothingLeft(of: resolved.chat.data, tally, wanted: LabelShape.wanted)
         }

@@ -68,6 +68,22 @@ public struct TrainingOptions: Sendable, Equatable {
         origins[other] = nil
     }
 
+    /// Epochs over problems as steps, once it is known how many problems are learnt from.
+    /// - Parameter problems: nil where there is no end of them.
+    /// - Throws: `TrainingError` for epochs of what has no end.
+    public mutating func setSteps(problems: Int?) throws(TrainingError) {
+        // Where both are said, steps count.
+        guard let epochs = given["epochs"]?.double, given["steps"] == nil else { return }
+        guard let problems else {
+            throw TrainingError(
+                .configuration, "epochs goes through a file of problems, and a task has no end of them: say steps")
+        }
+        let each = try ResolvedOptions(self, vocabularySize: 0).rollouts.problems
+        let steps = max(1, (epochs * Double(problems) / Double(max(1, each))).rounded(.up))
+        let origin = "\(OptionKey.plain(epochs)) × \(problems) problems / \(each) of a step"
+        try set("steps", .integer(Int64(min(steps, 1e8))), from: origin)
+    }
+
     /// A value as it is written in a YAML file or on a command line: what it is follows from the key, so that `1e-5`
     /// is a number and `no` a family's name or false as the key asks.
     public mutating func set(_ key: String, text: String, from origin: String = "command line") throws(TrainingError) {

@@ -25,7 +25,7 @@ public struct DistillationData {
 
     /// - Parameters:
     ///   - longest: tokens of a sequence at most; longer texts are cut into several, longer conversations left out.
-    ///   - heldOut: share; 0.1 where left out.
+    ///   - heldOut: share, from 1 on how many; 0.1 where left out.
     /// - Throws: `DataError` naming file and record; `TrainingError` where nothing is left.
     public init(
         _ paths: [String], options: CorpusOptions, tokenizer: Tokenizer, encoder: ChatEncoder?, longest: Int,
@@ -61,7 +61,7 @@ public struct DistillationData {
         tally.add(corpus.tally)
         notes = corpus.notes
         let count = sequences.count
-        heldOutCount = count > 1 ? min(count - 1, Int(((heldOut ?? 0.1) * Double(count)).rounded())) : 0
+        heldOutCount = Self.heldOut(heldOut, of: count)
         // Neighbours are alike: what is held out is drawn.
         let order = KeyedPermutation(count: max(1, count), key: 0x9E37)
         if count > 0 { sequences = (0..<count).map { sequences[order($0)] } }
@@ -126,6 +126,11 @@ public struct DistillationData {
             + String(hash.value, radix: 16)
     }
 
+    private static func heldOut(_ given: Double?, of count: Int) -> Int {
+        let share = DocumentSplit.share(given ?? 0.1, of: count)
+        return count > 1 ? min(count - 1, Int((share * Double(count)).rounded())) : 0
+    }
+
     /// What a teacher wrote, as sequences, in place of what was there.
     mutating func replace(
         withSequences all: [EncodedChat], heldOut: Double?, _ notes: [(kind: CorpusTally.Kind, place: String)]
@@ -133,7 +138,7 @@ public struct DistillationData {
         sequences = all.filter { $0.isTrained.dropFirst().contains(true) }
         for note in notes { tally.add(note.kind, at: note.place) }
         let count = sequences.count
-        heldOutCount = count > 1 ? min(count - 1, Int(((heldOut ?? 0.1) * Double(count)).rounded())) : 0
+        heldOutCount = Self.heldOut(heldOut, of: count)
         setFingerprint()
     }
 
@@ -141,7 +146,7 @@ public struct DistillationData {
     mutating func replace(with replies: [Rollout], heldOut: Double?) {
         sequences = replies.filter { !$0.reply.isEmpty }.map { EncodedChat($0) }
         let count = sequences.count
-        heldOutCount = count > 1 ? min(count - 1, Int(((heldOut ?? 0.1) * Double(count)).rounded())) : 0
+        heldOutCount = Self.heldOut(heldOut, of: count)
         setFingerprint()
     }
 }

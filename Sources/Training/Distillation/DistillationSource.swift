@@ -226,7 +226,7 @@ extension Trainer {
             options, vocabularySize: model.tokenizer.vocabularySize, model: model.decoder.configuration)
         return try DistillationData(
             resolved.chat.data, options: resolved.chat.corpus(), tokenizer: model.tokenizer,
-            encoder: model.tokenizer.chatTemplate == nil ? nil : model.chatEncoder(), longest: resolved.rows.length,
+            encoder: model.template == nil ? nil : model.chatEncoder(), longest: resolved.rows.length,
             heldOut: resolved.chat.validation, onBadRecord: onBadRecord)
     }
 }

@@ -116,7 +116,8 @@ public struct EmbeddingData {
         guard let reading else {
             throw TrainingError.nothingLeft(of: resolved.chat.data, left, wanted: PairShape.wanted)
         }
-        let held = HeldOutTexts(found.map(\.anchor), share: resolved.chat.validation ?? 0.1)
+        let held = HeldOutTexts(
+            found.map(\.anchor), share: DocumentSplit.share(resolved.chat.validation ?? 0.1, of: found.count))
         rows = held.order.map { found[$0].row }
         heldOutCount = held.count
         cutCount = cut

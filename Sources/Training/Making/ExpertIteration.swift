@@ -264,9 +264,10 @@ public final class ExpertIteration {
         }
         let resolved = try ResolvedOptions(options, vocabularySize: 0)
         let beginning = try open(begin)
-        let start = try StartingModel(
+        var start = try StartingModel(
             beginning, adapter: resolved.adapter, seed: UInt64(resolved.general.seed),
             base: Folder.exists(begin) ? Folder.real(begin) ?? begin : begin)
+        if let template = resolved.chat.template { try start.use(template: template) }
         let data = run + "/data"
         if !Folder.exists(data + "/shards.json") { try SupervisedRows.pack(start, options, into: data) }
         let trainer = try Trainer(run: run, options: options, data: TrainingData([DataPortion(data)]), from: start)

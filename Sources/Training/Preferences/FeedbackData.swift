@@ -44,7 +44,7 @@ public struct FeedbackData {
     ///   - kind: what is wanted: pairs become judged replies, a good one and a bad one each; the other way round does not
     ///     go.
     ///   - longest: tokens that a prompt with its reply may have; longer ones are left out and counted.
-    ///   - heldOut: the share of prompts to hold out; 0.1 where left out.
+    ///   - heldOut: the share of prompts to hold out, from 1 on how many; 0.1 where left out.
     ///   - fold: which of the shares; those of 0, 1, 2 … have no prompt in common, as many as there are.
     ///   - onBadRecord: hears of each record that is passed over, where the policy is to report.
     /// - Throws: `DataError` naming file and record; `TrainingError` where nothing is left.
@@ -73,7 +73,8 @@ public struct FeedbackData {
         }
         tally.add(corpus.tally)
         notes = corpus.notes + notes
-        let share = heldOut ?? 0.1
+        let share = DocumentSplit.share(
+            heldOut ?? 0.1, of: rows.pairs.count + rows.judged.count + rows.stepped.count)
         heldOutCount = rows.order(share: share, fold: fold)
         pairs = rows.pairs.map(\.row)
         judged = rows.judged.map(\.row)

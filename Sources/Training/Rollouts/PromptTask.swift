@@ -10,6 +10,8 @@ public struct PromptTask: VerifiableTask {
     public let identity: String
     /// What was left out, a sentence each.
     public private(set) var notes: [String] = []
+    /// Problems that are not held out.
+    public var learntCount: Int { learnt.count }
     private let seed: UInt64
     private let learnt: [VerifiableProblem]
     private let held: [VerifiableProblem]
@@ -17,18 +19,22 @@ public struct PromptTask: VerifiableTask {
     /// - Parameters:
     ///   - path: a file or a folder, as `martlet sft --data` takes them; of a record with a reply the reply is the answer.
     ///   - map: columns, as "prompt=question,response=answer"; found out by their names without.
+    ///   - system: the system prompt of problems that have none of their own.
     ///   - heldOut: problems to hold out, a tenth of all at most.
     ///   - fits: whether a prompt leaves room for a reply.
     /// - Throws: `DataError` naming file and record; `TrainingError` where there is no problem left.
     public init(
-        path: String, map: String? = nil, heldOut: Int, seed: UInt64, fits: ([ChatMessage]) throws -> Bool
+        path: String, map: String? = nil, system: String? = nil, heldOut: Int, seed: UInt64,
+        fits: ([ChatMessage]) throws -> Bool
     ) throws {
         var options = CorpusOptions()
         if let map { options.columns = try ColumnMap(map) }
         options.keepsPrompts = true
+        options.system = system
         let corpus = try Corpus([path], options: options)
-        var all: [VerifiableProblem] = [], tooLong = 0, hash = HashXX64()
+        var all: [VerifiableProblem] = [], tooLong = 0, withTools = 0, hash = HashXX64()
         while let document = try corpus.nextDocument() {
+            if case .chat(_, _?) = document.content { withTools += 1 }
             var problem = try Self.problem(document)
             problem.columns = document.record?.object ?? JSONObject()
             guard try fits(problem.messages) else {
@@ -43,6 +49,11 @@ public struct PromptTask: VerifiableTask {
             all.append(problem)
         }
         if tooLong > 0 { notes.append("\(path): \(tooLong) prompts leave no room for a reply and are left out") }
+        if withTools > 0 {
+            notes.append(
+                "\(path): \(withTools) prompts name tools of their own, which are not offered: replies may call those of --tool"
+            )
+        }
         let count = min(heldOut, all.count / 10)
         guard all.count - count > 0 else {
             throw TrainingError(.data, "\(path) holds no problem that fits the model's context")

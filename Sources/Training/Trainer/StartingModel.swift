@@ -19,7 +19,9 @@ public struct StartingModel {
     public let decoder: Decoder
     public let parameters: [Parameter]
     public let tokenizer: Tokenizer
-    let files: ModelFolderFiles
+    private(set) var files: ModelFolderFiles
+    /// The chat template that conversations are written by: the model's, or another.
+    public private(set) var template: String?
     /// Finds the files of a model by its name.
     let locate: (String) throws -> String
     /// What is trained, where it is not the model.
@@ -58,6 +60,7 @@ public struct StartingModel {
                 base: base ?? path, locate: locate)
             parameters = trained.adapter.parameters
             tokenizer = try model.tokenizer()
+            template = tokenizer.chatTemplate
             try Self.demand(tokenizer, decoder, path)
             var files = try ModelFolderFiles(of: model, tokenizer)
             files.adapter = trained
@@ -81,6 +84,7 @@ public struct StartingModel {
             return Parameter(name: name, role: parameter.role, tensor: parameter.tensor)
         }
         tokenizer = try model.tokenizer()
+        template = tokenizer.chatTemplate
         try Self.demand(tokenizer, decoder, path)
         var files = try ModelFolderFiles(of: model, tokenizer)
         files.joined = joins ? JoinedModel(decoder) : nil
@@ -106,7 +110,33 @@ public struct StartingModel {
 
     /// Conversations through the model's own template.
     public func chatEncoder() throws -> ChatEncoder {
-        try ChatEncoder(tokenizer: tokenizer, whose: path)
+        try ChatEncoder(tokenizer: tokenizer, template: template, whose: path)
+    }
+
+    /// Has conversations written by another chat template, which is saved with the model.
+    /// - Parameter given: a template's file, or its text.
+    /// - Throws: `TrainingError` for what is no template, and where an adapter is trained, which is served by the template of
+    ///   its base.
+    public mutating func use(template given: String) throws {
+        guard given.contains("{") || Folder.isFile(given) else {
+            throw TrainingError(
+                .configuration,
+                "chat_template: \(given.quoted()) is neither a file nor a template, which has {{ }} in it")
+        }
+        let source = given.contains("{") ? given : String(decoding: try Folder.read(given), as: UTF8.self)
+        guard source != template else { return }
+        do { _ = try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens) } catch {
+            throw TrainingError(.configuration, "chat_template: \(error)")
+        }
+        guard adapter == nil else {
+            throw TrainingError(
+                .configuration,
+                "chat_template: an adapter is served by its base's template: write it into the base's folder as "
+                    + "chat_template.jinja, and leave the option out")
+        }
+        template = source
+        files.tokenizerFiles.removeAll { $0.name == "chat_template.jinja" }
+        files.tokenizerFiles.append(("chat_template.jinja", Array(source.utf8)))
     }
 }
 
@@ -114,11 +144,15 @@ extension ChatEncoder {
     /// With the tokenizer's own chat template.
     /// - Parameter path: the model's, for the error when it has none.
     public init(tokenizer: Tokenizer, whose path: String) throws {
-        guard let source = tokenizer.chatTemplate else {
+        try self.init(tokenizer: tokenizer, template: tokenizer.chatTemplate, whose: path)
+    }
+
+    fileprivate init(tokenizer: Tokenizer, template: String?, whose path: String) throws {
+        guard let source = template else {
             throw TrainingError(
                 .data,
                 "\(path) has no chat template: neither chat_template in tokenizer_config.json, nor chat_template.jinja, nor "
-                    + "tokenizer.chat_template in a GGUF file")
+                    + "tokenizer.chat_template in a GGUF file; --chat-template FILE gives it one")
         }
         self.init(
             tokenizer: tokenizer,
@@ -140,7 +174,7 @@ struct ModelFolderFiles {
     var others: [(name: String, bytes: [UInt8])] = []
     /// config.json as it was published or derived; what is written says the true type and end tokens.
     let configuration: JSON
-    let tokenizerFiles: [(name: String, bytes: [UInt8])]
+    var tokenizerFiles: [(name: String, bytes: [UInt8])]
     /// What ends a text or a reply. All of them are needed: a model that learnt conversations after texts ends the one
     /// with another token than the other.
     let endTokens: Set<Int32>

@@ -8,6 +8,8 @@ public struct ConversationOptions: Sendable, Equatable {
     public internal(set) var badRecords = BadRecordPolicy.stop
     public internal(set) var split = "train"
     public internal(set) var subset: String?
+    /// Of conversations that have none of their own.
+    public internal(set) var system: String?
     /// LLaMA-Factory's description of files, whose names `data` may give.
     public internal(set) var datasetInfo: String?
     public internal(set) var long = LongConversations.drop
@@ -15,7 +17,9 @@ public struct ConversationOptions: Sendable, Equatable {
     public internal(set) var thinking = ThinkingReplies.keep
     /// The most records of a file.
     public internal(set) var mostRecords: Int?
-    /// The share kept for validation.
+    /// A chat template in place of the model's: a file, or its text.
+    public internal(set) var template: String?
+    /// The share kept for validation; from 1 on, how many.
     public internal(set) var validation: Double?
     /// Which of the shares, for cross-validation.
     public internal(set) var validationFold = 0
@@ -28,6 +32,7 @@ public struct ConversationOptions: Sendable, Equatable {
         options.badRecords = badRecords
         options.split = split
         options.subset = subset
+        options.system = system
         options.largestCount = mostRecords
         if let datasetInfo { options.datasets = try DatasetInfo(path: datasetInfo) }
         return options
@@ -38,6 +43,14 @@ extension LongConversations: OptionValue {}
 extension LearntMessages: OptionValue {}
 extension ThinkingReplies: OptionValue {}
 extension BadRecordPolicy: OptionValue {}
+
+extension OptionKey {
+    /// The template of conversations, whatever they are learnt for.
+    static let chatTemplate = OptionKey.option(
+        "chat_template", optional: \.chat.template, .text,
+        "A Jinja chat template in place of the model's, a file or its text, which is saved with the model.",
+        resume: .fixed, shown: true, others: "template chat_template_path", default: .none("the model's"))
+}
 
 extension OptionPart {
     /// Which records are read.
@@ -71,6 +84,11 @@ extension OptionPart {
                 "Of a hub repository whose README lists several: the subset.", resume: .free, shown: true,
                 default: .none("the one there is")),
             .option(
+                "system", optional: \.chat.system, .text,
+                "The system prompt of conversations that have none of their own.",
+                resume: .free, shown: true, others: "system_prompt default_system default_system_message",
+                default: .none("none")),
+            .option(
                 "max_records", optional: \.chat.mostRecords, .integer(1...Int(Int32.max)),
                 "The first so many records of each file.", resume: .free, shown: true,
                 others: "max_samples num_samples limit", default: .none("all")),
@@ -94,8 +112,9 @@ extension OptionPart {
                 "Whether the thoughts of replies (reasoning_content, <think>…</think>) are learnt or left out.",
                 resume: .free, shown: true, others: "enable_thinking reasoning", default: .value(.keep)),
             .option(
-                "validation", optional: \.chat.validation, .number(0...0.99),
-                "The share of conversations kept for validation.", resume: .free, shown: true,
+                "validation", optional: \.chat.validation, .number(0...1e9),
+                "The share of conversations kept for validation; from 1 on, how many.", resume: .free, shown: true,
                 others: "val_size test_size eval_split", default: .none("0.02, up to 0.1 where there are few")),
+            .chatTemplate,
         ])
 }

@@ -78,7 +78,7 @@ extension OptionPart {
     private static func rowKeys(_ meaning: String, map: String, validation: String) -> [OptionKey] {
         recordKeys(meaning).compactMap { key -> OptionKey? in
             switch key.name {
-            case "dataset_info", "field": nil
+            case "dataset_info", "field", "system": nil
             case "map":
                 OptionKey.option(
                     "map", optional: \.chat.map, .text, map, resume: .free, shown: true,
@@ -87,7 +87,7 @@ extension OptionPart {
             }
         } + [
             .option(
-                "validation", optional: \.chat.validation, .number(0...0.99), validation, shown: true,
+                "validation", optional: \.chat.validation, .number(0...1e9), validation, shown: true,
                 others: "val_size test_size eval_split", default: .none("0.1"))
         ]
     }
@@ -97,14 +97,14 @@ extension OptionPart {
         rowKeys(
             "Files and folders of pairs, triplets or scored pairs: JSONL, JSON, CSV, TSV, Parquet, Arrow.",
             map: "Columns by what they hold, as role=column,…; roles are anchor, positive, negative, score.",
-            validation: "The share of anchors kept for validation."))
+            validation: "The share of anchors kept for validation; from 1 on, how many."))
 
     static let labelledTexts = OptionPart(
         "Labelled texts",
         rowKeys(
             "Files and folders of texts with labels: JSONL, JSON, CSV, TSV, Parquet, Arrow.",
             map: "Columns by what they hold, as role=column,…; roles are text, pair, label, tokens, tags.",
-            validation: "The share of texts kept for validation."))
+            validation: "The share of texts kept for validation; from 1 on, how many."))
 
     static let trainedLayers = OptionPart(
         "Layers",

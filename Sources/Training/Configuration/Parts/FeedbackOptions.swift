@@ -104,13 +104,14 @@ extension OptionPart {
             "Files and folders of pairs, or of replies that were judged; names, where --dataset-info lists them.")
             + [
                 .option(
-                    "validation", optional: \.chat.validation, .number(0...0.99),
-                    "The share of prompts kept for validation.", resume: .fixed, shown: true,
+                    "validation", optional: \.chat.validation, .number(0...1e9),
+                    "The share of prompts kept for validation; from 1 on, how many.", resume: .fixed, shown: true,
                     others: "val_size test_size eval_split", default: .none("0.1")),
                 .integer(
                     "validation_fold", \.chat.validationFold, 0...999,
                     "Which share is kept: 0 to 9 are the ten parts of 0.1, for cross-validation.", resume: .fixed,
                     others: "fold", default: .value(0)),
+                .chatTemplate,
             ])
 
     /// Texts or conversations for distillation from a teacher.
@@ -119,8 +120,10 @@ extension OptionPart {
         recordKeys("Files and folders of conversations, prompts or texts.")
             + [
                 .option(
-                    "validation", optional: \.chat.validation, .number(0...0.99), "The share kept for validation.",
-                    resume: .fixed, shown: true, others: "val_size test_size eval_split", default: .none("0.1"))
+                    "validation", optional: \.chat.validation, .number(0...1e9),
+                    "The share kept for validation; from 1 on, how many.",
+                    resume: .fixed, shown: true, others: "val_size test_size eval_split", default: .none("0.1")),
+                .chatTemplate,
             ])
 
     /// Steps of whole replies with their prompts.

@@ -8,6 +8,8 @@ public struct RewardOptions: Sendable, Equatable {
     public internal(set) var task: String?
     public internal(set) var worldSeed = 1
     public internal(set) var map: String?
+    /// Of problems that have none of their own.
+    public internal(set) var system: String?
     public internal(set) var reward = ""
     public internal(set) var programSeconds = 60.0
 }
@@ -59,6 +61,10 @@ extension OptionPart {
                 "map", optional: \.rewards.map, .text, "Columns of the prompts, as prompt=question,response=answer.",
                 shown: true, default: .none("by their names")),
             .option(
+                "system", optional: \.rewards.system, .text,
+                "The system prompt of problems that have none of their own.",
+                shown: true, others: "system_prompt default_system", default: .none("none")),
+            .option(
                 "reward", \.rewards.reward, .text,
                 "What a reply is worth: names and programs with weights, as number=1,./judge.py=0.5.", shown: true,
                 others: "reward_funcs reward_function rewards",
@@ -68,6 +74,7 @@ extension OptionPart {
             .number(
                 "reward_seconds", \.rewards.programSeconds, 0.1...86_400,
                 "That a reward program may take for the replies of a step.", resume: .free, default: .value(60)),
+            .chatTemplate,
         ]
     ) { (run, _) throws(TrainingError) in
         try run.rewards.demandUse()
@@ -92,6 +99,10 @@ extension OptionPart {
     static let rollouts = OptionPart(
         "Replies",
         [
+            .option(
+                "epochs", optional: \.rows.epochs, .number(0.001...100_000),
+                "Times to go through the problems of the data, instead of steps.", resume: .told, shown: true,
+                others: "epoch num_epochs num_train_epochs n_epochs", default: .none("by steps")),
             .integer(
                 "problems", \.rollouts.problems, 1...4096, "Problems of a step.", shown: true, default: .value(16)),
             .integer(
