@@ -104,7 +104,14 @@ import Testing
         #expect(options.chat.learnt == .all && options.general.out == "adapters")
         #expect(options.evaluation.rows == 100 && options.checkpoints.every == 100)
         let masked = try self.read("mlx_lora", for: .tuning) { $0["mask_prompt"] = true }
-        #expect(masked.2.chat.learnt == .replies)
+        // mlx-lm masks all that stands before the last message.
+        #expect(masked.2.chat.learnt == .last)
+        let columns = try self.read("mlx_lora", for: .tuning) {
+            $0["prompt_feature"] = "question"
+            $0["completion_feature"] = "reply"
+        }
+        #expect(columns.2.chat.map == "prompt=question,response=reply")
+        #expect(columns.1.notes.contains { $0.contains("bias_correction") }, "\(columns.1.notes)")
     }
 
     @Test func trl() throws {
@@ -117,7 +124,16 @@ import Testing
         #expect(groups.rollouts.groupSize == 8 && groups.rollouts.problems == 4 && groups.compute.microBatches == 1)
         #expect(groups.policy.normalisation == .length && !groups.policy.dividesByDeviation)
         #expect(groups.policy.divergenceWeight == 0.04 && groups.policy.clipHigh == 0.28)
-        #expect(groups.rewards.reward == "math=1,format=0.2" && groups.rewards.prompts == "data/gsm8k.jsonl")
+        // TRL's format is thoughts and then whatever, not an answer in tags.
+        let form = #"regex:/\A<think>(?![\s\S]*<think>)[\s\S]*?<\/think>/"#
+        #expect(groups.rewards.reward == "math=1,\(form)=0.2" && groups.rewards.prompts == "data/gsm8k.jsonl")
+        let reward = try Reward.builtIn(form)
+        for (reply, worth) in [
+            ("<think>\na\n</think>\nb", 1.0), ("<think>a", 0), ("b <think>a</think>", 0),
+            ("<think>a</think><think>b</think>", 0),
+        ] {
+            #expect(try reward.score([RewardRequest(prompt: [], reply: reply)]) == [worth], "\(reply)")
+        }
     }
 
     private func translated(
@@ -148,6 +164,83 @@ import Testing
         let distils = refusal("axolotl_lora", for: .tuning, "plugins", ["axolotl.integrations.kd.KDPlugin"])
         #expect(distils.contains("KDPlugin") && distils.contains("martlet distill"), "\(distils)")
         #expect(refusal("axolotl_lora", for: .tuning, "unfrozen_parameters", ["lm_head"]).contains("has an adapter"))
+    }
+
+    /// What axolotl does where its file says nothing, and what it calls a manner of writing.
+    @Test func axolotlsDefaultsAndShapes() throws {
+        var members = try #require(file("axolotl_lora").object)
+        members["warmup_steps"] = nil
+        members["datasets"] = [["path": "a.jsonl", "type": "alpaca:phi"]]
+        members["group_by_length"] = true
+        members["val_set_size"] = 200
+        var (read, options) = try translated(members, for: .tuning)
+        #expect(options.schedule.warmupShare == 0.03 && options.chat.validation == 200)
+        #expect(read.notes.contains { $0.hasPrefix("type alpaca: ") && $0.contains("chat template") }, "\(read.notes)")
+        #expect(read.notes.contains { $0.hasPrefix("group_by_length: ") })
+        members["max_steps"] = 50
+        members["num_epochs"] = nil
+        #expect(try translated(members, for: .tuning).1.schedule.warmup == 1)
+        // transformers' constant rate has no warm-up.
+        members["lr_scheduler"] = "constant"
+        members["warmup_steps"] = 10
+        (read, options) = try translated(members, for: .tuning)
+        #expect(options.schedule.warmup == 0 && options.schedule.kind == .constant)
+        #expect(read.notes.contains { $0.contains("constant has no warm-up") }, "\(read.notes)")
+        for key in ["streaming", "use_dsv4_kernels", "gemma4_hybrid_attn_impl", "freeze_mm_modules", "fp8"] {
+            members[key] = true
+        }
+        #expect(try translated(members, for: .tuning).0.notes.contains { $0.contains("gemma4_hybrid_attn_impl") })
+        let routers = refusal(
+            "axolotl_lora", for: .tuning, "model_config", ["output_router_logits": true])
+        #expect(routers.contains("load_balance"), "\(routers)")
+    }
+
+    @Test func axolotlsTextsOfPretraining() throws {
+        var members: JSONObject = [
+            "base_model": "tiny", "max_steps": 10, "sequence_len": 128, "sample_packing": true,
+            "pretraining_dataset": [["path": "org/texts", "name": "en", "type": "pretrain", "text_column": "body"]],
+        ]
+        let options = try translated(members, for: .tuning).1.chat
+        #expect(options.data == ["org/texts"] && options.field == "body" && options.subset == "en")
+        members["pretraining_dataset"] = [["path": "a", "magic": 1]]
+        #expect(message { _ = try translated(members, for: .tuning) }.contains("magic is not understood"))
+    }
+
+    /// torchao's rounding of axolotl's section `qat`, around float32 masters here.
+    @Test func axolotlsRounding() throws {
+        var members: JSONObject = [
+            "base_model": "tiny", "datasets": [["path": "a.jsonl", "type": "chat_template"]], "bf16": "auto",
+            "qat": ["activation_dtype": "int8", "weight_dtype": "int4", "group_size": 64], "max_steps": 10,
+        ]
+        let options = try translated(members, for: .tuning).1
+        #expect(options["qat"] == "int4" && options["qat_group"] == 64 && options["qat_activations"] == "int8")
+        #expect(options.compute.precision == .fp32)
+        members["qat"] = ["weight_dtype": "nvfp4"]
+        #expect(message { _ = try translated(members, for: .tuning) }.contains("int8 or int4"))
+        members["qat"] = ["weight_dtype": "int8", "fake_quant_after_n_steps": 1000]
+        #expect(message { _ = try translated(members, for: .tuning) }.contains("begins with the first step"))
+    }
+
+    /// Files of other commands of the same program.
+    @Test func llamaFactorysOtherFiles() throws {
+        let merging = refusal("llamafactory_sft", for: .tuning, "export_dir", "merged")
+        #expect(merging.contains("martlet merge MODEL") && !merging.contains("cannot be followed"), "\(merging)")
+        let second: JSON = [
+            "model": "tiny", "model_class": "llm", "train_dataset": "a.yaml", "micro_batch_size": 1,
+            "learning_rate": 1e-5,
+        ]
+        let dialect = try #require(ConfigurationDialect.recognised(second, for: .tuning))
+        let told = message { _ = try dialect.translated(second, path: "run.yaml", for: .tuning) }
+        #expect(dialect == .llamaFactory && told.contains("USE_V1"), "\(told)")
+        let options = try read("llamafactory_sft", for: .tuning) {
+            $0["use_kt"] = true
+            $0["kt_config"] = ["kt_backend": "auto"]
+            $0["tensor_model_parallel_size"] = 4
+            $0["disable_gradient_checkpointing"] = true
+            $0["default_system"] = "Be kind."
+            $0["val_size"] = 50
+        }.2
+        #expect(options.chat.system == "Be kind." && options.chat.validation == 50)
     }
 
     /// The section `trl` of axolotl's files holds what grpo is set to, by TRL's names.
@@ -217,7 +310,100 @@ import Testing
         members["dataset_splits"] = ["train_prefs", "test_prefs"]
         #expect(try translated(members, for: .preferences).1.chat.split == "train_prefs")
         members["chat_template"] = "{{ x }}"
-        #expect(message { _ = try translated(members, for: .tuning) }.contains("chat_template.jinja"))
+        #expect(try translated(members, for: .tuning).1.chat.template == "{{ x }}")
+        members["dataset_mixer"] = nil
+        members["dataset_splits"] = nil
+        members["dataset_mixture"] = [
+            "datasets": [
+                ["id": "org/a", "config": "default", "split": "train_sft"],
+                ["id": "org/b", "config": "SFT", "split": "table_gpt", "columns": ["messages"]],
+            ],
+            "test_split_size": 2000,
+        ]
+        let mixed = try translated(members, for: .tuning).1.chat
+        #expect(mixed.data == ["org/a:train_sft", "org/b:SFT:table_gpt"] && mixed.validation == 2000)
+        #expect(mixed.split == "train" && mixed.subset == nil)
+        // TRL's own list of data sets.
+        members["dataset_mixture"] = nil
+        members["datasets"] = [["path": "org/a", "name": "en"], ["path": "org/b", "columns": ["messages"]]]
+        members["test_split_size"] = 0.1
+        let own = try translated(members, for: .tuning).1.chat
+        #expect(own.data == ["org/a:en:train", "org/b"] && own.validation == 0.1)
+        members["datasets"] = [["path": "org/a", "data_files": "a.json"]]
+        #expect(message { _ = try translated(members, for: .tuning) }.contains("\"data_files\" of org/a"))
+    }
+
+    /// Keys that change what is learnt are not passed over where they cannot be followed.
+    @Test func keysOfTRLThatCount() throws {
+        let pairs: JSONObject = [
+            "model_name_or_path": "tiny", "dataset_name": "pairs.jsonl", "loss_type": ["sigmoid", "bco_pair"],
+            "loss_weights": [0.8, 0.2], "max_steps": 5,
+        ]
+        func changed(_ members: JSONObject, _ key: String, _ value: JSON) -> JSONObject {
+            var other = members
+            other[key] = value
+            return other
+        }
+        #expect(try translated(pairs, for: .preferences).1.preferences.loss == "sigmoid=0.8,bco_pair=0.2")
+        #expect(
+            message { _ = try translated(changed(pairs, "loss_weights", [0.8]), for: .preferences) }.contains(
+                "has 1 numbers for 2 of loss_type"))
+        let replies: JSONObject = [
+            "model_name_or_path": "tiny", "dataset_name": "problems.jsonl", "max_steps": 5, "num_generations": 4,
+            "gradient_accumulation_steps": 2, "per_device_train_batch_size": 8, "steps_per_generation": 2,
+            "reward_funcs": ["accuracy"],
+        ]
+        #expect(try translated(replies, for: .policy).1.rewards.reward == "math")
+        #expect(
+            message { _ = try translated(changed(replies, "steps_per_generation", 8), for: .policy) }.contains(
+                "steps_per_generation"))
+        let proximal: JSONObject = [
+            "model_name_or_path": "tiny", "dataset_name": "prompts.jsonl", "total_episodes": 400,
+            "reward_model_path": "rm", "num_ppo_epochs": 2,
+        ]
+        // Eight replies to a step, as of one device.
+        #expect(try translated(proximal, for: .proximal).1.schedule.steps == 50)
+        #expect(
+            message { _ = try translated(changed(proximal, "num_mini_batches", 4), for: .proximal) }.contains(
+                "num_mini_batches"))
+    }
+
+    /// TRL holds no rows of the training split out unless evaluations are asked for, and then another split.
+    @Test func rowsOfTheTrainingSplitAreAllLearntFrom() throws {
+        var members: JSONObject = ["model_name_or_path": "tiny", "dataset_name": "chat.jsonl", "max_steps": 5]
+        #expect(try translated(members, for: .tuning).1.chat.validation == 0)
+        members["eval_strategy"] = "steps"
+        let (read, options) = try translated(members, for: .tuning)
+        #expect(options.chat.validation == nil)
+        #expect(read.notes.contains { $0.hasPrefix("dataset_test_split: ") }, "\(read.notes)")
+    }
+
+    /// open-r1's recipes: epochs over problems, and a system prompt for all of them.
+    @Test func problemsByEpochs() throws {
+        let members: JSONObject = [
+            "model_name_or_path": "tiny", "dataset_name": "problems.jsonl", "system_prompt": "Think first.",
+            "num_train_epochs": 2, "num_generations": 4, "per_device_train_batch_size": 8,
+            "gradient_accumulation_steps": 2, "max_steps": -1, "reward_funcs": ["exact"],
+        ]
+        let dialect = try #require(ConfigurationDialect.recognised(.object(members), for: .policy))
+        var options = TrainingOptions(for: .policy)
+        try options.set(dialect.translated(.object(members), path: "run.yaml", for: .policy))
+        let resolved = try ResolvedOptions(options, vocabularySize: 0)
+        #expect(resolved.rewards.system == "Think first." && resolved.rollouts.problems == 4)
+        var part = members
+        part["dataset_config"] = "verifiable"
+        part["dataset_train_split"] = "train_prompts"
+        #expect(try translated(part, for: .policy).1.rewards.prompts == "problems.jsonl:verifiable:train_prompts")
+        // Twice 30 problems, four to a step.
+        try options.setSteps(problems: 30)
+        #expect(try ResolvedOptions(options, vocabularySize: 0).schedule.steps == 15)
+        var endless = TrainingOptions(for: .policy)
+        try endless.set("epochs", text: "2", from: "run.yaml")
+        #expect(message { try endless.setSteps(problems: nil) }.contains("say steps"))
+        // A file may say both, and its steps count.
+        try endless.set("steps", text: "7", from: "run.yaml")
+        try endless.setSteps(problems: 30)
+        #expect(try ResolvedOptions(endless, vocabularySize: 0).schedule.steps == 7)
     }
 
     /// GKD's temperature is of the replies that are drawn, and half of the steps draw some.

@@ -3,6 +3,7 @@ import MartletJSON
 /// The data of axolotl's files: which there are, how their columns are called, and what of them is learnt.
 extension DialectReader {
     func readAxolotlData() {
+        readAxolotlTexts()
         var paths: [String] = [], maps: Set<String> = [], splits: Set<String> = [], learns: Set<String> = []
         for (index, entry) in (take("datasets")?.array ?? []).enumerated() {
             func refuseEntry(_ name: String, _ next: String) {
@@ -21,16 +22,25 @@ extension DialectReader {
                     if files.isEmpty { refuseEntry(name, "is no file, or list of files") }
                     paths += files.map { $0.contains("/") ? $0 : path + "/" + $0 }
                 case "type":
-                    let known = value.string.map { $0.split(separator: ".").first.map(String.init) ?? $0 }
+                    // "alpaca:phi" and "chatml.argilla" are a shape and a manner of writing it.
+                    let known = value.string.map { text in
+                        text.split(whereSeparator: { $0 == "." || $0 == ":" }).first.map(String.init) ?? text
+                    }
                     if let known {
                         let shapes: Set = [
-                            "alpaca", "chat_template", "sharegpt", "completion", "input_output", "chatml", "llama3",
-                            "gpteacher",
-                            "alpaca_chat", "explainchoice", "context_qa", "orpo", "bradley_terry",
-                            "stepwise_supervised",
-                            "user_defined", "passthrough", "zephyr", "load_camel_ai", "alpaca_w_system",
+                            "chat_template", "sharegpt", "completion", "pretrain", "input_output", "chatml", "llama3",
+                            "orpo", "bradley_terry", "stepwise_supervised", "user_defined", "passthrough", "zephyr",
                         ]
-                        if !shapes.contains(known) {
+                        // Of these axolotl writes the prompts itself.
+                        let written: Set = [
+                            "alpaca", "alpaca_chat", "alpaca_instruct", "alpaca_w_system", "gpteacher", "explainchoice",
+                            "concisechoice", "context_qa", "jeopardy", "load_camel_ai", "oasst",
+                        ]
+                        if written.contains(known) {
+                            note(
+                                "type \(known): prompts are written by the model's chat template, without axolotl's words"
+                            )
+                        } else if !shapes.contains(known) {
                             refuseEntry(name, "\(known.quoted()) is not known; take it out: shapes are found out")
                         }
                     } else if let columns = value.object {
@@ -108,14 +118,23 @@ extension DialectReader {
                     if !["reasoning_content", "thinking", "reasoning"].contains(value.string ?? "") {
                         refuseEntry(name, "is reasoning_content, reasoning or thinking here")
                     }
-                case "drop_system_message": if value.bool == true { refuseEntry(name, "has no counterpart") }
+                case "drop_system_message":
+                    if value.bool == true {
+                        refuseEntry(name, "has no counterpart: take the system messages out of the file, then the key")
+                    }
+                case "step_separator":
+                    if value.string != "\n" { refuseEntry(name, "is a line end here, between the steps of a reply") }
+                case "train_on_last_step_only": if value.bool == true { refuseEntry(name, "every step is learnt") }
+                case "max_completion_length":
+                    refuseEntry(name, "replies are not cut: longer records are left out (sequence_len)")
+                case "streaming": break
                 default: refuseEntry(name, "is not understood; take it out, or use --map")
                 }
             }
             if members["data_files"] == nil { paths.append(path) }
             maps.insert(map.joined(separator: ","))
         }
-        if paths.isEmpty == false {
+        if !paths.isEmpty {
             if command.key("data") != nil {
                 set("data", .array(paths.map { .string($0) }), by: "datasets")
             } else if paths.count == 1 {
@@ -148,8 +167,6 @@ extension DialectReader {
         if let size = number("val_set_size") {
             if size == 0, command.key("validation") == nil {
                 note("val_set_size: questions says how many problems are held out, a tenth of them at most")
-            } else if size >= 1 {
-                refuse("val_set_size", "a number of records is not understood: say a share, such as 0.05")
             } else {
                 set("validation", size, by: "val_set_size")
             }
@@ -169,19 +186,65 @@ extension DialectReader {
             } else {
                 note("sequence_len: prompts longer than the model's context are left out; maximum_tokens is of replies")
             }
+        } else {
+            usual("context_length", 512)
         }
         demand("excess_length_strategy", among: ["drop"], else: "say long: cut for that")
         let packs = flag("sample_packing") ?? false
         if !packs, command.name == "sft" { notePackedRows() }
-        demand("group_by_length", false, else: "rows are packed, there is no padding to save: take it out")
-        demand("dataset_exact_deduplication", false, else: "martlet data pack --deduplicate does it for texts")
+        noteGroupedRows()
+        demand(
+            "dataset_exact_deduplication", false,
+            else: "no record is left out for being there twice: sort -u FILE does it for JSON lines")
+    }
+
+    /// Texts that go on being learnt as in pre-training: axolotl's other list of data sets.
+    private func readAxolotlTexts() {
+        guard let value = take("pretraining_dataset") else { return }
+        let key = "pretraining_dataset"
+        guard command.name == "sft" else {
+            return refuse(key, "is learnt by martlet sft: martlet sft MODEL --config \(path)")
+        }
+        // One path, one data set, or several.
+        let entries = value.string.map { [JSON.object(["path": .string($0)])] } ?? value.array ?? [value]
+        var paths: [String] = [], fields: Set<String> = [], subsets: Set<String> = [], splits: Set<String> = []
+        for entry in entries {
+            guard let members = entry.object, let path = members["path"]?.string else {
+                refuse(key, "a data set has no path")
+                continue
+            }
+            for (name, value) in members where !value.isNull {
+                switch name {
+                case "path": paths.append(path)
+                case "name": if let text = value.string { subsets.insert(text) }
+                case "split": if let text = value.string { splits.insert(text) }
+                case "text_column": if let text = value.string, text != "text" { fields.insert(text) }
+                case "type", "trust_remote_code": break
+                case "skip" where value.integer == 0: break
+                default: refuse(key, "\(name) is not understood; take it out")
+                }
+            }
+        }
+        guard !paths.isEmpty else { return }
+        guard fields.count < 2, subsets.count < 2, splits.count < 2 else {
+            return refuse(key, "data sets differ in column, subset or split: tune on one after the other")
+        }
+        set("data", .array(paths.map { .string($0) }), by: key)
+        if let field = fields.first { set("field", field, by: key) }
+        if let subset = subsets.first { set("subset", subset, by: key) }
+        if let split = splits.first, split != "train" { set("data_split", split, by: key) }
+        note(
+            "pretraining_dataset: records of plain text are learnt whole, as many to a row as fit; martlet train reads token "
+                + "shards")
     }
 
     private func noteTemplate(_ name: String) {
         switch name {
         case "tokenizer_default": break
         case "jinja":
-            refuse("chat_template", "the template in the model's folder is used: put chat_template.jinja there")
+            if !has("chat_template_jinja") {
+                refuse("chat_template", "jinja needs chat_template_jinja, the template's file or its text")
+            }
         default:
             note(
                 name.hasPrefix("tokenizer_default_fallback_")

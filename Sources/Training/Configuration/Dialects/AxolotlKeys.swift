@@ -10,21 +10,60 @@ extension DialectReader {
         readAxolotlSteps()
         readAxolotlRate()
         readPrecision()
+        if let system = text("default_system_message"), !system.isEmpty {
+            set("system", system, by: "default_system_message")
+        }
         readAxolotlIntervals()
         readAxolotlPlugins()
         demand("shuffle_merged_datasets", true, else: "rows are always drawn in an order that follows from the seed")
-        demand("num_labels", among: ["1"], else: "a reward model gives one number")
+        demand(
+            "num_labels", among: isOfSteps ? ["1", "2"] : ["1"],
+            else: "a reward model gives one number, and one for each step of a reply where records have steps")
         refuse(
-            "pretraining_dataset",
-            next: "martlet train --from MODEL learns from plain texts: pack them by martlet data pack")
+            "reinit_weights", next: "new weights are trained by martlet train: take it out to go on from the model's")
         refuse(
-            "peft_init_lora_weights", "relora", "relora_steps", "s2_attention", "tokens",
-            "added_tokens_overrides", "overrides_of_model_config", "datasets_shuffle_seed", "test_datasets",
-            "curriculum_sampling", "kd_trainer", "chat_template_jinja", "peft_layer_replication", "lr_groups",
-            "embedding_lr", "embedding_lr_scale", "cosine_constant_lr_ratio", "trl", "qat", "reinit_weights",
-            "diffusion",
-            "lora_target_parameters", "peft",
+            "lora_target_parameters",
+            next: "name the experts' modules as lora_target_modules, or all of the model's: lora_target_linear")
+        refuse("use_eaft", "eaft_alpha", "eaft_k", next: "the loss is that of the next token: take it out")
+        refuse("eta_min", next: "is not read by axolotl either: say cosine_min_lr_ratio, eta_min / learning_rate")
+        for key in ["model_config", "overrides_of_model_config"] {
+            guard let members = take(key)?.object else { continue }
+            if members["output_router_logits"]?.bool == true {
+                refuse(
+                    key,
+                    "output_router_logits adds the load-balancing loss, which is an option here: take it out, and say "
+                        + "--set load_balance=0.02, or what config.json has as router_aux_loss_coef")
+            }
+            if let other = members.keys.first(where: { $0 != "output_router_logits" && $0 != "use_cache" }) {
+                refuse(key, "\(other.quoted()) is the model's own: change its config.json, then take it out")
+            }
+        }
+        readAxolotlRounding()
+        refuse(
+            "peft_init_lora_weights", "relora", "relora_steps", "relora_prune_ratio", "jagged_restart_steps",
+            "jagged_restart_warmup_steps", "jagged_restart_anneal_steps", "s2_attention",
+            "added_tokens_overrides", "datasets_shuffle_seed",
+            "curriculum_sampling", "sample_packing_sequentially", "kd_trainer", "peft_layer_replication", "lr_groups",
+            "embedding_lr", "embedding_lr_scale", "trl", "diffusion", "ebft", "lisa_n_layers", "lisa_step_interval",
+            "lisa_layers_attribute", "llmcompressor",
             next: "has no counterpart here: take it out")
+        refuse("min_sample_len", next: "short records are learnt too: take them out of the file, then the key")
+        refuse(
+            "test_datasets",
+            next: "held-out records are a share of these (val_set_size): martlet eval reads others afterwards")
+        if let template = text("chat_template_jinja"), !template.isEmpty {
+            set("chat_template", template, by: "chat_template_jinja")
+        }
+        refuse("tokens", next: "no token is added: begin with a model whose tokenizer has them, then take it out")
+        refuse(
+            "peft",
+            next:
+                "an adapter that makes up for few bits is begun by --adapter loftq --original MODEL on a quantised base: "
+                + "take it out")
+        refuse("lr_quadratic_warmup", next: "the rate rises along a line: take it out")
+        refuse("adam_eps", next: "is not read by axolotl either: say adam_epsilon")
+        // Nothing at 0, where axolotl reads past it too.
+        demand("cosine_constant_lr_ratio", among: ["0", "0.0"], else: "the cosine goes to the last step: take it out")
         idle(
             "model_type", "tokenizer_type", "tokenizer_config", "base_model_config", "is_llama_derived_model",
             "is_mistral_derived_model", "trust_remote_code", "tokenizer_use_fast", "tokenizer_legacy", "strict",
@@ -53,7 +92,12 @@ extension DialectReader {
             "chunked_cross_entropy", "tiled_mlp", "tiled_mlp_num_shards", "tiled_mlp_use_original_mlp",
             "torch_compile_mode", "torch_compile_backend", "torch_dtype", "use_wandb", "use_ray", "ray_num_workers",
             "ray_run_name", "resources_per_worker", "revision_of_model", "gptq_disable_exllama", "vllm",
-            "include_tkps", "save_first_step", "use_kernels")
+            "include_tkps", "save_first_step", "use_kernels", "cls_model_config", "freeze_mm_modules", "full_finetune",
+            "streaming", "streaming_multipack_buffer_size", "pretrain_multipack_attn",
+            "pretrain_multipack_buffer_size", "eval_table_size", "do_causal_lm_eval", "relora_cpu_offload",
+            "flash_optimum", "base_model_ignore_patterns", "fp8", "fp8_enable_fsdp_float8_all_gather",
+            "use_dsv4_kernels", "dsv4_fp4_grouped_mode", "use_glm_dsa_kernels", "gemma4_hybrid_attn_impl",
+            "nvfp4_merge_aware")
         idle(
             prefixes: "liger_", "swanlab_", "use_swanlab", "use_otel", "otel_", "trackio_", "use_trackio", "comet_",
             "use_comet",
@@ -90,7 +134,9 @@ extension DialectReader {
         }
         for key in ["reward_model", "process_reward_model"] where flag(key) == true {
             demand(verb: "reward", by: key, key)
+            isOfSteps = key == "process_reward_model"
         }
+        if has("dpo_loss_type") || has("dpo_loss_weights") { readLosses("dpo_loss_type", "dpo_loss_weights") }
         number("rl_beta", as: "beta")
         number("dpo_beta", as: "beta")
         number("orpo_alpha", as: "beta")
@@ -101,7 +147,7 @@ extension DialectReader {
         number("kto_desirable_weight", as: "desirable_weight")
         number("kto_undesirable_weight", as: "undesirable_weight")
         number("center_rewards_coefficient", as: "centering")
-        idle("precompute_ref_log_probs", "dpo_use_logits_to_keep")
+        idle("precompute_ref_log_probs", "dpo_use_logits_to_keep", "dpo_padding_free")
         // What its section for grpo says, TRL says as keys of the file.
         if command.name == "grpo" {
             open("trl")
@@ -197,7 +243,9 @@ extension DialectReader {
         demand(
             "resume_from_checkpoint", among: ["false", "none", ""],
             else: "a run goes on by martlet \(command.name) … --out RUN --resume auto")
-        demand("auto_resume_from_checkpoints", false, else: "say --resume auto")
+        if flag("auto_resume_from_checkpoints") == true {
+            note("auto_resume_from_checkpoints: a run that was broken off goes on with --resume auto")
+        }
         number("neftune_noise_alpha", as: "neftune_alpha")
     }
 
@@ -213,7 +261,8 @@ extension DialectReader {
         usual("weight_decay", 0)
         usual("beta2", 0.999)
         demand("optim_args", among: [], else: "say weight_decay, adam_beta1 and the like")
-        switch text("lr_scheduler") ?? "cosine" {
+        let schedule = text("lr_scheduler") ?? "cosine"
+        switch schedule {
         case "cosine":
             set("schedule", "cosine", by: "lr_scheduler")
             number("cosine_min_lr_ratio", as: "final_rate")
@@ -228,7 +277,46 @@ extension DialectReader {
             )
         }
         usual("final_rate", 0)
-        readWarmup()
+        // transformers' schedule of that name.
+        guard schedule != "constant" else { return readNoWarmup("lr_scheduler") }
+        guard !has("warmup_steps"), !has("warmup_ratio") else { return readWarmup() }
+        // What axolotl takes where nothing is said: three in a hundred steps, a hundred at most.
+        if let steps = value(of: "steps")?.integer {
+            usual("warmup", .integer(Int64(min(steps * 3 / 100, 100))))
+        } else {
+            usual("warmup_share", 0.03)
+        }
+    }
+
+    /// Training whose weights are rounded: torchao's of axolotl's section `qat`, and BitNet's.
+    private func readAxolotlRounding() {
+        if flag("use_onebitllms") == true {
+            set("qat", "ternary", by: "use_onebitllms")
+            set("qat_activations", "int8", by: "use_onebitllms")
+            // Masters are float32; what is computed is rounded already.
+            if isSet("precision") { set("precision", "fp32", by: "use_onebitllms") }
+        }
+        guard let value = take("qat") else { return }
+        guard let members = value.object else { return refuse("qat", "is no section of keys") }
+        for (name, value) in members where !value.isNull {
+            switch (name, value.string) {
+            case ("weight_dtype", "int8"?), ("weight_dtype", "int4"?): set("qat", value, by: "qat")
+            case ("activation_dtype", "int8"?): set("qat_activations", "int8", by: "qat")
+            case ("weight_dtype", let type), ("activation_dtype", let type):
+                refuse("qat", "\(name) \(type ?? value.text()): weights are rounded to int8 or int4, inputs to int8")
+            case ("group_size", _):
+                guard let size = value.integer else { return refuse("qat", "group_size is no number") }
+                set("qat_group", size, by: "qat")
+            case ("fake_quant_after_n_steps", _) where value.integer == 0: break
+            case ("fake_quant_after_n_steps", _):
+                refuse("qat", "fake_quant_after_n_steps: rounding begins with the first step: take it out")
+            case ("quantize_embedding", _) where value.bool == false: break
+            case ("quantize_embedding", _):
+                refuse("qat", "quantize_embedding: the layers' matrices are rounded, the embedding is not: take it out")
+            default: refuse("qat", "\(name) is not understood; take it out")
+            }
+        }
+        if isSet("precision") { set("precision", "fp32", by: "qat") }
     }
 
     private func readAxolotlIntervals() {
@@ -252,6 +340,5 @@ extension DialectReader {
         integer("save_total_limit", as: "keep")
         integer("early_stopping_patience", as: "patience")
         if flag("load_best_model_at_end") == true { set("keep_best", true, by: "load_best_model_at_end") }
-        demand("eval_table_size", among: ["0"], else: "no replies are written at evaluations: take it out")
     }
 }

@@ -30,7 +30,8 @@ public enum ConfigurationDialect: String, Sendable, CaseIterable {
                 "do_train",
                 "overwrite_cache", "preprocessing_num_workers", "plot_loss", "neat_packing", "pref_loss", "pref_beta",
                 "quantization_bit", "pissa_init", "train_on_prompt", "mask_history",
-                "freeze_trainable_layers", "mix_strategy", "pref_ftx",
+                "freeze_trainable_layers", "mix_strategy", "pref_ftx", "train_dataset", "model_class", "dist_config",
+                "peft_config", "export_dir",
             ]
         case .axolotl:
             [
@@ -79,7 +80,15 @@ public enum ConfigurationDialect: String, Sendable, CaseIterable {
         else {
             return nil
         }
-        let counts = allCases.map { dialect in
+        // By what each calls its model.
+        let possible = allCases.filter { dialect in
+            switch dialect {
+            case .llamaFactory, .trl: !foreign.contains("base_model")
+            case .axolotl: !foreign.contains("model_name_or_path")
+            case .mlx: !foreign.contains("base_model") && !foreign.contains("model_name_or_path")
+            }
+        }
+        let counts = (possible.isEmpty ? allCases : possible).map { dialect in
             let own = dialect.ownKeys
             return (dialect: dialect, count: foreign.count { own.contains($0) })
         }

@@ -19,6 +19,8 @@ final class DialectReader {
     private var notes: [String] = []
     private var isForAnother = false
     var model: String?
+    /// Whether a reward is one of each step of a reply.
+    var isOfSteps = false
     /// Replies of a whole run, where it is counted so.
     var totalEpisodes: Int?
     /// What a pass and the passes of a step are to a command whose steps are of problems.
@@ -40,6 +42,9 @@ final class DialectReader {
     // MARK: taking
 
     func has(_ key: String) -> Bool { left[key].map { !$0.isNull } ?? false }
+
+    /// A text that is not read yet.
+    func peek(_ key: String) -> String? { left[key]?.string }
 
     /// The value of a key, which counts as read; nil where it is missing or null.
     func take(_ key: String) -> JSON? {
@@ -197,6 +202,12 @@ final class DialectReader {
         guard verb != command.name else { return }
         refuse(key, "\(value) is what `martlet \(verb)` does: martlet \(verb) MODEL --config \(path)")
         // What its other keys mean is that verb's to say.
+        isForAnother = true
+    }
+
+    /// A file that cannot be followed as a whole, for which one key is enough to tell.
+    func refuseFile(_ key: String, _ next: String) {
+        refuse(key, next)
         isForAnother = true
     }
 

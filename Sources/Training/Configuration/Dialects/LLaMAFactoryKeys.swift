@@ -6,6 +6,13 @@ import MartletJSON
 extension DialectReader {
     func readLLaMAFactory() {
         model = text("model_name_or_path")
+        if let key = ["train_dataset", "peft_config", "dist_config", "model_class"].first(where: has) {
+            return refuseFile(
+                key,
+                "is of files for LLaMA-Factory's second engine (USE_V1), which are not read here: say it by the keys of the "
+                    + "first, as lora_rank and dataset, or by flags of martlet \(command.name)")
+        }
+        readExport()
         readStage()
         let isReplies = ["grpo", "ppo"].contains(command.name)
         readLLaMAFactoryData(isReplies)
@@ -13,8 +20,11 @@ extension DialectReader {
         readLLaMAFactoryPreferences()
         if isReplies { readLLaMAFactoryReplies() }
         readTrainingArguments(rate: 5e-5, rowsOption: isReplies ? nil : "batch_rows")
+        demand("split_special_tokens", false, else: "special tokens of a text are its own: take it out")
         if let steps = integer("early_stopping_steps") { set("patience", steps, by: "early_stopping_steps") }
-        demand("disable_gradient_checkpointing", false, else: "nothing is computed again unless recompute is layers")
+        if flag("disable_gradient_checkpointing") == true {
+            set("recompute", "none", by: "disable_gradient_checkpointing")
+        }
         demand("train_from_scratch", false, else: "a new model is trained by martlet train")
         demand("compute_accuracy", true, else: "mean_token_accuracy is always told: take it out")
         demand("disable_shuffling", false, else: "the order of rows follows from the seed: it cannot be switched off")
@@ -35,10 +45,13 @@ extension DialectReader {
             "add_special_tokens", "new_special_tokens", "use_adam_mini", "freeze_vision_tower_parameters",
             "train_mm_proj_only", "moe_aux_loss_coef", "upcast_lmhead_output", "reward_model_adapters",
             "reward_model_quantization_bit", "ref_model_adapters", "ref_model_quantization_bit", "asft_alpha",
-            "use_asft_loss", "use_dft_loss", "use_eaft_loss", "eval_dataset", "tokenized_path",
+            "use_asft_loss", "use_dft_loss", "use_eaft_loss",
             next: "has no counterpart here: take it out")
+        refuse(
+            "eval_dataset",
+            next: "held-out records are a share of these (val_size): martlet eval reads others afterwards")
         idle(
-            "trust_remote_code", "cache_dir", "use_fast_tokenizer", "split_special_tokens", "model_revision",
+            "trust_remote_code", "cache_dir", "use_fast_tokenizer", "model_revision",
             "low_cpu_mem_usage", "flash_attn", "use_unsloth", "use_unsloth_gc", "enable_liger_kernel",
             "use_reentrant_gc",
             "upcast_layernorm", "infer_backend", "offload_folder", "use_kv_cache", "infer_dtype", "hf_hub_token",
@@ -49,8 +62,30 @@ extension DialectReader {
             "use_galore_layerwise",
             "freeze_vision_tower", "freeze_multi_modal_projector", "freeze_language_model", "ray_run_name",
             "ray_num_workers", "resources_per_worker", "placement_strategy", "predict_with_generate", "tool_format",
-            "fsdp_transformer_layer_cls_to_wrap", "export_dir", "export_size", "export_device", "export_legacy_format",
-            "skip_special_tokens")
+            "fsdp_transformer_layer_cls_to_wrap", "skip_special_tokens", "tokenized_path", "use_v1_kernels",
+            "tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size",
+            "context_parallel_size", "virtual_pipeline_model_parallel_size", "sequence_parallel",
+            "use_distributed_optimizer", "overlap_param_gather", "overlap_grad_reduce", "bias_activation_fusion",
+            "apply_rope_fusion", "moe_grouped_gemm", "moe_token_dispatcher_type", "recompute_granularity",
+            "recompute_method", "recompute_num_layers", "mixed_precision", "use_packed_sequences",
+            "export_hf_on_finish")
+        // Experts on the processor's cores, where all of the model is here.
+        idle("use_kt")
+        idle(prefixes: "kt_")
+    }
+
+    /// Files for `llamafactory-cli export`, which has no command for itself in them.
+    private func readExport() {
+        let keys = [
+            "export_dir", "export_size", "export_device", "export_legacy_format", "export_hub_model_id",
+            "export_quantization_bit", "export_quantization_dataset", "export_quantization_nsamples",
+            "export_quantization_maxlen",
+        ]
+        guard let key = keys.first(where: has) else { return }
+        let next =
+            has("export_quantization_bit")
+            ? "martlet quantize MODEL --method gptq --out FOLDER" : "martlet merge MODEL --adapter FOLDER --out FOLDER"
+        refuseFile(key, "a file of llamafactory-cli export trains nothing: \(next) does it")
     }
 
     private func readStage() {
@@ -98,7 +133,13 @@ extension DialectReader {
             set("dataset_info", description, by: has("dataset_dir") ? "dataset_dir" : "dataset")
         }
         if let length = integer("cutoff_len") {
-            set("context_length", length, by: "cutoff_len")
+            if isReplies {
+                note("cutoff_len: prompts longer than the model's context are left out; max_new_tokens is of replies")
+            } else {
+                set("context_length", length, by: "cutoff_len")
+            }
+        } else {
+            usual("context_length", 2048)
         }
         if command.key("long") != nil {
             usual("long", "cut")
@@ -106,11 +147,7 @@ extension DialectReader {
         }
         integer("max_samples", as: "max_records")
         if let size = number("val_size") {
-            if size >= 1 {
-                refuse("val_size", "a number of records is not understood: say a share, such as 0.05")
-            } else {
-                set("validation", size, by: "val_size")
-            }
+            set("validation", size, by: "val_size")
         } else {
             usual("validation", 0)
         }
@@ -142,9 +179,7 @@ extension DialectReader {
             default: note("template \(template): the model's own chat template is used, which it stands for")
             }
         }
-        if let system = text("default_system"), !system.isEmpty {
-            refuse("default_system", "give each record its system prompt (column system)")
-        }
+        if let system = text("default_system"), !system.isEmpty { set("system", system, by: "default_system") }
     }
 
     /// Rows hold several conversations here, so a batch of rows is more than one of conversations.
@@ -209,7 +244,13 @@ extension DialectReader {
                 "use_dora",
                 "an adapter is one of lora, rslora, dora and pissa: leave one of use_dora, use_rslora, pissa_init")
         }
-        idle("pissa_iter", "pissa_convert", "loraplus_lr_embedding", "create_new_adapter")
+        idle("pissa_iter", "pissa_convert", "loraplus_lr_embedding")
+        if flag("create_new_adapter") == true, has("adapter_name_or_path") {
+            refuse(
+                "create_new_adapter",
+                "the adapter that is there is gone on with: merge it first (martlet merge) and begin with what that writes"
+            )
+        }
         if kind == "oft" {
             integer("oft_block_size", as: "oft_block_size")
             integer("oft_rank", as: "rank")

@@ -23,12 +23,13 @@ extension DialectReader {
         if passes > 1 { set("micro_batches", passes, by: "grad_accumulation_steps") }
         notePackedRows()
         integer("max_seq_length", as: "context_length")
+        usual("context_length", 2048)
         usual("long", "cut")
         integer("seed", as: "seed")
         usual("seed", 0)
         if flag("grad_checkpoint") == true { set("recompute", "layers", by: "grad_checkpoint") }
-        // Prompts are learnt too unless they are masked.
-        set("learn", (flag("mask_prompt") ?? false) ? "replies" : "all", by: "mask_prompt")
+        // Prompts are learnt too unless they are masked, and then all before the last reply is.
+        set("learn", (flag("mask_prompt") ?? false) ? "last" : "all", by: "mask_prompt")
         integer("steps_per_report", as: "log_every")
         integer("steps_per_eval", as: "evaluate_every")
         usual("evaluate_every", 200)
@@ -40,9 +41,24 @@ extension DialectReader {
         readMLXOptimizer()
         readMLXAdapter()
         refuse("hf_dataset", next: "name files: data sets are not downloaded for training here; martlet pull does it")
-        idle(
-            "test_batches", "report_to", "project_name", "wandb", "prompt_feature", "completion_feature", "chat_feature"
-        )
+        readMLXColumns()
+        idle("test_batches", "report_to", "project_name", "wandb")
+    }
+
+    /// Names of columns; those that are known anyway need no map.
+    private func readMLXColumns() {
+        let prompt = text("prompt_feature") ?? "prompt", completion = text("completion_feature") ?? "completion"
+        let chat = text("chat_feature") ?? "messages", plain = text("text_feature") ?? "text"
+        var maps: [(key: String, map: String)] = []
+        if prompt != "prompt" || completion != "completion" {
+            maps.append(("prompt_feature", "prompt=\(prompt),response=\(completion)"))
+        }
+        if chat != "messages" { maps.append(("chat_feature", "messages=\(chat)")) }
+        if plain != "text" { maps.append(("text_feature", "text=\(plain)")) }
+        guard maps.count < 2 else {
+            return refuse(maps[1].key, "records have one shape here: leave the names of the columns that they have")
+        }
+        if let one = maps.first { set("map", one.map, by: one.key) }
     }
 
     private func readMLXOptimizer() {
@@ -64,9 +80,14 @@ extension DialectReader {
                 if let number = Self.number(value) { set("weight_decay", number, by: "optimizer_config") }
             case "momentum": if let number = Self.number(value) { set("momentum", number, by: "optimizer_config") }
             case "nesterov": if let flag = value.bool { set("nesterov", flag, by: "optimizer_config") }
-            case "bias_correction": demand("bias_correction", true, else: "is always done")
+            case "bias_correction": break
             default: refuse("optimizer_config", "\(key.quoted()) is not understood of \(name)")
             }
+        }
+        if ["adam", "adamw"].contains(name), details["bias_correction"]?.bool != true {
+            note(
+                "optimizer \(name): its moments are corrected for their beginning, as mlx-lm does with bias_correction: true"
+            )
         }
         usual("beta2", 0.999)
         usual("weight_decay", name == "adamw" ? 0.01 : 0)

@@ -27,22 +27,28 @@ extension DialectReader {
         readTrainingArguments(rate: rate, rowsOption: isReplies ? nil : "batch_rows")
         idle(
             "trust_remote_code", "attn_implementation", "model_revision", "torch_dtype", "dtype", "dataset_num_proc",
-            "dataset_streaming", "gradient_checkpointing_kwargs", "use_liger_kernel", "use_liger_loss",
+            "dataset_streaming", "streaming", "gradient_checkpointing_kwargs", "use_liger_kernel", "use_liger_loss",
             "pad_token", "padding_free", "pad_to_multiple_of", "activation_offloading", "use_vllm", "vllm_mode",
             "vllm_server_host", "vllm_server_port", "vllm_gpu_memory_utilization", "vllm_tensor_parallel_size",
             "vllm_server_timeout", "log_completions", "num_completions_to_print", "generate_during_eval",
             "precompute_ref_log_probs", "precompute_ref_batch_size", "disable_dropout", "use_logits_to_keep",
             "bnb_4bit_quant_type", "use_bnb_nested_quant", "bnb_4bit_quant_storage", "lora_task_type",
-            "ds3_gather_for_generation", "gradient_accumulation_kwargs", "steps_per_generation", "shuffle_dataset",
+            "ds3_gather_for_generation", "gradient_accumulation_kwargs", "shuffle_dataset",
             "dataset_test_split", "eval_packing", "eos_token", "truncation_mode",
             "local_rollout_forward_batch_size", "num_sample_generations", "callbacks", "benchmarks")
         idle(prefixes: "wandb_", "vllm_")
+        if let template = text("chat_template"), !template.isEmpty {
+            set("chat_template", template, by: "chat_template")
+        }
+        if let path = text("chat_template_path") {
+            // A model's folder has it in a file.
+            set(
+                "chat_template", path.hasSuffix(".jinja") ? path : path + "/chat_template.jinja",
+                by: "chat_template_path")
+        }
+        if let system = text("system_prompt"), !system.isEmpty { set("system", system, by: "system_prompt") }
         refuse(
-            "chat_template", next: "the template of the model's folder is used: write it there as chat_template.jinja")
-        refuse(
-            "system_prompt", next: "give each record its own: a message with role system, or a column system")
-        refuse(
-            "chat_template_path", "model_init_kwargs", "use_weighting", "sync_ref_model",
+            "model_init_kwargs", "use_weighting", "sync_ref_model",
             "ref_model_mixup_alpha", "ref_model_sync_steps", "tools", "model_adapter_name", "ref_adapter_name",
             "force_use_ref_model", "base_model_attribute_name", "missing_eos_penalty", "router_aux_loss_coef",
             "use_transformers_paged", "cache_implementation", "generation_kwargs", "use_dft",
@@ -51,22 +57,24 @@ extension DialectReader {
 
     private func readTRLData() {
         let option = command.key("data") != nil ? "data" : "prompts"
-        if let name = text("dataset_name") { set(option, name, by: "dataset_name") }
-        if let name = text("dataset_config") ?? text("dataset_config_name") {
-            set("subset", name, by: "dataset_config")
-        }
-        if let split = text("dataset_train_split"), command.key("data_split") != nil {
-            set("data_split", split, by: "dataset_train_split")
-        }
-        if let mixture = take("datasets") {
-            let paths = mixture.array?.compactMap { $0["path"]?.string } ?? []
-            if paths.isEmpty {
-                refuse("datasets", "expected a list of data sets with a path each")
-            } else {
-                set(option, .array(paths.map { .string($0) }), by: "datasets")
-            }
+        let name = text("dataset_name"), subset = text("dataset_config") ?? text("dataset_config_name")
+        let split = text("dataset_train_split")
+        if option == "data" {
+            if let name { set(option, name, by: "dataset_name") }
+            if let subset { set("subset", subset, by: "dataset_config") }
+            if let split { set("data_split", split, by: "dataset_train_split") }
+        } else if let name {
+            set(option, Self.part(name, subset, split ?? "train"), by: "dataset_name")
         }
         readTRLMixture(option)
+        // Held-out rows are another split there, which is looked at where evaluations are asked for.
+        switch peek("eval_strategy") ?? peek("evaluation_strategy") ?? "no" {
+        case "no": usual("validation", 0)
+        default:
+            if !isSet("validation"), command.key("validation") != nil {
+                note("dataset_test_split: held-out rows are a share of the training split (validation)")
+            }
+        }
         if let details = take("dataset_kwargs") {
             let usual: Set = ["add_special_tokens", "append_concat_token", "skip_prepare_dataset"]
             if let other = details.object?.keys.first(where: { !usual.contains($0) }) {
@@ -81,9 +89,8 @@ extension DialectReader {
             else: "name it with the answer's: map prompt=COLUMN,response=COLUMN")
         if let field = text("dataset_text_field"), field != "text" { set("field", field, by: "dataset_text_field") }
         if ["sft", "dpo", "reward", "distill"].contains(command.name) {
-            if let length = integer("max_length") ?? integer("max_seq_length") {
-                set("context_length", length, by: "max_length")
-            }
+            let key = has("max_length") ? "max_length" : "max_seq_length"
+            if let length = integer(key) { set("context_length", length, by: key) }
             integer("max_prompt_length").map { _ in
                 note("max_prompt_length: a prompt with its reply has max_length tokens at most, prompts are not cut")
             }
@@ -114,17 +121,34 @@ extension DialectReader {
         demand("loss_type", among: ["nll"], else: "sft learns the next token: take it out")
     }
 
+    /// A part of a data set: "org/chats:train_sft", "org/talk:SFT:table_gpt".
+    private static func part(_ path: String, _ subset: String?, _ split: String) -> String {
+        let subset = subset == "default" ? nil : subset
+        guard subset != nil || split != "train" else { return path }
+        return ([path] + [subset].compactMap { $0 } + [split]).joined(separator: ":")
+    }
+
+    private func setPaths(_ option: String, _ paths: [String], by key: String) {
+        if option == "data" {
+            set(option, .array(paths.map { .string($0) }), by: key)
+        } else if paths.count == 1 {
+            set(option, paths[0], by: key)
+        } else {
+            refuse(key, "martlet \(command.name) reads one file or folder of prompts")
+        }
+    }
+
     /// Several data sets, as recipes of TRL's trainers name them: whole ones. Parts of one are not what shares of rows are here.
     private func readTRLMixture(_ option: String) {
-        var paths: [String] = [], splits: Set<String> = [], subsets: Set<String> = [], key = ""
-        func take(_ path: String, _ weight: Double) {
+        var parts: [(path: String, subset: String?, split: String)] = [], key = ""
+        func take(_ path: String, _ weight: Double, _ subset: String? = nil, _ split: String = "train") {
             if weight != 1 {
                 refuse(
                     key,
                     "takes \(OptionKey.plain(weight)) of \(path): max_records reads the beginning of each, and "
                         + "data: [a=0.5, b=1] draws rows in proportion")
             }
-            paths.append(path)
+            parts.append((path, subset == "default" ? nil : subset, split))
         }
         if let mixture = self.take("dataset_mixture") {
             key = "dataset_mixture"
@@ -133,23 +157,49 @@ extension DialectReader {
                     refuse(key, "a data set has no id")
                     continue
                 }
-                take(path, Self.number(entry["weight"]) ?? 1)
-                splits.insert(entry["split"]?.string ?? "train")
-                if let subset = entry["config"]?.string { subsets.insert(subset) }
+                take(
+                    path, Self.number(entry["weight"]) ?? 1, entry["config"]?.string,
+                    entry["split"]?.string ?? "train")
             }
-            if let share = Self.number(mixture["test_split_size"]), share < 1 { set("validation", share, by: key) }
+            if let held = Self.number(mixture["test_split_size"]) {
+                set("validation", held, by: key)
+            } else {
+                usual("validation", 0)
+            }
+            if let other = mixture.object?.keys.first(where: { !["datasets", "test_split_size", "seed"].contains($0) })
+            {
+                refuse(key, "\(other.quoted()) is not understood; take it out")
+            }
         } else if let mixer = self.take("dataset_mixer")?.object {
             key = "dataset_mixer"
-            for (path, weight) in mixer { take(path, Self.number(weight) ?? 1) }
-            splits = Set((list("dataset_splits") ?? []).filter { !$0.hasPrefix("test") })
+            let splits = (list("dataset_splits") ?? ["train"]).filter { !$0.hasPrefix("test") }
+            for (path, weight) in mixer { for split in splits { take(path, Self.number(weight) ?? 1, nil, split) } }
+        }
+        if let own = self.take("datasets") {
+            key = "datasets"
+            for entry in own.array ?? [] {
+                guard let path = entry["path"]?.string else {
+                    refuse(key, "a data set has no path")
+                    continue
+                }
+                let known: Set = ["path", "name", "split", "columns"]
+                for (name, value) in entry.object ?? [:] where !known.contains(name) && !value.isNull {
+                    refuse(key, "\(name.quoted()) of \(path) is not understood: name its folder or file as path")
+                }
+                take(path, 1, entry["name"]?.string, entry["split"]?.string ?? "train")
+            }
+            number("test_split_size", as: "validation")
         }
         guard !key.isEmpty else { return }
-        guard !paths.isEmpty, Set(paths).count == paths.count, splits.count < 2, subsets.count < 2 else {
-            return refuse(key, "names no data sets, or several splits or configurations: tune on one after the other")
+        guard let first = parts.first else { return refuse(key, "names no data sets") }
+        if option == "data", parts.allSatisfy({ $0.split == first.split && $0.subset == first.subset }) {
+            setPaths(option, parts.map(\.path), by: key)
+            if first.split != "train" { set("data_split", first.split, by: key) }
+            if let subset = first.subset { set("subset", subset, by: key) }
+        } else {
+            // Each with its own.
+            setPaths(option, parts.map { Self.part($0.path, $0.subset, $0.split) }, by: key)
         }
-        set(option, .array(paths.map { .string($0) }), by: key)
-        if let split = splits.first, split != "train" { set("data_split", split, by: key) }
-        if let subset = subsets.first { set("subset", subset, by: key) }
     }
 
     private func readTRLModel() {
@@ -180,15 +230,7 @@ extension DialectReader {
 
     private func readTRLPreferences() {
         number("beta", as: "beta")
-        let losses = list("loss_type"), weights = take("loss_weights")?.array?.compactMap(\.double)
-        if let losses, !losses.isEmpty {
-            if let weights, weights.count == losses.count {
-                let parts = zip(losses, weights).map { "\($0)=\(OptionKey.plain($1))" }
-                set("loss", parts.joined(separator: ","), by: "loss_type")
-            } else {
-                set("loss", losses.joined(separator: ","), by: "loss_type")
-            }
-        }
+        readLosses("loss_type", "loss_weights")
         number("label_smoothing", as: "label_smoothing")
         if let weight = number("rpo_alpha") { set("sft_weight", weight, by: "rpo_alpha") }
         if let weight = number("cpo_alpha") { set("sft_weight", weight, by: "cpo_alpha") }
@@ -200,6 +242,21 @@ extension DialectReader {
         flag("reference_free", as: "reference_free")
         text("f_divergence_type", as: "f_divergence")
         text("ref_model", as: "reference")
+    }
+
+    /// Losses of pairs, with their weights where there are several.
+    func readLosses(_ key: String, _ weightsKey: String) {
+        let losses = list(key) ?? [], given = take(weightsKey)
+        guard let given else {
+            if !losses.isEmpty { set("loss", losses.joined(separator: ","), by: key) }
+            return
+        }
+        let weights = given.array?.compactMap { Self.number($0) } ?? []
+        guard !losses.isEmpty, weights.count == losses.count, weights.count == given.array?.count else {
+            return refuse(weightsKey, "has \(weights.count) numbers for \(losses.count) of \(key)")
+        }
+        let parts = zip(losses, weights).map { "\($0)=\(OptionKey.plain($1))" }
+        set("loss", parts.joined(separator: ","), by: key)
     }
 
     func readTRLGroups() {
@@ -235,7 +292,12 @@ extension DialectReader {
             if !weights.isEmpty, weights.count != names.count {
                 refuse("reward_weights", "has \(weights.count) numbers for \(names.count) of reward_funcs")
             }
-            let ours = names.map { ["accuracy_reward": "math", "think_format_reward": "format"][$0] ?? $0 }
+            let known = [
+                "accuracy_reward": "math", "accuracy": "math",
+                // Thoughts first, and no second ones.
+                "think_format_reward": #"regex:/\A<think>(?![\s\S]*<think>)[\s\S]*?<\/think>/"#,
+            ]
+            let ours = names.map { known[$0.split(separator: ".").last.map(String.init) ?? $0] ?? $0 }
             let parts = ours.enumerated().map {
                 weights.indices.contains($0) ? "\($1)=\(OptionKey.plain(weights[$0]))" : $1
             }
@@ -248,7 +310,14 @@ extension DialectReader {
         demand(
             "mask_truncated_completions", false,
             else: "replies that were cut are learnt from: take it out, or set overlong_margin")
+        let passesOfReplies = integer("steps_per_generation")
         readRolloutBatch = { [unowned self] each, passes, key in
+            if let passesOfReplies, passesOfReplies != passes {
+                refuse(
+                    "steps_per_generation",
+                    "replies of one generation make one step here, as with gradient_accumulation_steps of the same number; "
+                        + "num_iterations learns from them again")
+            }
             let replies = each.multiplied(clampedBy: passes), group = value(of: "group_size")?.integer ?? 8
             guard replies % group == 0 else {
                 return refuse(key, "\(replies) replies of a step are no whole number of groups of \(group)")
@@ -276,7 +345,10 @@ extension DialectReader {
         demand("whiten_rewards", false, else: "advantages are whitened, rewards are not")
         demand("kl_estimator", among: ["k1"], else: "the divergence is the plain difference of log-probabilities")
         demand("stop_token", among: ["eos"], else: "replies end with the model's end token")
-        idle("num_mini_batches", "exp_name")
+        demand(
+            "num_mini_batches", among: ["1"],
+            else: "the replies of a step make one update each time (num_ppo_epochs): take it out")
+        idle("exp_name")
         if let episodes = integer("total_episodes") {
             totalEpisodes = episodes
         }

@@ -43,7 +43,7 @@ extension DialectReader {
         if flag("push_to_hub") == true {
             note("push_to_hub: nothing is sent anywhere: upload the run's folder afterwards")
         }
-        demand("group_by_length", false, else: "rows are packed, there is no padding to save: take it out")
+        noteGroupedRows()
         demand("auto_find_batch_size", false, else: "the plan is computed before the run: set micro_batches")
         refuse(
             "layer_wise_lr", "torch_empty_cache_on_save", "debug",
@@ -73,14 +73,8 @@ extension DialectReader {
             set("steps", most, by: "max_steps")
             _ = take("num_train_epochs")
         } else if let epochs = number("num_train_epochs") {
-            if command.key("epochs") != nil {
-                set("epochs", epochs, by: "num_train_epochs")
-            } else {
-                refuse(
-                    "num_train_epochs",
-                    "a run of martlet \(command.name) has steps, each with problems of its own: say max_steps")
-            }
-        } else {
+            set("epochs", epochs, by: "num_train_epochs")
+        } else if totalEpisodes == nil {
             usual("epochs", .number(epochs))
         }
     }
@@ -90,7 +84,7 @@ extension DialectReader {
         let key = has("per_device_train_batch_size") ? "per_device_train_batch_size" : "gradient_accumulation_steps"
         let each = integer("per_device_train_batch_size"), passes = integer("gradient_accumulation_steps")
         guard let option else {
-            if each != nil || passes != nil { readRolloutBatch?(each ?? batch, passes ?? 1, key) }
+            readRolloutBatch?(each ?? batch, passes ?? 1, key)
             return
         }
         let rows = (each ?? batch).multipliedReportingOverflow(by: passes ?? 1)
@@ -126,6 +120,11 @@ extension DialectReader {
         case "warmup_stable_decay":
             known = ["num_decay_steps", "decay_type", "min_lr_ratio"]
             set("schedule", "wsd", by: key)
+            // transformers goes down along a cosine unless told otherwise.
+            let form = details["decay_type"]?.string ?? "cosine"
+            if form != "linear" {
+                note("\(key) \(kind): the last part goes down along a line, not a \(form)")
+            }
             if let steps = details["num_decay_steps"]?.integer { set("decay", steps, by: "lr_scheduler_kwargs") }
             if let share = Self.number(details["min_lr_ratio"]) { set("final_rate", share, by: "lr_scheduler_kwargs") }
         default:
@@ -138,7 +137,21 @@ extension DialectReader {
             refuse("lr_scheduler_kwargs", "\(other.quoted()) is not understood of \(kind)")
         }
         usual("final_rate", 0)
-        readWarmup()
+        if kind == "constant" { readNoWarmup(key) } else { readWarmup() }
+    }
+
+    /// transformers' schedule `constant`, which has its rate from the first step on.
+    func readNoWarmup(_ key: String) {
+        let steps = number("warmup_steps") ?? 0, share = number("warmup_ratio") ?? 0
+        if steps > 0 || share > 0 {
+            note("\(key) constant has no warm-up, whatever the file says of one: constant_with_warmup has")
+        }
+        usual("warmup", 0)
+    }
+
+    /// Rows of one length are put together to save padding, of which packed rows have none.
+    func noteGroupedRows() {
+        if flag("group_by_length") == true { note("group_by_length: rows are packed, there is no padding to save") }
     }
 
     func readWarmup() {
