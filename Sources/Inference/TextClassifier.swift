@@ -21,7 +21,7 @@ import Musl
 ///
 /// Several tasks may use it at a time: what it computes for one waits for what it computes for the others.
 public final class TextClassifier: @unchecked Sendable {
-    private let model: AnyClassifier
+    private let model: ReadyClassifier.Model
     public let tokenizer: Tokenizer
     /// The names of the classes.
     public let labels: [String]
@@ -55,18 +55,17 @@ public final class TextClassifier: @unchecked Sendable {
 
     /// - Throws: `ModelError.wrongKind` for a model that is no classifier.
     public init(_ files: ModelFiles, precision: Precision = .fast) throws {
-        let opened = try OpenedClassifier(files), encoder = opened.model.encoder.configuration
+        let opened = try ReadyClassifier(files)
         model = opened.model
-        try model.prepare(precision)
+        try opened.prepare(precision)
         tokenizer = try files.tokenizer()
-        guard tokenizer.vocabularySize <= encoder.vocabularySize else {
-            throw ModelError.vocabularyMismatch(model: encoder.vocabularySize, tokenizer: tokenizer.vocabularySize)
+        guard tokenizer.vocabularySize <= opened.vocabularySize else {
+            throw ModelError.vocabularyMismatch(model: opened.vocabularySize, tokenizer: tokenizer.vocabularySize)
         }
         (labels, adapterNotes) = (opened.labels, opened.notes)
         isRegression = opened.problem == "regression"
-        let count = opened.model.labelCount
-        isMultiLabel = !isRegression && (opened.problem == "multi_label_classification" || count == 1)
-        contextLength = min(encoder.contextLength, try SentenceSettings(files).maximumLength ?? .max)
+        isMultiLabel = !isRegression && (opened.problem == "multi_label_classification" || labels.count == 1)
+        contextLength = min(opened.contextLength, try SentenceSettings(files).maximumLength ?? .max)
     }
 
     /// Whether it marks answers to questions.
@@ -77,13 +76,19 @@ public final class TextClassifier: @unchecked Sendable {
     /// The classes of a text, or of a pair of texts, the most probable first.
     /// - Throws: `ModelError.contextExceeded`; `ModelError.wrongKind` for a model over tokens.
     public func classes(of text: String, with second: String? = nil) throws -> [Class] {
-        guard case .texts(let model) = model else { throw wrongKind("a classifier of whole texts") }
-        let (ids, types) = try encoded(text, second)
-        let logits = try computed { try model([ids], types: [types]) }
+        let logits = try logits(of: [(text, second)])[0]
         let shares =
             isRegression ? logits : isMultiLabel ? logits.map { 1 / (1 + expf(-$0)) } : Self.softmax(logits)
         return zip(labels, shares).map { Class(label: $0, probability: $1) }
             .sorted { $0.probability > $1.probability }
+    }
+
+    /// The logits of texts, or of pairs of texts, by labels.
+    package func logits(of texts: [(String, String?)]) throws -> [[Float]] {
+        guard case .texts(let model) = model else { throw wrongKind("a classifier of whole texts") }
+        let pairs = try texts.map { try encoded($0.0, $0.1) }, count = labels.count
+        let logits = try computed { try model(pairs.map(\.ids), types: pairs.map(\.types)) }
+        return texts.indices.map { Array(logits[$0 * count..<($0 + 1) * count]) }
     }
 
     /// The spans of a text whose tokens are of a class other than "O". Labels that begin with "B-" start a new span, those
@@ -200,7 +205,7 @@ public final class TextClassifier: @unchecked Sendable {
         return .wrongKind(path: "the model", kind: kind, wanted: wanted)
     }
 
-    private static func softmax(_ logits: [Float]) -> [Float] {
+    static func softmax(_ logits: [Float]) -> [Float] {
         let top = logits.max() ?? 0, weights = logits.map { expf($0 - top) }
         let total = weights.reduce(0, +)
         return weights.map { $0 / total }

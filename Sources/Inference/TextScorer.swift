@@ -3,17 +3,17 @@ import MartletTensor
 import MartletTokenizers
 import Synchronization
 
-/// Scores how well a text matches a query with a cross-encoder, which reads both together (reranking).
+/// Scores how well a text matches a query with a cross-encoder, which reads both together (reranking): an encoder, a
+/// decoder or an encoder-decoder with a head of one number.
 ///
 /// ```swift
 /// let scorer = try TextScorer(path: "bge-reranker-base")
 /// let scores = try scorer.scores("capital of France", ["Paris is a city in France.", "Rome is old."])
 /// ```
 ///
-/// Several tasks may use it at a time: what it computes for one waits for what it computes for the others. `model` by itself
-/// is not for several.
+/// Several tasks may use it at a time: what it computes for one waits for what it computes for the others.
 public final class TextScorer: @unchecked Sendable {
-    public let model: SequenceClassifier
+    package let model: TextHead
     public let tokenizer: Tokenizer
     public let contextLength: Int
     /// Held while `model` computes; everything else is constant.
@@ -25,20 +25,20 @@ public final class TextScorer: @unchecked Sendable {
     /// - Throws: `ModelError.wrongKind` when the model does not give one score, but classifies texts or something else.
     public init(_ files: ModelFiles) throws {
         if files.adapters.isEmpty { try files.checkpoint.demand(.scores) }
-        let opened = try OpenedClassifier(files)
+        let opened = try ReadyClassifier(files)
         guard case .texts(let model) = opened.model, model.labelCount == 1 else {
             throw ModelError.unsupported(
                 file: files.path,
-                reason: "it has \(opened.model.labelCount) classes; a model that scores pairs of texts has one output")
+                reason: "it has \(opened.labels.count) classes; a model that scores pairs of texts has one output")
         }
         self.model = model
         tokenizer = try files.tokenizer()
-        let size = model.encoder.configuration.vocabularySize
+        let size = opened.vocabularySize
         guard tokenizer.vocabularySize <= size else {
             throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
         }
         let limit = try SentenceSettings(files).maximumLength ?? .max
-        contextLength = min(model.encoder.configuration.contextLength, limit)
+        contextLength = min(opened.contextLength, limit)
         try model.prepare(.fast)
     }
 

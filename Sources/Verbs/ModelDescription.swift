@@ -49,7 +49,7 @@ struct ModelDescription {
         let bits = 8 * Double(tensors.reduce(0) { $0 + $1.byteCount }) / Double(max(parameters, 1))
         add("bits per weight", Terminal.fixed(bits, 2), .number(bits))
         add("kind", Self.name(of: checkpoint.kind))
-        if checkpoint.kind == .translates {
+        if checkpoint.hasEncoderDecoder {
             let spec = try checkpoint.encoderDecoderConfiguration(), attention = spec.encoder[0].attention
             add(
                 "layers", "\(spec.encoder.count) of the encoder, \(spec.decoder.count) of the decoder",

@@ -9,10 +9,14 @@ import TinyModels
 @Suite struct TextClassifierTests {
     /// A golden's folder with a vocabulary of its size beside it.
     private func withFolder<Result>(
-        _ name: String, labels: JSON = ["0": "O", "1": "B-PER", "2": "I-PER"], _ body: (String) throws -> Result
+        _ name: String, labels: JSON = ["0": "O", "1": "B-PER", "2": "I-PER"], problem: String? = nil,
+        _ body: (String) throws -> Result
     ) throws -> Result {
         try FamilyGolden(name).withFolder(change: {
             $0["id2label"] = name.hasSuffix("tokens") ? labels : $0["id2label"]
+            if let problem { $0["problem_type"] = .string(problem) }
+            // [SEP] ends each text.
+            if name.hasPrefix("bart") { $0["eos_token_id"] = 3 }
         }) { path in
             let words = [
                 "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ada", "love", "##lace", "lived", "in", "london", ".",
@@ -33,6 +37,25 @@ import TinyModels
             #expect(abs(classes.reduce(0) { $0 + $1.probability } - 1) < 1e-5)
             #expect(classes == classes.sorted { $0.probability > $1.probability })
             #expect(throws: ModelError.self) { try model.spans(of: "ada") }
+        }
+    }
+
+    /// Classifiers on decoders and encoder-decoders, whose probabilities follow `problem_type`.
+    @Test(arguments: ["llama-classes", "qwen3-classes", "bart-classes"]) func classesOfDecoders(_ name: String) throws {
+        try withFolder(name, problem: name == "bart-classes" ? "regression" : nil) { path in
+            let model = try TextClassifier(path: path, precision: .exact)
+            let classes = try model.classes(of: "ada lived in london .")
+            #expect(Set(classes.map(\.label)) == ["LABEL_0", "LABEL_1", "LABEL_2"])
+            #expect(classes == classes.sorted { $0.probability > $1.probability })
+            let logits = try model.logits(of: [("ada lived in london .", nil)])[0].sorted(by: >)
+            let sigmoids = logits.map { 1 / (1 + Float(exp(-Double($0)))) }, found = classes.map(\.probability)
+            switch name {
+            case "llama-classes": #expect(abs(found.reduce(0, +) - 1) < 1e-5)
+            case "qwen3-classes": #expect(zip(found, sigmoids).allSatisfy { abs($0 - $1) < 1e-5 })
+            default: #expect(model.isRegression && found == logits)
+            }
+            #expect(throws: ModelError.self) { try model.spans(of: "ada") }
+            #expect(throws: ModelError.self) { try TextScorer(path: path) }
         }
     }
 

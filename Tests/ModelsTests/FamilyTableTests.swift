@@ -165,6 +165,39 @@ import TinyModels
         }
     }
 
+    /// Classes of texts on decoders, by the last token that is not padding, and on encoder-decoders, by the end token.
+    @Test(arguments: FamilyGolden.names(.decoderHead)) func headsOnDecodersAreThoseOfTransformers(
+        _ name: String
+    ) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let checkpoint = try Checkpoint(path: path), other = Array(golden.tokens.dropFirst(3))
+            #expect(checkpoint.kind == .classifies)
+            #expect(try checkpoint.warnings() == [])
+            for precision in [Precision.exact, .fast] {
+                let model = try checkpoint.decoderClassifier()
+                #expect(model.labelCount == 3)
+                try model.prepare(precision)
+                // Beside a shorter text, and alone.
+                let logits = try FamilyTests.floats(model([other, golden.tokens])), alone = try model([golden.tokens])
+                #expect(Array(logits.suffix(3)) == FamilyTests.floats(alone))
+                let error = FamilyTests.relativeError(Array(logits.suffix(3)), golden.expected)
+                #expect(error < (precision == .exact ? 1e-4 : 0.1), "\(error)")
+            }
+            // What it cannot be used for is refused.
+            #expect(throws: ModelError.self) { try checkpoint.encoderDecoder() }
+            #expect(throws: ModelError.self) { try checkpoint.classifier() }
+        }
+    }
+
+    @Test func aTextWithoutItsEndTokenHasNoClass() throws {
+        try FamilyGolden("bart-classes").withFolder { path in
+            let model = try Checkpoint(path: path).decoderClassifier()
+            #expect { _ = try model([[5, 6, 7]]) } throws: { "\($0)".contains("end token 2") }
+            #expect(throws: TensorError.self) { _ = try model([[]]) }
+        }
+    }
+
     /// Classes of texts, classes of tokens, and answers to questions.
     @Test(arguments: FamilyGolden.names(.head)) func headsAreThoseOfTransformers(_ name: String) throws {
         let golden = try FamilyGolden(name)
@@ -199,8 +232,8 @@ import TinyModels
     /// A head of another task on an encoder-decoder, and an encoder alone: computed as if they wrote text, they would give
     /// anything.
     @Test(arguments: [
-        ("bart", "BartForSequenceClassification", "head is not read"), ("t5", "T5EncoderModel", "encoder"),
-        ("t5", "T5ForTokenClassification", "head is not read"),
+        ("bart", "BartForQuestionAnswering", "is not read"), ("t5", "T5EncoderModel", "encoder"),
+        ("t5", "T5ForTokenClassification", "is not read"),
     ])
     func whatWritesNoTextIsRefused(_ name: String, _ architecture: String, _ sentence: String) throws {
         let names = JSON.array([.string(architecture)])

@@ -41,6 +41,12 @@ import Testing
             config: [
                 "model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": true,
             ], kind: .translates),
+        Case(
+            config: ["model_type": "bart", "architectures": ["BartForSequenceClassification"]],
+            tensors: ["classification_head.out_proj.weight": [3, 8]], kind: .classifies),
+        Case(
+            config: ["model_type": "bart", "architectures": ["BartForSequenceClassification"], "num_labels": 1],
+            kind: .scores),
     ]
 
     private func checkpoint(_ test: Case) throws -> (Checkpoint, path: String) {

@@ -10,7 +10,7 @@ package struct FamilyGolden {
     package static let names: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
         .filter { $0.hasSuffix(".json") }.map { String($0.dropLast(".json".count)) }.sorted()
 
-    package enum Kind: Sendable { case decoder, encoder, encoderDecoder, head, masked, pretraining }
+    package enum Kind: Sendable { case decoder, encoder, encoderDecoder, head, decoderHead, masked, pretraining }
 
     package static func names(_ kind: Kind) -> [String] { names.filter { (try? FamilyGolden($0))?.kind == kind } }
 
@@ -43,7 +43,8 @@ package struct FamilyGolden {
             : json["head"]?.string == "PreTraining"
                 ? .pretraining
                 : json["head"] != nil
-                    ? .head : json["encoder"]?.bool == true ? .encoder : source.isEmpty ? .decoder : .encoderDecoder
+                    ? json["encoder"]?.bool == true ? .head : .decoderHead
+                    : json["encoder"]?.bool == true ? .encoder : source.isEmpty ? .decoder : .encoderDecoder
         tensors = try (json["tensors"]?.array).found("tensors").compactMap { entry in
             guard let members = entry.array, let name = members.first?.string else { return nil }
             let numbers = members.dropFirst().compactMap(\.integer)

@@ -32,29 +32,15 @@ public final class SequenceClassifier {
         guard checkpoint.hasEncoder, case .encoder(let form)? = Family.named(checkpoint.modelType)?.body else {
             throw ModelError.unsupported(
                 file: checkpoint.path,
-                reason: "classifiers of type \(checkpoint.modelType) are not supported; those with a BERT encoder are")
+                reason:
+                    "\(checkpoint.modelType) is no encoder: Checkpoint.decoderClassifier() opens classifiers on decoders"
+            )
         }
         let spec = try EncoderConfiguration(config)
         let places = checkpoint.encoderPlaces
         let parameters = CheckpointParameters(checkpoint.tensors, file: checkpoint.path, places: places)
         let stored = places("classifier.weight").lazy.compactMap { checkpoint.tensors.entry($0.storedName) }.first
-        let told = try newLabels ?? Self.labels(config)
-        labelCount = newLabels ?? stored?.shape.first ?? told ?? 1
-        if let told, told != labelCount {
-            throw ModelError.wrongValue(
-                file: config.file, key: config.json["id2label"]?.object == nil ? "num_labels" : "id2label",
-                found: "\(told) labels",
-                expected: "as many as \(stored?.name ?? "classifier.weight") has rows, \(labelCount)")
-        }
-        guard labelCount > 0 else {
-            throw ModelError.wrongShapes(
-                file: checkpoint.path,
-                [
-                    .init(
-                        name: "classifier.weight", found: stored.map { Array($0.shape) } ?? [],
-                        expected: [1, spec.hiddenSize])
-                ])
-        }
+        labelCount = try newLabels ?? checkpoint.outputCount(stored, "classifier.weight", width: spec.hiddenSize)
         let source = ModuleTree.Builder(wrapped(parameters))
         encoder = Encoder(source, spec)
         head = try EncoderHead(source, form.head, config, spec, labels: labelCount, isOverTokens: false)
@@ -67,18 +53,7 @@ public final class SequenceClassifier {
         takesMean = pooling == "mean"
         tree = source.tree
         try parameters.finish()
-        let fallback = labelCount == 1 ? DenseActivation.sigmoid : .identity
-        if let own = try config.child("sentence_transformers"), own.json["activation_fn"]?.string != nil {
-            activation = try DenseActivation(own, key: "activation_fn", default: fallback)
-        } else {
-            activation = try DenseActivation(config, key: "sbert_ce_default_activation_function", default: fallback)
-        }
-    }
-
-    /// How many labels the configuration speaks of; nil where it does not.
-    private static func labels(_ config: ConfigurationReader) throws(ModelError) -> Int? {
-        let number = try config.optionalInteger("num_labels", in: 0...65_536)
-        return config.json["id2label"]?.object?.count ?? number
+        activation = try config.scoreActivation(labels: labelCount)
     }
 
     public func prepare(_ precision: Precision) throws {

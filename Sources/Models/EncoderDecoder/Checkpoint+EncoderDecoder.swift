@@ -27,7 +27,7 @@ extension Checkpoint {
 
     /// The configuration; the tensors decide whether there is an output projection of its own.
     func encoderDecoderReading() throws -> Family.Reading<EncoderDecoderConfiguration> {
-        guard kind == .translates else {
+        guard kind == .translates || hasEncoderDecoder else {
             throw ModelError.wrongKind(
                 path: path, kind: "a model of another kind", wanted: "an encoder-decoder (T5, BART, Marian)")
         }
@@ -35,6 +35,8 @@ extension Checkpoint {
         var spec = reading.configuration
         // `tie_word_embeddings` is not to be trusted: some models say true and store a head, others false and store none.
         if reading.family.storesHead { spec.tiedEmbeddings = tensors.entry("lm_head.weight") == nil }
+        // A classifier writes nothing.
+        if kind != .translates { spec.logitBias = false }
         // Files may store the positions that are usually computed: then the stored ones are used.
         if spec.sinusoids != nil, let table = tensors.entry("model.encoder.embed_positions.weight"),
             table.shape.count == 2, table.shape[0] >= spec.contextLength
@@ -47,13 +49,16 @@ extension Checkpoint {
 
     func places(_ reading: Family.Reading<EncoderDecoderConfiguration>) -> @Sendable (String) -> [WeightPlace] {
         guard case .encoderDecoder(let form) = reading.family.body else { return { _ in [] } }
-        return form.places
+        guard kind != .translates, let prefix = form.classifier?.prefix, !prefix.isEmpty else { return form.places }
+        return { name in
+            form.places(name).map { if case .tensor(let stored) = $0 { .tensor(prefix + stored) } else { $0 } }
+        }
     }
 
     private func encoderDecoder<Source: ParameterSource>(
         _ wrapped: (CheckpointParameters) -> Source
     ) throws -> (EncoderDecoder, Source) {
-        try demandWriter()
+        try demand(.translates)
         let reading = try encoderDecoderReading()
         let parameters = CheckpointParameters(tensors, file: path, places: places(reading))
         let source = wrapped(parameters)

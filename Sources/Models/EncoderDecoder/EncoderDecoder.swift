@@ -148,6 +148,11 @@ public final class EncoderDecoder {
     /// One decode step: the decoder's states for the next tokens of each target, `[tokens, hidden]`; extends the
     /// caches.
     public func hiddenStates(_ tokens: [Int32], _ targets: [TargetSequence]) throws -> Tensor {
+        try scaled(unscaledStates(tokens, targets))
+    }
+
+    /// The same without the factor of the output projection.
+    func unscaledStates(_ tokens: [Int32], _ targets: [TargetSequence]) throws -> Tensor {
         let targets = targets.sorted { $0.rows.lowerBound < $1.rows.lowerBound }
         var pass = Pass(.cached(targets.map { DecoderSequence(rows: $0.rows, cache: $0.cache) }))
         pass.memory = .cached(targets.map(\.source))
@@ -155,7 +160,7 @@ public final class EncoderDecoder {
         let hidden = try decoder(embedded(tokens), context)  // [tokens, hidden]
         for target in targets { target.cache.advance(by: target.rows.count) }
         try checkFiles()
-        return try scaled(hidden)
+        return hidden
     }
 
     /// States with the factor of the output projection.

@@ -3,9 +3,11 @@ import MartletNN
 
 extension Family {
     /// BART: an encoder-decoder with norms after each half-block and learned positions (Lewis et al. 2020).
-    static let bart = bartLike("bart", norm: .after, hasEmbeddingNorm: true)
+    static let bart = bartLike(
+        "bart", norm: .after, hasEmbeddingNorm: true, classifier: ClassifierForm(end: 2, start: 2))
     /// mBART and mBART-50: norms before, and one at the end of each stack (Liu et al. 2020).
-    static let mbart = bartLike("mbart", norm: .before, hasEmbeddingNorm: true)
+    static let mbart = bartLike(
+        "mbart", norm: .before, hasEmbeddingNorm: true, classifier: ClassifierForm(end: 2, start: nil))
     /// Pegasus: norms before, computed positions (Zhang et al. 2020).
     static let pegasus = bartLike(
         "pegasus", norm: .before, sinusoids: .plain, defaults: ["activation_function": "gelu"])
@@ -18,7 +20,8 @@ extension Family {
 
     private static func bartLike(
         _ modelType: String, norm: NormPlacement, sinusoids: Sinusoids? = nil, hasEmbeddingNorm: Bool = false,
-        hasLogitBias: Bool = true, defaults more: JSONObject = [:]
+        hasLogitBias: Bool = true, classifier: ClassifierForm? = nil,
+        defaults more: JSONObject = [:]
     ) -> Family {
         var defaults: JSONObject = [
             "vocab_size": 50_265, "d_model": 1024, "max_position_embeddings": 1024, "encoder_layers": 12,
@@ -37,7 +40,7 @@ extension Family {
                     if hasEmbeddingNorm { spec.embeddingNorm = spec.encoder[0].norm }
                     spec.logitBias = hasLogitBias
                     return spec
-                }, places: bartPlaces, storesHead: false),
+                }, places: bartPlaces, storesHead: false, classifier: classifier),
             modelType, defaults: defaults,
             neutral: [
                 "activation_dropout", "encoder_layerdrop", "decoder_layerdrop", "init_std",

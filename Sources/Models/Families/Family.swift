@@ -72,6 +72,18 @@ public struct Family: Sendable {
         let places: @Sendable (String) -> [WeightPlace]
         /// Whether its files may have an output projection beside the table.
         var storesHead = true
+        /// How its classifiers of texts are made (`DecoderClassifier`); nil where transformers has none.
+        var classifier: ClassifierForm?
+    }
+
+    /// A classifier on an encoder-decoder.
+    struct ClassifierForm: Sendable {
+        /// `eos_token_id` of a file that does not say it: the token whose state is classified.
+        let end: Int
+        /// `decoder_start_token_id` likewise; nil where the decoder's input begins with the text's last token.
+        let start: Int?
+        /// What stands before the names of the layers below the head.
+        var prefix = ""
     }
 
     /// Of an encoder-decoder: whether its files may have an output projection beside the table.

@@ -7,7 +7,7 @@ extension Family {
     static let t5 = Family(
         encoderDecoder: EncoderDecoderForm(
             configure: { (reader) throws(ModelError) in try EncoderDecoderConfiguration(t5: reader) },
-            places: t5Places),
+            places: t5Places, classifier: t5Classifier),
         "t5", defaults: t5Defaults, neutral: t5Neutral,
         newModel: NewModelForm(kind: .encoderDecoder, architecture: "T5ForConditionalGeneration") { shape in
             func whole(_ value: Int) -> JSON { .integer(Int64(value)) }
@@ -26,7 +26,7 @@ extension Family {
     static let mt5 = Family(
         encoderDecoder: EncoderDecoderForm(
             configure: { (reader) throws(ModelError) in try EncoderDecoderConfiguration(t5: reader) },
-            places: t5Places),
+            places: t5Places, classifier: t5Classifier),
         "mt5",
         defaults: t5Defaults.with("vocab_size", 250_112).with("d_ff", 1024).with("num_layers", 8).with("num_heads", 6)
             .with("feed_forward_proj", "gated-gelu").with("tie_word_embeddings", false).with(
@@ -40,11 +40,13 @@ extension Family {
                 for index in spec.encoder.indices { spec.encoder[index].attention.relativeBias?.isShared = false }
                 for index in spec.decoder.indices { spec.decoder[index].attention.relativeBias?.isShared = false }
                 return spec
-            }, places: t5Places),
+            }, places: t5Places, classifier: t5Classifier),
         "umt5",
         defaults: t5Defaults.with("vocab_size", 250_112).with("d_ff", 1024).with("num_layers", 8).with("num_heads", 6)
             .with("feed_forward_proj", "gated-gelu").with("tie_word_embeddings", false).with(
                 "scale_decoder_outputs", false), neutral: t5Neutral)
+
+    private static let t5Classifier = ClassifierForm(end: 1, start: 0, prefix: "transformer.")
 
     private static let t5Defaults: JSONObject = [
         "vocab_size": 32_128, "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8,

@@ -14,7 +14,7 @@ extension Checkpoint {
 
     /// The decoder's configuration; the tensors decide whether there is an output projection, and which.
     func decoderReading() throws -> DecoderReading {
-        if kind == .translates {
+        if kind == .translates || hasEncoderDecoder {
             throw ModelError.wrongKind(path: path, kind: "\(kind.name) (\(kind.uses))", wanted: "a decoder")
         }
         if hasEncoder {

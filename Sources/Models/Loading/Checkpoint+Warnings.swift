@@ -15,7 +15,7 @@ extension Checkpoint {
             warnings += reading.unknown.map { unreadKey($0.key, $0.value.text()) }
             names.places = encoderPlaces
             _ = Encoder(names, reading.configuration)
-        } else if kind == .translates {
+        } else if kind == .translates || hasEncoderDecoder {
             let reading = try encoderDecoderReading()
             warnings += reading.unknown.map { unreadKey($0.key, $0.value.text()) }
             names.places = places(reading)
@@ -143,7 +143,11 @@ extension Checkpoint {
             return ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"].contains(name)
                 || (kind == .embeds && (name == "output.weight" || name.hasPrefix("cls.") || name.hasPrefix("cls_")))
         }
-        if kind == .translates {
+        if kind == .translates || hasEncoderDecoder {
+            // Of a classifier's files: the layers lie below another name.
+            var name = name
+            if kind != .translates, name.hasPrefix("transformer.") { name.removeFirst("transformer.".count) }
+            if kind != .translates, name.hasPrefix("classification_head.") { return true }
             // The shared table under its other names, positions that are computed, a bias that nothing uses.
             return [
                 "shared.weight", "model.shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
@@ -160,6 +164,8 @@ extension Checkpoint {
             ]
             return heads.contains(where: name.hasPrefix) || name.contains(".pooler.") || name.hasSuffix("position_ids")
         }
+        // The head of a classifier, which is read with it.
+        if [.scores, .classifies].contains(kind), ["score.weight", "score.bias"].contains(name) { return true }
         return name == names.head
     }
 }

@@ -164,6 +164,9 @@ public struct Checkpoint: Sendable {
     /// Whether the layers are those of a bidirectional text encoder. `kind` tells what the model does.
     public var hasEncoder: Bool { Family.named(modelType)?.isEncoder ?? false }
 
+    /// Whether the layers are those of an encoder and a decoder that reads its states.
+    public var hasEncoderDecoder: Bool { Family.named(modelType)?.isEncoderDecoder ?? false }
+
     public func decoder() throws -> Decoder { try decoder { source, _ in PlainParameters(source) }.0 }
 
     /// The decoder in the form of its family's folders, whatever it was opened from: a GGUF file's rows and norms are

@@ -52,12 +52,12 @@ extension ModelKind {
         _ configuration: ConfigurationReader, architectures: [String], hasHead: Bool, isSentenceModel: Bool,
         labelCount: Int?
     ) {
+        let scoring: ModelKind = labelCount ?? 1 > 1 ? .classifies : .scores
         if let name = configuration.json["model_type"]?.string, Family.named(name)?.isEncoderDecoder == true {
-            self = .translates
+            self = architectures.first?.hasSuffix("ForSequenceClassification") == true ? scoring : .translates
             return
         }
         let isEncoder = configuration.json["model_type"]?.string.flatMap(Family.named)?.isEncoder ?? false
-        let scoring: ModelKind = labelCount ?? 1 > 1 ? .classifies : .scores
         // llama.cpp's numbers: none, mean, first, last, rank.
         switch configuration.json["martlet_pooling"]?.integer {
         case 4: self = scoring
@@ -82,7 +82,10 @@ extension ModelKind {
 
     /// How many numbers a classifier gives: the rows of its matrix, or what the configuration says; nil without either.
     static func labelCount(_ configuration: ConfigurationReader, _ tensors: any TensorSource) -> Int? {
-        let names = ["classifier.weight", "classifier.out_proj.weight", "score.weight", "cls.output.weight"]
+        let names = [
+            "classifier.weight", "classifier.out_proj.weight", "score.weight", "classification_head.out_proj.weight",
+            "cls.output.weight",
+        ]
         return names.lazy.compactMap { tensors.entry($0)?.shape.first }.first
             ?? configuration.json["id2label"]?.object?.count
             ?? configuration.json["num_labels"]?.integer.flatMap { Int(exactly: $0) }
@@ -114,12 +117,12 @@ extension Checkpoint {
                     "\(name) is the encoder of an encoder-decoder alone, which is not read: for vectors of texts take an "
                     + "encoder such as BERT's or MPNet's")
         }
-        let tasks = ["ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering"]
+        let tasks = ["ForTokenClassification", "ForQuestionAnswering"]
         guard tasks.contains(where: name.hasSuffix) else { return }
         throw .unsupported(
             file: path,
             reason:
-                "\(name) is a classifier on an encoder-decoder, whose head is not read: take one on an encoder, such as "
-                + "RoBERTa or DeBERTa")
+                "\(name) has a head over each token of an encoder-decoder, which is not read: take one on an encoder, such "
+                + "as RoBERTa or DeBERTa")
     }
 }

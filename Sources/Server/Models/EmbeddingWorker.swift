@@ -59,7 +59,7 @@ package final class ScoringWorker: @unchecked Sendable {
     }
 
     /// Reads only constants; can be called from any thread.
-    func checkFiles() throws(ModelError) { try scorer.model.encoder.checkFiles() }
+    func checkFiles() throws(ModelError) { try scorer.model.checkFiles() }
 
     /// The tokens of a pair. Reads only constants.
     package func tokens(_ query: String, _ text: String) throws -> Pair { try scorer.tokens(query, text) }

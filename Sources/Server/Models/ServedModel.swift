@@ -74,7 +74,7 @@ package struct ServedModel: Sendable {
             let configuration = try EncoderConfiguration(checkpoint.configuration)
             contextLength = configuration.contextLength
             vocabularySize = configuration.vocabularySize
-        } else if kind == .translates {
+        } else if checkpoint.hasEncoderDecoder {
             let configuration = try checkpoint.encoderDecoderConfiguration()
             contextLength = configuration.longestText
             vocabularySize = configuration.vocabularySize

@@ -314,6 +314,18 @@ renamed = {
     "internlm2": ("Llama", dict(S), dict(model_type="internlm2", bias=False), INTERN),
     "internlm3": ("Llama", dict(S, head_dim=8, attention_bias=True, mlp_bias=True),
                   dict(model_type="internlm3", attention_bias=True, mlp_bias=True), {}),
+# Classifiers of texts on decoders and encoder-decoders: (class, arguments, the last tokens of the text). What is classified
+# is the last token that is not padding, or the end token.
+decoder_heads = {
+    "llama-classes": ("Llama", dict(S, **labels3), [0, 0]),
+    "qwen3-classes": ("Qwen3", dict(S, head_dim=8, tie_word_embeddings=True, problem_type="multi_label_classification",
+                                    **labels3), []),
+    "gpt2-classes": ("GPT2", dict(G, **labels3), []),
+    "bart-classes": ("Bart", dict(BART, **labels3), [2, 9, 2]),
+    "mbart-classes": ("MBart", dict(BART, scale_embedding=True, **labels3), [2, 9]),
+    "t5-classes": ("T5", dict(T5, **labels3), [1]),
+}
+
     "minicpm": ("Granite", dict(S, embedding_multiplier=12.0, logits_scaling=4.0, residual_multiplier=1.4 / 2**0.5,
                                 attention_multiplier=8**-0.5),
                 dict(model_type="minicpm", scale_emb=12, dim_model_base=8, scale_depth=1.4), {}),
@@ -373,7 +385,8 @@ def published(name, stored):
 
 
 only = sys.argv[1:]
-for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items():
+for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
+                                **{name: case[:2] for name, case in decoder_heads.items()}}.items():
     if only and name not in only: continue
     try:
         is_encoder = name in encoders
@@ -382,8 +395,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
         attention = "sdpa" if name == "falcon-alibi" else "eager"
         config._attn_implementation = attention
         is_pair = name in encoder_decoders
-        head = heads[name][1] if name in heads else None
-        cls = getattr(t, kind + ("For" + head if head else "Model")) if is_encoder else {
+        head = heads[name][1] if name in heads else "SequenceClassification" if name in decoder_heads else None
+        cls = getattr(t, kind + ("For" + head if head else "Model")) if is_encoder or head else {
             "Marian": t.MarianMTModel}.get(kind) or getattr(t, kind + "ForConditionalGeneration") if is_pair else getattr(
             t, texts[kind]) if kind in texts else next(
             getattr(t, kind + end) for end in ("ForCausalLM", "LMHeadModel") if hasattr(t, kind + end))
@@ -427,6 +440,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             if name == "baichuan-alibi": del config["max_position_embeddings"], config["rope_parameters"]
             if name.startswith("baichuan"): del config["num_key_value_heads"], config["head_dim"]
         golden = dict(config=config, tensors=tensors, ids=text[0].tolist(),
+        if name in decoder_heads and decoder_heads[name][2]:
+            text[0, -len(decoder_heads[name][2]):] = torch.tensor(decoder_heads[name][2])
                       encoder=is_encoder, expected=[float(f"{x:.7g}") for x in numbers.flatten().tolist()])
         if head: golden["head"] = head
         if is_pair:
@@ -443,7 +458,7 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders}.items()
             labels = torch.randint(3, 64, (1, 14), generator=torch.Generator().manual_seed(3))
             loss = model(input_ids=text, labels=labels).loss
             golden["labels"] = labels[0].tolist()
-        if not is_encoder or head == "MaskedLM":
+        if not (is_encoder or head) or head == "MaskedLM":
             # Loss and gradient norm over all published parameters, as training from this checkpoint computes them.
             if not is_pair and not head: loss = model(input_ids=text, labels=text, **more).loss
             loss.backward()
