@@ -9,6 +9,9 @@ struct ClassifyCommand: ParsableCommand {
             What is printed follows from the model: the classes of each text with their probabilities, or its number; the names \
             and other spans that it marks; or, with --question, the answer to it. Without a text each line of standard input is one.
 
+            With --label, labels of your own: a model of entailment says how much the text entails a sentence about each \
+            (zero-shot classification).
+
             Examples:
               martlet classify ./distilbert-sst2 "A wonderful film."
               martlet classify runs/cls "It never arrived."       # what martlet classify-train made
@@ -16,16 +19,27 @@ struct ClassifyCommand: ParsableCommand {
               martlet classify ./bert-ner "Ada Lovelace lived in London."
               martlet classify ./bert-squad --question "Where did she live?" "Ada Lovelace lived in London."
               martlet classify ./roberta-mnli "It rains." --pair "It is dry."
+              martlet classify ./bart-large-mnli "The match ended 2 to 1." --label sport --label politics
             """)
     @OptionGroup var flags: ModelFlags
     @Argument(help: "The text; without it each line of standard input is one.") var text: [String] = []
     @Option(help: "A second text, for models of pairs such as entailment.") var pair: String?
     @Option(help: "A question that the text answers.") var question: String?
+    @Option(
+        name: .customLong("label"),
+        help:
+            "A label of your own in place of the model's classes, by a model of entailment; may be given several times."
+    )
+    var labels: [String] = []
+    @Option(help: "The sentence about each label, which stands in place of {}. (default: This example is {}.)")
+    var hypothesis: String?
+    @Flag(help: "A text may be of several labels: the probability of each by itself.") var severalLabels = false
     @Option(help: "Only the most probable classes.") var top: Int?
     @Flag(help: "One JSON object a text.") var json = false
 
     func run() throws {
         if let top, top < 1 { throw ValidationError("--top is \(top); expected 1 or more") }
+        try checkLabels()
         var inputs = text.isEmpty ? [] : [text.joined(separator: " ")]
         if inputs.isEmpty {
             inputs = (try StandardInput.read() ?? "").split { $0 == "\n" || $0 == "\r\n" }.map(String.init)
@@ -46,6 +60,11 @@ struct ClassifyCommand: ParsableCommand {
         if pair != nil, model.isOverTokens || question != nil {
             throw ValidationError("--pair is for classes of whole texts")
         }
+        if !labels.isEmpty, model.isOverTokens || !model.isOfEntailment {
+            throw ValidationError(
+                "--label is for models of entailment, one of whose classes is called entailment (bart-large-mnli); this one's "
+                    + "are \(model.labels.joined(separator: ", "))")
+        }
         for input in inputs {
             let found: [(label: String, probability: Float, text: String?)]
             if let question {
@@ -54,7 +73,12 @@ struct ClassifyCommand: ParsableCommand {
             } else if model.isOverTokens {
                 found = try model.spans(of: input).map { ($0.label, $0.probability, $0.text) }
             } else {
-                let classes = try model.classes(of: input, with: pair)
+                let classes =
+                    labels.isEmpty
+                    ? try model.classes(of: input, with: pair)
+                    : try model.classes(
+                        of: input, among: labels, hypothesis: hypothesis ?? TextClassifier.hypothesis,
+                        isMultiLabel: severalLabels)
                 found = classes.prefix(top ?? .max).map { ($0.label, $0.probability, nil) }
             }
             if json {
@@ -68,6 +92,22 @@ struct ClassifyCommand: ParsableCommand {
                 }
                 if found.isEmpty { Terminal.note("nothing is marked in this text", isDim: true) }
             }
+        }
+    }
+
+    private func checkLabels() throws {
+        guard labels.isEmpty else {
+            if pair != nil || question != nil {
+                throw ValidationError("--label is for classes of whole texts, without --pair and --question")
+            }
+            guard hypothesis?.contains("{}") ?? true else {
+                throw ValidationError("--hypothesis has no {}, where the label is put: \"This text is about {}.\"")
+            }
+            return
+        }
+        if hypothesis != nil || severalLabels {
+            throw ValidationError(
+                "\(severalLabels ? "--several-labels" : "--hypothesis") is for labels of your own: give --label")
         }
     }
 

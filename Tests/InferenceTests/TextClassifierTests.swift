@@ -9,11 +9,11 @@ import TinyModels
 @Suite struct TextClassifierTests {
     /// A golden's folder with a vocabulary of its size beside it.
     private func withFolder<Result>(
-        _ name: String, labels: JSON = ["0": "O", "1": "B-PER", "2": "I-PER"], problem: String? = nil,
-        _ body: (String) throws -> Result
+        _ name: String, labels: JSON = ["0": "O", "1": "B-PER", "2": "I-PER"], names: JSON? = nil,
+        problem: String? = nil, _ body: (String) throws -> Result
     ) throws -> Result {
         try FamilyGolden(name).withFolder(change: {
-            $0["id2label"] = name.hasSuffix("tokens") ? labels : $0["id2label"]
+            $0["id2label"] = name.hasSuffix("tokens") ? labels : names ?? $0["id2label"]
             if let problem { $0["problem_type"] = .string(problem) }
             // [SEP] ends each text.
             if name.hasPrefix("bart") { $0["eos_token_id"] = 3 }
@@ -56,6 +56,34 @@ import TinyModels
             }
             #expect(throws: ModelError.self) { try model.spans(of: "ada") }
             #expect(throws: ModelError.self) { try TextScorer(path: path) }
+        }
+    }
+
+    /// As transformers' pipeline: the entailments of all labels against each other, or of each against its contradiction.
+    @Test func labelsOfOnesOwnAreThoseThatATextEntails() throws {
+        let names: JSON = ["0": "contradiction", "1": "neutral", "2": "Entailment"]
+        try withFolder("bart-classes", names: names) { path in
+            let model = try TextClassifier(path: path, precision: .exact), labels = ["lived", "london"]
+            #expect(model.isOfEntailment)
+            let text = "ada lived in london ."
+            let logits = try model.logits(of: labels.map { (text, "w20 \($0) .") })
+            let one = try model.classes(of: text, among: labels, hypothesis: "w20 {} .")
+            let several = try model.classes(of: text, among: labels, hypothesis: "w20 {} .", isMultiLabel: true)
+            for (label, own) in zip(labels, logits) {
+                let sum = logits.reduce(0) { $0 + exp(Double($1[2])) }
+                let share = try #require(one.first { $0.label == label }).probability
+                #expect(abs(Double(share) - exp(Double(own[2])) / sum) < 1e-5)
+                let alone = try #require(several.first { $0.label == label }).probability
+                #expect(abs(Double(alone) - 1 / (1 + exp(Double(own[0] - own[2])))) < 1e-5)
+            }
+            #expect(try model.classes(of: text, among: ["lived"], hypothesis: "w20 {} .")[0].probability < 1)
+            #expect { _ = try model.classes(of: text, among: labels, hypothesis: "w20") } throws: {
+                "\($0)".contains("{}")
+            }
+        }
+        try withFolder("bart-classes") { path in
+            let model = try TextClassifier(path: path, precision: .exact)
+            #expect { _ = try model.classes(of: "ada", among: ["lived"]) } throws: { "\($0)".contains("entailment") }
         }
     }
 
