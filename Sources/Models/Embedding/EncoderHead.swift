@@ -15,7 +15,7 @@ final class EncoderHead {
     ) throws(ModelError) {
         let width = spec.hiddenSize
         let hasDense = !isOverTokens || form.isOverTokens
-        activation = form.activation
+        activation = try form.activation(config)
         let bias = try form.biasKey.map { key throws(ModelError) in try config.flag(key, default: false) } ?? true
         let name = isOverTokens ? "token_classifier" : "classifier"
         if hasDense {

@@ -39,6 +39,8 @@ struct EncoderHeadForm: Sendable {
     var norm: [String]?
     /// The key that says whether the dense layer has a bias; nil: it has.
     var biasKey: String?
+    /// The key that names the activation of all its heads; nil where it is always the same.
+    var activationKey: String?
     /// Whether heads over tokens have the dense layer and the norm too (ModernBERT).
     var isOverTokens = false
     /// The key that says which states a text's head takes, "cls" or "mean"; nil: that of the first token.
@@ -51,6 +53,20 @@ struct EncoderHeadForm: Sendable {
     var masked = MaskedHeadForm()
     /// What the files call the output of a head over pairs of texts.
     var pair = ["cls.seq_relationship"]
+
+    /// The activation behind the dense layer, as a configuration has it.
+    func activation(_ config: ConfigurationReader) throws(ModelError) -> DenseActivation {
+        guard let key = activationKey else { return activation }
+        switch try Activation(config, keys: key, default: "gelu") {
+        case .gelu: return .gelu
+        case .silu: return .silu
+        case .relu: return .relu
+        default:
+            throw .wrongValue(
+                file: config.file, key: key, found: "\"\(try config.string(key, default: "").prefix(40))\"",
+                expected: "gelu, silu or relu")
+        }
+    }
 
     /// Where the files keep a parameter of a head; nil for the encoder's own.
     func places(_ name: String, encoder: (String) -> [WeightPlace]) -> [WeightPlace]? {

@@ -251,6 +251,9 @@ public struct Family: Sendable {
             var configuration = try form.configure(reader)
             configuration.maskedHeadActivation = form.head.masked.activation
             return configuration
+            if let key = form.head.activationKey {
+                configuration.maskedHeadActivation = try Activation(reader, keys: key, default: "gelu")
+            }
         }
     }
 

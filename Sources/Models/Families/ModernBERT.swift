@@ -37,6 +37,7 @@ extension Family {
             }, ggufPlaces: { [.tensor($0)] },
             head: EncoderHeadForm(
                 dense: ["head.dense"], activation: .gelu, norm: ["head.norm"], biasKey: "classifier_bias",
+                activationKey: "classifier_activation",
                 isOverTokens: true, poolingKey: "classifier_pooling",
                 masked: MaskedHeadForm(
                     dense: ["head.dense"], norm: ["head.norm"], bias: ["decoder"], activation: .gelu))),
@@ -72,7 +73,6 @@ extension EncoderConfiguration {
         contextLength = try reader.integer("max_position_embeddings", in: 1...(1 << 24))
         typeVocabularySize = 0
         epsilon = Float(try reader.number("norm_eps", default: 1e-5))
-        try reader.demand("classifier_activation", is: "gelu")
         biasesMaskedHead = try reader.flag("classifier_bias", default: false)
         guard try reader.flag("decoder_bias", default: true) else {
             throw .wrongValue(file: reader.file, key: "decoder_bias", found: "false", expected: "true")

@@ -10,7 +10,7 @@ enum NeutralKeys {
         "dtype", "tokenizer_class", "processor_class", "task_specific_params", "custom_pipelines", "base_model_tp_plan",
         "unsloth_fixed", "unsloth_version", "model_name", "revision", "_commit_hash", "language", "license",
         "transformers.js_config", "is_llama_config", "keys_to_ignore_at_inference", "tokenizer_name",
-        "max_sequence_length",
+        "max_sequence_length", "output_past", "total_flos",
         // Token ids: read by the tokenizer and the generator.
         "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id",
         "decoder_start_token_id", "prefix", "image_token_id", "video_token_id", "vision_start_token_id",

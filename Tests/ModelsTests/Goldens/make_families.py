@@ -265,6 +265,7 @@ D = dict(N, relative_attention=True, share_att_key=True, pos_att_type=["p2c", "c
 encoders.update({
     "deberta-v2": ("DebertaV2", dict(D)),
     # Projections of their own for positions, one term, a row for each distance, and learned positions beside them.
+    "modernbert-silu": ("ModernBert", "SequenceClassification", dict(N4, classifier_activation="silu", **labels3)),
     "deberta-v2-c2p": ("DebertaV2", dict(D, share_att_key=False, pos_att_type=["c2p"], norm_rel_ebd="none",
                                          position_buckets=-1, max_relative_positions=6, position_biased_input=True,
                                          type_vocab_size=2)),
@@ -299,6 +300,7 @@ heads.update({
     "jina-masked": ("JinaEmbeddingsV3", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
 })
 encoders["gemma3-bidirectional"] = ("Gemma3Text", dict(S, head_dim=8, sliding_window=6, use_bidirectional_attention=True,
+    "modernbert-masked-silu": ("ModernBert", "MaskedLM", dict(N4, classifier_activation="silu")),
                                     layer_types=["sliding_attention", "full_attention"]))
 encoders["qwen2-bidirectional"] = ("Qwen2", dict(S, is_causal=False))
 encoders["mpnet"] = ("MPNet", dict(N, pad_token_id=1))
