@@ -16,7 +16,7 @@ public final class Decoder {
     public let tree: ModuleTree
     let embedding: Embedding
     let positionEmbedding: Embedding?
-    /// Unused rows at the beginning of the table of positions, and positions that are computed: of encoder-decoders.
+    /// Unused rows at the beginning of the table of positions (of encoder-decoders), and positions that are computed.
     private let positionOffset: Int32
     private let sinusoids: Sinusoids?
     let embeddingNorm: Norm?
@@ -71,7 +71,7 @@ public final class Decoder {
             : spec.tiedEmbeddings
                 ? Linear(source, "lm_head", sharing: embedding, bias: spec.headBias)
                 : Linear(source, "lm_head", from: spec.embeddingSize, to: spec.vocabularySize, bias: spec.headBias)
-        (positionOffset, sinusoids) = (0, nil)
+        (positionOffset, sinusoids) = (0, spec.sinusoids)
         headNorm = spec.normalizesHead ? HeadNorm() : nil
         perLayerInputs = spec.perLayerInputs.map { PerLayerInputs(source, $0, spec) }
         streams = spec.layers[0].altUp.map { AltUpStreams(source, $0, hidden: spec.hiddenSize) }

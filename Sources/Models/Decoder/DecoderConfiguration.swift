@@ -24,6 +24,8 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var embeddingScale: Float = 1
     /// Whether a learned vector per position is added to the embeddings (GPT-2) instead of rotating queries and keys.
     public var learnedPositions = false
+    /// Computed vectors of positions that are added likewise (XGLM).
+    public var sinusoids: Sinusoids?
     /// Whether the output projection shares the embedding table.
     public var tiedEmbeddings: Bool
     /// Whether there is an output projection; embedding models are published without one.

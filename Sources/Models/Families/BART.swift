@@ -8,6 +8,14 @@ extension Family {
     /// mBART and mBART-50: norms before, and one at the end of each stack (Liu et al. 2020).
     static let mbart = bartLike(
         "mbart", norm: .before, hasEmbeddingNorm: true, classifier: ClassifierForm(end: 2, start: nil))
+    /// Blenderbot: norms before, learned positions, no norm of the embeddings (Roller et al. 2020).
+    static let blenderbot = bartLike(
+        "blenderbot", norm: .before, unusedPositions: 0,
+        defaults: [
+            "vocab_size": 8008, "max_position_embeddings": 128, "encoder_layers": 2, "decoder_layers": 24,
+            "d_model": 2560, "encoder_ffn_dim": 10_240, "decoder_ffn_dim": 10_240, "encoder_attention_heads": 32,
+            "decoder_attention_heads": 32,
+        ])
     /// Pegasus: norms before, computed positions (Zhang et al. 2020).
     static let pegasus = bartLike(
         "pegasus", norm: .before, sinusoids: .plain, defaults: ["activation_function": "gelu"])
@@ -20,7 +28,7 @@ extension Family {
 
     private static func bartLike(
         _ modelType: String, norm: NormPlacement, sinusoids: Sinusoids? = nil, hasEmbeddingNorm: Bool = false,
-        hasLogitBias: Bool = true, classifier: ClassifierForm? = nil,
+        unusedPositions: Int = 2, hasLogitBias: Bool = true, classifier: ClassifierForm? = nil,
         defaults more: JSONObject = [:]
     ) -> Family {
         var defaults: JSONObject = [
@@ -36,7 +44,7 @@ extension Family {
                     var spec = try EncoderDecoderConfiguration(bart: reader, norm: norm)
                     spec.sinusoids = sinusoids
                     spec.learnedPositions = sinusoids == nil
-                    if sinusoids == nil { spec.positionOffset = 2 }
+                    if sinusoids == nil { spec.positionOffset = unusedPositions }
                     if hasEmbeddingNorm { spec.embeddingNorm = spec.encoder[0].norm }
                     spec.logitBias = hasLogitBias
                     return spec
@@ -49,7 +57,7 @@ extension Family {
                 "output_past", "is_encoder_decoder", "decoder_start_token_id", "save_step", "gradient_checkpointing",
                 "decoder_vocab_size", "share_encoder_decoder_embeddings", "force_bos_token_to_be_generated",
                 // Of the programs that files come from: transformers' classes have or have not what these ask for.
-                "normalize_embedding", "extra_pos_embeddings",
+                "normalize_embedding", "extra_pos_embeddings", "layernorm_variant", "do_blenderbot_90_layernorm",
             ])
     }
 

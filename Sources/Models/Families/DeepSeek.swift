@@ -93,7 +93,7 @@ extension Family {
         try spec.setDeepSeekExperts(config, RouterSpec(deepSeekV3: config))
     }
 
-    private static let latentBase = Base { (reader) throws(ModelError) in try DecoderConfiguration(latent: reader) }
+    static let latentBase = Base { (reader) throws(ModelError) in try DecoderConfiguration(latent: reader) }
 }
 
 extension MixtureForm {
@@ -133,7 +133,8 @@ extension DecoderConfiguration {
         }
         if try reader.flag("rope_interleave", default: true) { rotary.layout = .interleaved }
         var attention = AttentionSpec(heads: heads, headDimension: plain + rotated)
-        attention.ownValueDimension = try reader.integer("v_head_dim", in: 1...512)
+        attention.ownValueDimension = try reader.integer(
+            "v_head_dim", in: 1...512, default: min(max(hiddenSize / heads, 1), 512))
         attention.latent = LatentSpec(
             queryRank: try reader.optionalInteger("q_lora_rank", in: 1...65_536), rank: rank,
             rotatedDimension: rotated)

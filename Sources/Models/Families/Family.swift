@@ -162,15 +162,16 @@ public struct Family: Sendable {
         ernie45MoE, phi, phi3,
         gemma, gemma2,
         gemma3, gemma3n, gemma4,
-        gpt2, gptJ, codeGen, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, bloom, mpt, falcon, stableLM, cohere,
+        gpt2, gptJ, codeGen, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, xglm, bloom, mpt, falcon, stableLM, cohere,
         cohere2,
         granite,
-        miniCPM, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, qwen3Next, qwen35, qwen35MoE, smolLM3, glm, glm4,
-        internLM2, internLM3, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
+        miniCPM, miniCPM3, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, qwen3Next, qwen35, qwen35MoE, smolLM3, glm,
+        glm4,
+        internLM2, internLM3, exaone, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
         bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, deBERTa, gte, gteOfAlibaba,
         jinaEmbeddings,
-        t5, mt5, umT5, bart, mbart, pegasus, marian, m2m100,
+        t5, mt5, umT5, bart, mbart, blenderbot, pegasus, marian, m2m100,
     ]
 
     /// What its GGUF files say when they are written; nil where no architecture is known, and for encoders.
@@ -250,10 +251,10 @@ public struct Family: Sendable {
             guard case .encoder(let form) = family.body else { return nil }
             var configuration = try form.configure(reader)
             configuration.maskedHeadActivation = form.head.masked.activation
-            return configuration
             if let key = form.head.activationKey {
                 configuration.maskedHeadActivation = try Activation(reader, keys: key, default: "gelu")
             }
+            return configuration
         }
     }
 

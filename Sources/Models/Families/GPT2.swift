@@ -73,7 +73,8 @@ extension DecoderConfiguration {
     init(gpt2 config: ConfigurationReader) throws(ModelError) {
         let hiddenSize = try config.integer("n_embd", "hidden_size", "n_embed", "d_model")
         let layers = try config.integer("n_layer", "num_hidden_layers", "n_layers", "num_layers", in: 1...10_000)
-        let heads = try config.integer("n_head", "num_attention_heads", "n_heads", "num_heads", in: 1...65_536)
+        let heads = try config.integer(
+            "n_head", "num_attention_heads", "n_heads", "num_heads", "attention_heads", in: 1...65_536)
         guard hiddenSize % heads == 0 else {
             throw .wrongValue(
                 file: config.file, key: "n_head", found: "\(heads)", expected: "a divisor of n_embd = \(hiddenSize)")

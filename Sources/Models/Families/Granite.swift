@@ -33,12 +33,35 @@ extension Family {
     ) { (spec, config) throws(ModelError) in
         let bias = try config.flag("attention_bias", default: false)
         try spec.setBiases(input: bias, output: bias)
-        spec.embeddingScale = Float(try config.number("scale_emb", default: 1))
-        let base = try config.integer("dim_model_base", default: spec.hiddenSize)
-        spec.logitScale = Float(base) / Float(spec.hiddenSize)
-        let depth = try config.number("scale_depth", default: Double(spec.layerCount).squareRoot())
-        let update = Float(depth / Double(spec.layerCount).squareRoot())
-        try spec.eachLayer { $0.updateScale = update }
+        try spec.setMiniCPM(config)
+    }
+
+    /// MiniCPM 3: the same factors on a decoder with latent attention.
+    static let miniCPM3 = Family(
+        "minicpm3",
+        defaults: [
+            "vocab_size": 73_448, "hidden_size": 2560, "intermediate_size": 6400, "num_hidden_layers": 62,
+            "num_attention_heads": 40, "max_position_embeddings": 32_768, "rms_norm_eps": 1e-5, "kv_lora_rank": 256,
+            "q_lora_rank": 768, "qk_nope_head_dim": 64, "qk_rope_head_dim": 32, "scale_emb": 12, "scale_depth": 1.4,
+            "dim_model_base": 256, "tie_word_embeddings": true, "rope_interleave": false,
+        ], neutral: ["head_dim", "qk_head_dim", "rope_interleave"], rotatesPart: true, base: latentBase
+    ) { (spec, config) throws(ModelError) in
+        guard try !config.flag("mlp_bias", default: false) else {
+            throw .wrongValue(file: config.file, key: "mlp_bias", found: "true", expected: "false")
+        }
+        try spec.setMiniCPM(config)
+    }
+}
+
+extension DecoderConfiguration {
+    /// Factors on embeddings, on what layers add, and on logits (Hu et al. 2024, MiniCPM).
+    fileprivate mutating func setMiniCPM(_ config: ConfigurationReader) throws(ModelError) {
+        embeddingScale = Float(try config.number("scale_emb", default: 1))
+        let base = try config.integer("dim_model_base", default: hiddenSize)
+        logitScale = Float(base) / Float(hiddenSize)
+        let depth = try config.number("scale_depth", default: Double(layerCount).squareRoot())
+        let update = Float(depth / Double(layerCount).squareRoot())
+        try eachLayer { $0.updateScale = update }
     }
 }
 

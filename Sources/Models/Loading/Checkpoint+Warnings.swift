@@ -136,7 +136,7 @@ extension Checkpoint {
         let ends = [
             "rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", ".attn.bias", ".attn.masked_bias",
             ".attn.causal_mask",
-            "embeddings.position_ids",
+            "embeddings.position_ids", "embed_positions.weights",
         ]
         if ends.contains(where: name.hasSuffix) { return true }
         if gguf != nil {

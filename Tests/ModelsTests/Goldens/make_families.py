@@ -88,6 +88,12 @@ cases = {
     "cohere2": ("Cohere2", dict(S4, sliding_window=5)),
     "granite": ("Granite", dict(S, embedding_multiplier=3.0, logits_scaling=4.0, residual_multiplier=0.3,
                                 attention_multiplier=0.2)),
+    "xglm": ("XGLM", dict(vocab_size=64, d_model=32, num_layers=2, ffn_dim=40, attention_heads=4,
+                          max_position_embeddings=64, **ids)),
+    "minicpm3": ("MiniCPM3", dict(M, kv_lora_rank=16, q_lora_rank=12, qk_nope_head_dim=8, qk_rope_head_dim=4,
+                                  dim_model_base=8, rope_parameters=dict(
+                                      rope_type="longrope", rope_theta=10000.0, long_factor=[1.5, 3.0],
+                                      short_factor=[1.1, 1.3], original_max_position_embeddings=64, factor=1.0))),
     "smollm3": ("SmolLM3", dict(S4, no_rope_layer_interval=2)),
     "glm4": ("Glm4", dict(S, head_dim=8, **rope(partial_rotary_factor=0.5))),
     "glm": ("Glm", dict(S, head_dim=8, **rope(partial_rotary_factor=0.5))),
@@ -243,6 +249,7 @@ encoder_decoders = {
                                 scale_embedding=True, activation_function="relu")),
     "marian": ("Marian", dict(BART, bos_token_id=None, eos_token_id=0, pad_token_id=63, decoder_start_token_id=63,
                               forced_eos_token_id=0, scale_embedding=True, activation_function="swish")),
+    "blenderbot": ("Blenderbot", dict(BART, decoder_start_token_id=1, forced_eos_token_id=2, scale_embedding=True)),
     "m2m_100": ("M2M100", dict(BART, eos_token_id=2, pad_token_id=1, decoder_start_token_id=2, bos_token_id=0)),
 }
 
@@ -258,6 +265,7 @@ heads = {
     "mpnet-classes": ("MPNet", "SequenceClassification", dict(N, pad_token_id=1, **labels3)),
     "mpnet-tokens": ("MPNet", "TokenClassification", dict(N, pad_token_id=1, **labels3)),
     "modernbert-classes": ("ModernBert", "SequenceClassification", dict(N4, classifier_pooling="mean", **labels3)),
+    "modernbert-silu": ("ModernBert", "SequenceClassification", dict(N4, classifier_activation="silu", **labels3)),
     "modernbert-tokens": ("ModernBert", "TokenClassification", dict(N4, **labels3)),
 }
 D = dict(N, relative_attention=True, share_att_key=True, pos_att_type=["p2c", "c2p"], norm_rel_ebd="layer_norm",
@@ -265,7 +273,6 @@ D = dict(N, relative_attention=True, share_att_key=True, pos_att_type=["p2c", "c
 encoders.update({
     "deberta-v2": ("DebertaV2", dict(D)),
     # Projections of their own for positions, one term, a row for each distance, and learned positions beside them.
-    "modernbert-silu": ("ModernBert", "SequenceClassification", dict(N4, classifier_activation="silu", **labels3)),
     "deberta-v2-c2p": ("DebertaV2", dict(D, share_att_key=False, pos_att_type=["c2p"], norm_rel_ebd="none",
                                          position_buckets=-1, max_relative_positions=6, position_biased_input=True,
                                          type_vocab_size=2)),
@@ -293,6 +300,7 @@ heads.update({
     "albert-masked": ("Albert", "MaskedLM", dict(N, embedding_size=16)),
     "mpnet-masked": ("MPNet", "MaskedLM", dict(N, pad_token_id=1)),
     "modernbert-masked": ("ModernBert", "MaskedLM", dict(N4)),
+    "modernbert-masked-silu": ("ModernBert", "MaskedLM", dict(N4, classifier_activation="silu")),
     "deberta-masked": ("DebertaV2", "MaskedLM", dict(D)),
     "deberta-masked-conv": ("DebertaV2", "MaskedLM", dict(D, conv_kernel_size=3, conv_act="gelu")),
     "deberta-masked-v3": ("DebertaV2", "MaskedLM", dict(D, share_att_key=False, legacy=False)),
@@ -300,22 +308,12 @@ heads.update({
     "jina-masked": ("JinaEmbeddingsV3", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
 })
 encoders["gemma3-bidirectional"] = ("Gemma3Text", dict(S, head_dim=8, sliding_window=6, use_bidirectional_attention=True,
-    "modernbert-masked-silu": ("ModernBert", "MaskedLM", dict(N4, classifier_activation="silu")),
                                     layer_types=["sliding_attention", "full_attention"]))
 encoders["qwen2-bidirectional"] = ("Qwen2", dict(S, is_causal=False))
 encoders["mpnet"] = ("MPNet", dict(N, pad_token_id=1))
 encoders["modernbert"] = ("ModernBert", dict(N4))
 for name, (kind, head, arguments) in heads.items(): encoders[name] = (kind, arguments)
 
-# Families that transformers has no code for. Each is a family that it has under other names: the golden is made with that
-# one. name: (class, arguments, config.json as published, name of a tensor as published)
-INTERN = {"model.embed_tokens": "model.tok_embeddings", "lm_head": "output", "input_layernorm": "attention_norm",
-          "post_attention_layernorm": "ffn_norm", "self_attn.o_proj": "attention.wo",
-          "mlp.gate_proj": "feed_forward.w1", "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2"}
-renamed = {
-    "internlm2": ("Llama", dict(S), dict(model_type="internlm2", bias=False), INTERN),
-    "internlm3": ("Llama", dict(S, head_dim=8, attention_bias=True, mlp_bias=True),
-                  dict(model_type="internlm3", attention_bias=True, mlp_bias=True), {}),
 # Classifiers of texts on decoders and encoder-decoders: (class, arguments, the last tokens of the text). What is classified
 # is the last token that is not padding, or the end token.
 decoder_heads = {
@@ -328,6 +326,24 @@ decoder_heads = {
     "t5-classes": ("T5", dict(T5, **labels3), [1]),
 }
 
+# Families that transformers has no code for. Each is a family that it has under other names: the golden is made with that
+# one. name: (class, arguments, config.json as published, name of a tensor as published)
+INTERN = {"model.embed_tokens": "model.tok_embeddings", "lm_head": "output", "input_layernorm": "attention_norm",
+          "post_attention_layernorm": "ffn_norm", "self_attn.o_proj": "attention.wo",
+          "mlp.gate_proj": "feed_forward.w1", "mlp.up_proj": "feed_forward.w3", "mlp.down_proj": "feed_forward.w2"}
+EXAONE = {"model.embed_tokens": "transformer.wte", "model.norm": "transformer.ln_f", "model.layers": "transformer.h",
+          "input_layernorm": "ln_1", "post_attention_layernorm": "ln_2", "self_attn.o_proj": "self_attn.out_proj",
+          "self_attn": "attn.attention", "mlp.gate_proj": "mlp.c_fc_0", "mlp.up_proj": "mlp.c_fc_1",
+          "mlp.down_proj": "mlp.c_proj"}
+renamed = {
+    "internlm2": ("Llama", dict(S), dict(model_type="internlm2", bias=False), INTERN),
+    "internlm3": ("Llama", dict(S, head_dim=8, attention_bias=True, mlp_bias=True),
+                  dict(model_type="internlm3", attention_bias=True, mlp_bias=True), {}),
+    "exaone": ("Llama", dict(S, head_dim=8, rope_parameters=dict(
+        rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+        original_max_position_embeddings=16)), dict(
+            model_type="exaone", num_layers=2, layer_norm_epsilon=1e-6, activation_function="silu", embed_dropout=0.0,
+            architectures=["ExaoneForCausalLM"]), EXAONE),
     "minicpm": ("Granite", dict(S, embedding_multiplier=12.0, logits_scaling=4.0, residual_multiplier=1.4 / 2**0.5,
                                 attention_multiplier=8**-0.5),
                 dict(model_type="minicpm", scale_emb=12, dim_model_base=8, scale_depth=1.4), {}),
@@ -424,6 +440,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
         assert not lost and not info["unexpected_keys"], info
         text = torch.randint(3, 64, (1, 14), generator=torch.Generator().manual_seed(2))
         more = as_baichuan(model, name, text.shape[1]) if name.startswith("baichuan") else {}
+        if name in decoder_heads and decoder_heads[name][2]:
+            text[0, -len(decoder_heads[name][2]):] = torch.tensor(decoder_heads[name][2])
         if is_pair:
             source, labels = torch.randint(3, 60, (1, 19), generator=torch.Generator().manual_seed(5)), text[:, 1:]
             text = torch.cat([torch.tensor([[config.decoder_start_token_id]]), labels[:, :-1]], 1)
@@ -439,11 +457,11 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
             for key in ("embedding_multiplier", "logits_scaling", "residual_multiplier", "attention_multiplier",
                         "attention_bias", "mlp_bias", "architectures"): config.pop(key, None)
             config.update(renamed[name][2])
+            if name == "exaone":
+                for key in ("num_hidden_layers", "rms_norm_eps", "hidden_act"): del config[key]
             if name == "baichuan-alibi": del config["max_position_embeddings"], config["rope_parameters"]
             if name.startswith("baichuan"): del config["num_key_value_heads"], config["head_dim"]
         golden = dict(config=config, tensors=tensors, ids=text[0].tolist(),
-        if name in decoder_heads and decoder_heads[name][2]:
-            text[0, -len(decoder_heads[name][2]):] = torch.tensor(decoder_heads[name][2])
                       encoder=is_encoder, expected=[float(f"{x:.7g}") for x in numbers.flatten().tolist()])
         if head: golden["head"] = head
         if is_pair:
