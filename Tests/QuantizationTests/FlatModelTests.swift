@@ -237,7 +237,8 @@ import TinyModels
         #expect(!other.isClose && !other.parts[0].isClose)
         // The last gradient.
         bytes = try Folder.read(Self.path("gpt2_debug_state.bin"))
-        bytes.replaceSubrange(bytes.count - 4..., with: [0, 0, 0xC0, 0x7F])
+        let notANumber: [UInt8] = [0, 0, 0xC0, 0x7F]
+        bytes.replaceSubrange(bytes.count - 4..<bytes.count, with: notANumber)
         try AtomicFile.write(scratch.file("state.bin"), bytes: bytes)
         let damaged = try StateComparison(export, LLMCState(path: scratch.file("state.bin"), of: export.sizes))
         #expect(damaged.parts.filter { !$0.isClose }.map(\.name) == ["transformer.ln_f.bias"])
