@@ -15,9 +15,11 @@ struct AdaptersCommand: ParsableCommand {
               martlet adapters convert runs/id --to gguf --base smollm2 --out id.gguf
               martlet adapters extract base/ tuned/ --rank 32 --out difference/
               martlet adapters expand smollm2 --blocks 6 --out deeper/
+              martlet adapters add-tokens smollm2 --token "<tool>" --token "</tool>" --out larger/
             """,
         subcommands: [
             ListAdaptersCommand.self, ConvertAdapterCommand.self, ExtractAdapterCommand.self, ExpandCommand.self,
+            AddTokensCommand.self,
         ],
         defaultSubcommand: ListAdaptersCommand.self)
 }
@@ -191,5 +193,37 @@ struct ExpandCommand: ParsableCommand {
         let layers = expansion.added.map(String.init).joined(separator: ",")
         Terminal.note("wrote \(out); its new blocks are tuned by")
         Terminal.note("  martlet sft \(out) --adapter freeze --adapter-layers \(layers) --data …")
+    }
+}
+
+struct AddTokensCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add-tokens",
+        abstract: "Make a model that has further tokens, whose rows are to be tuned.",
+        discussion: """
+            Each new row of the tables is the mean of those there are. A text of a token is one token wherever it stands.
+
+            Examples:
+              martlet adapters add-tokens smollm2 --token "<tool>" --token "</tool>" --out larger/
+              martlet adapters add-tokens base/ --token "<|pause|>" --special --out larger/
+            """)
+    @Argument(help: "The model.") var model: String
+    @Option(name: [.customLong("token"), .customLong("tokens")], help: "The text of a token; repeatable.")
+    var tokens: [String]
+    @Flag(help: "They are special: replies that people read leave them out.") var special = false
+    @Option(name: .shortAndLong, help: "The folder to write.") var out: String
+
+    func validate() throws {
+        guard tokens.count <= 65_536 else { throw ValidationError("more than 65536 tokens cannot be added at once") }
+    }
+
+    func run() throws {
+        try MergeCommand.demandFree(out)
+        let files = try ModelFiles.opened(name: model)
+        let decoder = try files.checkpoint.publishedDecoder()
+        let ids = try MergedFolder(files, decoder, type: nil).write(adding: tokens, areSpecial: special, to: out)
+        let numbers = ids.count == 1 ? "\(ids.lowerBound)" : "\(ids.lowerBound)-\(ids.upperBound - 1)"
+        Terminal.note("wrote \(out); its new tokens \(numbers) are tuned by")
+        Terminal.note("  martlet sft \(out) --adapter lora --trained-tokens \(numbers) --data …")
     }
 }

@@ -5,6 +5,7 @@ import MartletJSON
 import MartletModels
 import MartletQuantization
 import MartletTensor
+import MartletTokenizers
 import MartletTraining
 
 /// A merged model as a folder that Martlet and transformers open: weights, configuration, tokenizer, what ends a reply.
@@ -44,13 +45,47 @@ public struct MergedFolder {
         try write(expansion.tensors, to: path) { expansion.configuration($0) }
     }
 
-    private func write(_ tensors: [(String, Tensor)], to path: String, _ configuration: (JSON) -> JSON) throws {
-        try PEFTFolder.fill(path) { try fill(path, tensors, configuration) }
+    /// A model of the same files that has further tokens.
+    /// - Parameters:
+    ///   - texts: of the tokens; none is one already.
+    ///   - areSpecial: whether they are left out of text that people read.
+    /// - Returns: their ids.
+    public func write(adding texts: [String], areSpecial: Bool, to path: String) throws -> Range<Int> {
+        let tokenizer = try files.tokenizer()
+        for (index, text) in texts.enumerated() {
+            if let id = tokenizer.id(of: text) {
+                throw AdapterError(.configuration, "\(text.quoted()) is a token of the model already, number \(id)")
+            }
+            guard !text.isEmpty, !texts[..<index].contains(text) else {
+                throw AdapterError(.configuration, "\(text.quoted()) is given as a token twice, or has no text")
+            }
+        }
+        let expansion = try TokenExpansion(decoder, adding: texts.count, to: tokenizer.vocabularySize)
+        try PEFTFolder.fill(path) {
+            try fill(path, expansion.tensors, expansion.configuration) {
+                try AddedTokenFiles.adding(texts, from: expansion.ids.lowerBound, areSpecial: areSpecial, to: $0)
+            }
+            // What was written is what was meant: tokenizers of some kinds take no further tokens.
+            let written = try ModelFiles(path: path).tokenizer()
+            for (id, text) in zip(expansion.ids, texts)
+            where try written.encode(text, addSpecialTokens: false) != [Int32(id)] {
+                throw AdapterError(
+                    .unsupported, "the model's tokenizer does not read \(text.quoted()) as a token of its own")
+            }
+        }
+        return expansion.ids
     }
 
-    private func fill(_ path: String, _ tensors: [(String, Tensor)], _ configuration: (JSON) -> JSON) throws {
+    private func write(_ tensors: [(String, Tensor)], to path: String, _ configuration: (JSON) -> JSON) throws {
+        try PEFTFolder.fill(path) { try fill(path, tensors, configuration) { $0 } }
+    }
+
+    private func fill(
+        _ path: String, _ tensors: [(String, Tensor)], _ configuration: (JSON) -> JSON,
+        _ changed: ([(name: String, bytes: [UInt8])]) throws -> [(name: String, bytes: [UInt8])]
+    ) throws {
         try SafetensorsWriter.write(tensors, toFolder: path)
-        let all = try StartingModel.files(of: files, savedAs: type.transformersName)
+        let all = try changed(StartingModel.files(of: files, savedAs: type.transformersName))
         // config.json comes last: without it the folder is no model yet.
         for (name, bytes) in all.filter({ $0.name != "config.json" }) + all.filter({ $0.name == "config.json" }) {
             try makeFolder(of: name, in: path)

@@ -124,3 +124,35 @@ import Testing
         #expect(throws: AdapterError.self) { try BlockExpansion(decoder, blocks: 3) }
     }
 }
+
+/// Models with further tokens.
+struct TokenExpansionTests {
+    @Test(arguments: ["llama", "gpt2", "phi3"]) func newTokensAreMeansAndChangeNothingElse(_ name: String) throws {
+        let decoder = try PEFTTests.decoder(name), scratch = try Scratch()
+        let rows = decoder.configuration.vocabularySize, known = rows - 1
+        // The last row is one to spare: it becomes the first new token's.
+        let expansion = try TokenExpansion(decoder, adding: 3, to: known)
+        #expect(expansion.ids == known..<known + 3 && expansion.rowCount == rows + 2)
+        let config = try JSON(parsing: Folder.read(PEFTTests.goldens + "models/\(name)/config.json"))
+        try SafetensorsWriter.write(expansion.tensors, toFolder: scratch.path)
+        try AtomicFile.write(scratch.path + "/config.json", bytes: expansion.configuration(config).bytes())
+        let larger = try Checkpoint(path: scratch.path).decoder()
+        #expect(larger.configuration.vocabularySize == rows + 2)
+        let before = try AdapterTests.logits(decoder), after = try AdapterTests.logits(larger)
+        let (old, new) = (before.shape[before.rank - 1], after.shape[after.rank - 1])
+        #expect((old, new) == (rows, rows + 2))
+        let (a, b) = (before.toArray(as: Float.self), after.toArray(as: Float.self))
+        for place in 0..<a.count / old {
+            var mean = 0.0
+            for token in 0..<known {
+                #expect(abs(a[place * old + token] - b[place * new + token]) < 1e-5)
+                mean += Double(a[place * old + token]) / Double(known)
+            }
+            // Products are linear: the logit of a mean is the mean of the logits.
+            for token in expansion.ids { #expect(abs(Double(b[place * new + token]) - mean) < 1e-4) }
+        }
+        let spare = try TokenExpansion(decoder, adding: 1, to: known)
+        #expect(spare.rowCount == rows && spare.configuration(config)["vocab_size"] == config["vocab_size"])
+        #expect(throws: AdapterError.self) { try TokenExpansion(decoder, adding: 1, to: rows + 1) }
+    }
+}

@@ -52,6 +52,45 @@ import TinyModels
         #expect(try program.run("run", "tuned.gguf", "say 3", "-n", "2").code == 0)
     }
 
+    /// A model has further tokens, of a file as of the folder made of it, and their rows alone are trained.
+    @Test func tokensAreAddedAndTheirRowsTrained() throws {
+        let base = try program.file()
+        let added = try program.run(
+            ["adapters", "add-tokens", base, "--token", "<tool>", "--token", "</tool>", "--out", "larger"])
+        #expect(added.code == 0, "\(added.error)")
+        let flag = try #require(added.error.split(separator: " ").drop { $0 != "--trained-tokens" }.dropFirst().first)
+        let first = try #require(flag.split(separator: "-").first.flatMap { Int($0) })
+        func ids(_ model: String, _ text: String) throws -> [Int] {
+            let said = try program.run("tokenize", model, text, "--json")
+            #expect(said.code == 0, "\(said.error)")
+            return try #require(said.json()["ids"]?.array).compactMap(\.integer)
+        }
+        #expect(try ids("larger", "say<tool>3</tool>").filter { $0 >= first } == [first, first + 1])
+        #expect(try ids("larger", "say 3") == ids(base, "say 3"))
+        let special = try program.run(
+            ["adapters", "add-tokens", "larger", "--tokens", "<|pause|>", "--special", "--out", "largest"])
+        #expect(special.code == 0 && special.error.contains("--trained-tokens \(first + 2) "), "\(special.error)")
+        #expect(try ids("largest", "<|pause|><tool>").filter { $0 >= first } == [first + 2, first])
+        for (words, said) in [
+            (["larger", "--token", "<tool>"], "\"<tool>\" is a token of the model already, number \(first)"),
+            ([base, "--token", "x y", "--token", "x y"], "twice"),
+        ] {
+            let refused = try program.run(["adapters", "add-tokens"] + words + ["--out", "none"])
+            #expect(refused.code == 1 && refused.error.contains(said), "\(refused.error)")
+            #expect(!exists("none"))
+        }
+        let row = #"{"messages": [{"role": "user", "content": "<tool>"}, {"role": "assistant", "content": "</tool>"}]}"#
+        try String(repeating: row + "\n", count: 8).write(
+            toFile: program.home + "/calls.jsonl", atomically: true, encoding: .utf8)
+        let tuned = try program.run([
+            "sft", "larger", "--data", "calls.jsonl", "--adapter", "lora", "--rank", "2", "--trained-tokens",
+            String(flag),
+            "--set", "batch_rows=2", "--set", "context_length=64", "--steps", "2", "--out", "runs/calls",
+        ])
+        #expect(tuned.code == 0, "\(tuned.error)")
+        #expect(try program.run("run", "runs/calls", "say 3", "-n", "2").code == 0)
+    }
+
     /// `ulimit -f` stands for a full disk: the system refuses what is longer, in units of 1024 bytes.
     private func runs(_ words: [String], limit: Int) throws -> (code: Int32, error: String) {
         let limited = program.process([])

@@ -54,7 +54,10 @@ extension DialectReader {
         if let template = text("chat_template_jinja"), !template.isEmpty {
             set("chat_template", template, by: "chat_template_jinja")
         }
-        refuse("tokens", next: "no token is added: begin with a model whose tokenizer has them, then take it out")
+        refuse(
+            "tokens",
+            next: "make the model that has them first (martlet adapters add-tokens MODEL --token TEXT --out larger/), "
+                + "then take it out and say trained_tokens")
         refuse(
             "peft",
             next:

@@ -40,13 +40,16 @@ extension DialectReader {
         refuse(
             "use_badam", "badam_mode", "badam_start_block", "badam_switch_mode", "badam_switch_interval",
             "badam_update_ratio", "badam_mask_mode", "badam_verbose", "mixture_of_depths", "fp8", "fp8_backend",
-            "fp8_enable_fsdp_float8_all_gather", "eaft_alpha", "shift_attn", "rope_scaling", "resize_vocab",
-            "add_tokens",
-            "add_special_tokens", "new_special_tokens", "use_adam_mini", "freeze_vision_tower_parameters",
+            "fp8_enable_fsdp_float8_all_gather", "eaft_alpha", "shift_attn", "rope_scaling",
+            "use_adam_mini", "freeze_vision_tower_parameters",
             "train_mm_proj_only", "moe_aux_loss_coef", "upcast_lmhead_output", "reward_model_adapters",
             "reward_model_quantization_bit", "ref_model_adapters", "ref_model_quantization_bit", "asft_alpha",
             "use_asft_loss", "use_dft_loss", "use_eaft_loss",
             next: "has no counterpart here: take it out")
+        refuse(
+            "add_tokens", "add_special_tokens", "new_special_tokens", "resize_vocab",
+            next: "make the model that has them first (martlet adapters add-tokens MODEL --token TEXT --out larger/), "
+                + "then take it out and say trained_tokens")
         refuse(
             "eval_dataset",
             next: "held-out records are a share of these (val_size): martlet eval reads others afterwards")
