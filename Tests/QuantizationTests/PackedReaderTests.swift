@@ -409,6 +409,58 @@ import Testing
         } throws: { "\($0)".contains("weight.nested_absmax: is missing") }
     }
 
+    /// Integers where a layout has scales would be taken for numbers of their size, and fractions for indices.
+    @Test func tensorsOfAnotherKindOfNumberAreRefusedByName() throws {
+        let files = try Self.files
+        let fractions = [
+            "scales", "scale", "zero", "biases", "SCB", "weight_scale", "weight_scale_inv", "_weight_scale",
+            "weight_global_scale", "weight_scale_2", "weight.absmax", "weight.quant_map", "weight.nested_absmax",
+            "weight.nested_quant_map",
+        ]
+        var tried = 0
+        for item in try Self.cases {
+            let prefix = item.name + "."
+            for (name, tensor) in files.tensors where name.hasPrefix(prefix) {
+                let suffix = String(name.dropFirst(prefix.count))
+                let isNested = files.tensors[prefix + "weight.nested_absmax"] != nil
+                var damaged = files
+                if suffix == "g_idx" || suffix == "weight_zero_point" || (suffix == "weight.absmax" && isNested) {
+                    damaged.tensors[name] = try tensor.to(.float32)
+                    damaged.types[name] = "F32"
+                } else if fractions.contains(suffix) {
+                    damaged.tensors[name] = try Tensor.zeros(tensor.shape).to(.int32)
+                    damaged.types[name] = "I32"
+                } else {
+                    continue
+                }
+                tried += 1
+                let sentence: String
+                do {
+                    _ = try matrix(item, damaged)
+                    sentence = "no error"
+                } catch { sentence = "\(error)" }
+                #expect(sentence.contains(prefix) && sentence.contains(suffix), "\(name): \(sentence)")
+            }
+        }
+        #expect(tried > 50)
+    }
+
+    @Test(arguments: ["9223372036854775807", "4611686018427387904", "65537", "0", "-256"])
+    func blocksOfNestedScalesHaveALengthInBounds(_ length: String) throws {
+        var files = try Self.files
+        let item = try #require(Self.cases.first { $0.name == "nf4nested" })
+        let name = "nf4nested.weight.quant_state.bitsandbytes__nf4"
+        let bytes = try #require(files.tensors[name]).toArray(as: UInt8.self)
+        var state = try #require(JSON(parsing: bytes).object)
+        state["nested_blocksize"] = try JSON(parsing: Array(length.utf8))
+        let changed = JSON.object(state).bytes()
+        files.tensors[name] = try Tensor(changed, shape: [changed.count])
+        files.tensors["nf4nested.weight.nested_absmax"] = try Tensor([Float](repeating: 1, count: 3), shape: [3])
+        #expect {
+            _ = try matrix(item, files)
+        } throws: { "\($0)".contains("nested_blocksize is \(length)") }
+    }
+
     private struct Memory: TensorSource {
         var tensors: [String: Tensor]
         var types: [String: String] = [:]

@@ -24,7 +24,7 @@ package struct AWQReader: PackedReader {
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
         guard module.has("qweight") else { return nil }
         let words = try module.tensor("qweight"), zeroWords = try module.tensor("qzeros")
-        let stored = try module.tensor("scales")
+        let stored = try module.numbers("scales")
         guard stored.rank == 2, stored.shape[1] == module.outputs else {
             throw module.refuse("scales", "shape \(stored.shape) is not [groups, \(module.outputs)]")
         }

@@ -29,7 +29,7 @@ package struct BitsAndBytesReader: PackedReader {
             return try fourBits(module, state)
         }
         guard module.has("SCB"), module.type("weight") == "I8" else { return nil }
-        let stored = try module.tensor("weight"), scales = try module.tensor("SCB")
+        let stored = try module.tensor("weight"), scales = try module.numbers("SCB")
         if let format = try module.optional("weight_format"), try format.toArray(as: Int64.self) != [0] {
             throw module.refuse(
                 "weight_format", "is \(try format.toArray(as: Int64.self)), expected 0: rows as they are")
@@ -72,19 +72,23 @@ package struct BitsAndBytesReader: PackedReader {
         else {
             throw module.refuse(suffix, "shape \(shape) or block size does not fit \(module.shape)")
         }
-        let codes = try packedBytes(module.tensor("weight")), levels = try module.tensor("weight.quant_map")
+        let codes = try packedBytes(module.tensor("weight")), levels = try module.numbers("weight.quant_map")
         let absmax = try module.tensor("weight.absmax")
         var parameters = [absmax, levels], scales: [Float]
-        if let nested = try module.optional("weight.nested_absmax") {
-            let map = try module.tensor("weight.nested_quant_map")
+        if module.has("weight.nested_absmax") {
+            let nested = try module.numbers("weight.nested_absmax")
+            let map = try module.numbers("weight.nested_quant_map")
             let table = try map.to(.float32).toArray(as: Float.self)
             let outer = try nested.to(.float32).toArray(as: Float.self)
-            let indices = try absmax.toArray(as: Int64.self)
+            let indices = try module.integers("weight.absmax")?.toArray(as: Int64.self) ?? []
             let nestedLength = json["nested_blocksize"]?.integer ?? 256
+            guard (1...65_536).contains(nestedLength) else {
+                throw module.refuse(suffix, "nested_blocksize is \(nestedLength), expected 1 to 65536")
+            }
             guard let offset = (json["nested_offset"] ?? 0).double.map({ Float($0) }) else {
                 throw module.refuse(suffix, "nested_offset is no number")
             }
-            guard table.count == 256, nestedLength > 0, indices.allSatisfy({ (0..<256).contains($0) }),
+            guard table.count == 256, indices.allSatisfy({ (0..<256).contains($0) }),
                 outer.count * nestedLength >= indices.count
             else {
                 throw module.refuse(

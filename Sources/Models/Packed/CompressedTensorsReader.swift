@@ -100,7 +100,7 @@ package struct CompressedTensorsReader: PackedReader {
         guard weight.shape == module.shape else {
             throw module.refuse("weight", "shape \(weight.shape), expected \(module.shape)")
         }
-        let scales = try module.tensor("weight_scale")
+        let scales = try module.numbers("weight_scale")
         // A block that reaches over all inputs has a column of scales, which one scale for each output has too.
         let isBlocks = block.map { block in
             scales.shape == [
@@ -115,7 +115,7 @@ package struct CompressedTensorsReader: PackedReader {
     ) throws -> any WeightMatrix {
         let codes = try PackedCodes(
             tensor, layout: layout, bits: bits, outputs: module.outputs, inputs: module.inputs)
-        let stored = try module.tensor("weight_scale"), middle = 1 << (bits - 1)
+        let stored = try module.numbers("weight_scale"), middle = 1 << (bits - 1)
         var scales = try stored.to(.float32).toArray(as: Float.self)
         if scales.count == 1 { scales = [Float](repeating: scales[0], count: module.outputs) }
         guard scales.count % module.outputs == 0 else {
@@ -123,7 +123,7 @@ package struct CompressedTensorsReader: PackedReader {
         }
         let groups = scales.count / module.outputs
         var zeros = [Int16](repeating: Int16(middle), count: scales.count), parameters = [stored]
-        if let points = try module.optional("weight_zero_point") {
+        if let points = try module.integers("weight_zero_point") {
             parameters.append(points)
             if points.dtype == .int32, layout == .wholeInputsInWords {
                 // Packed along the outputs: [out · bits / 32, groups].
@@ -138,7 +138,7 @@ package struct CompressedTensorsReader: PackedReader {
                 zeros = list.map { Int16($0) + Int16(middle) }
             }
         }
-        let indices = try module.optional("weight_g_idx")
+        let indices = try module.integers("weight_g_idx")
         let size = groupSizes.first { $0 > 0 && (module.inputs + $0 - 1) / $0 == groups } ?? groupSizes[0]
         let list = try indices.map { try $0.toArray(as: Int32.self) }
         let groupOf =

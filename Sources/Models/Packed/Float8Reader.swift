@@ -28,9 +28,9 @@ package struct Float8Reader: PackedReader {
             throw module.refuse("weight", "shape \(weight.shape), expected \(module.shape)")
         }
         if module.has("weight_scale_inv") {
-            return try Float8Matrix(weight, format, scales: module.tensor("weight_scale_inv"), block: block)
+            return try Float8Matrix(weight, format, scales: module.numbers("weight_scale_inv"), block: block)
         }
         guard module.has("weight_scale") else { throw module.refuse("weight_scale", "is missing beside the weights") }
-        return try Float8Matrix(weight, format, scales: module.tensor("weight_scale"))
+        return try Float8Matrix(weight, format, scales: module.numbers("weight_scale"))
     }
 }

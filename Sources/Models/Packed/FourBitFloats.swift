@@ -53,13 +53,13 @@ extension PackedModule {
             return try tensor.toArray(as: Int64.self).map {
                 $0 == 255 ? .nan : Float(sign: .plus, exponent: Int($0) - 127, significand: 1)
             }
-        default: return try tensor.to(.float32).toArray(as: Float.self)
+        default: return try numbers(suffix).to(.float32).toArray(as: Float.self)
         }
     }
 
     /// The one number of a tensor.
     func scalar(_ suffix: String) throws -> Float {
-        let list = try tensor(suffix).to(.float32).toArray(as: Float.self)
+        let list = try numbers(suffix).to(.float32).toArray(as: Float.self)
         guard list.count == 1 else { throw refuse(suffix, "has \(list.count) numbers, expected one") }
         return list[0]
     }

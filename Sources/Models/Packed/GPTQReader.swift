@@ -32,7 +32,7 @@ package struct GPTQReader: PackedReader {
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
         guard module.has("qweight") else { return nil }
         let words = try module.tensor("qweight"), zeroWords = try module.tensor("qzeros")
-        let stored = try module.tensor("scales")
+        let stored = try module.numbers("scales")
         guard stored.rank == 2, stored.shape[1] == module.outputs else {
             throw module.refuse("scales", "shape \(stored.shape) is not [groups, \(module.outputs)]")
         }
@@ -46,7 +46,7 @@ package struct GPTQReader: PackedReader {
         // Zeros lie as the codes of `groups` outputs with `out` inputs would in rows of words.
         let zeros = try PackedCodes(zeroWords, layout: .rowsOfWords, bits: bits, outputs: groups, inputs: outputs)
         let list = zeros.values(transposed: true).map { Int16($0 + addedToZeros) }
-        let indices = try module.optional("g_idx")
+        let indices = try module.integers("g_idx")
         let groupOf =
             try indices.map { try $0.toArray(as: Int32.self) }
             ?? InputGroups.neighbours(

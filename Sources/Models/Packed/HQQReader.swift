@@ -53,7 +53,7 @@ package struct HQQReader: PackedReader {
         let codes = try PackedCodes(
             module.tensor("W_q"), layout: bits == 3 ? .rowsInWords(width: width) : .rowsInBytes(width: width),
             bits: bits, outputs: module.outputs, inputs: module.inputs)
-        let scale = try module.tensor("scale"), zero = try module.tensor("zero")
+        let scale = try module.numbers("scale"), zero = try module.numbers("zero")
         let scales = try scale.to(.float32).toArray(as: Float.self),
             zeros = try zero.to(.float32).toArray(as: Float.self)
         // [groups, 1] along axis 1, [1, groups] along axis 0.

@@ -39,7 +39,7 @@ package struct MLXReader: PackedReader {
             throw module.refuse("weight", "groups of \(size) codes of \(bits) bits do not fit \(module.shape)")
         }
         let words = try module.tensor("weight")
-        let scales = try module.tensor("scales"), biases = try module.tensor("biases")
+        let scales = try module.numbers("scales"), biases = try module.numbers("biases")
         let expected: Shape = [module.outputs, module.inputs / size]
         guard scales.shape == expected, biases.shape == expected else {
             throw module.refuse("scales", "shape \(scales.shape), and \(biases.shape) of biases, expected \(expected)")

@@ -51,6 +51,26 @@ package struct PackedModule {
 
     func optional(_ suffix: String) throws -> Tensor? { has(suffix) ? try tensor(suffix) : nil }
 
+    /// Scales, levels and offsets.
+    /// - Throws: `ModelError.unsupported` for integers, which would be taken for numbers of that size.
+    func numbers(_ suffix: String) throws -> Tensor {
+        let tensor = try tensor(suffix)
+        guard tensor.dtype.isFloatingPoint else {
+            throw refuse(suffix, "is \(type(suffix) ?? tensor.dtype.name), expected F16, BF16 or F32")
+        }
+        return tensor
+    }
+
+    /// Codes, zeros and indices; nil where there are none.
+    /// - Throws: `ModelError.unsupported` for floating-point numbers, of which the whole part would be taken.
+    func integers(_ suffix: String) throws -> Tensor? {
+        guard let tensor = try optional(suffix) else { return nil }
+        guard !tensor.dtype.isFloatingPoint else {
+            throw refuse(suffix, "is \(type(suffix) ?? tensor.dtype.name), expected whole numbers")
+        }
+        return tensor
+    }
+
     /// - Throws: `ModelError.unsupported` that names the tensor.
     func refuse(_ suffix: String, _ reason: String) -> ModelError {
         .unsupported(file: file, reason: "\(name).\(suffix): \(reason)")

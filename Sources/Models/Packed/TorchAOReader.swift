@@ -12,7 +12,7 @@ package struct TorchAOReader: PackedReader {
 
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? {
         guard let type = module.type("_weight_qdata") else { return nil }
-        let stored = try module.tensor("_weight_qdata"), scale = try module.tensor("_weight_scale")
+        let stored = try module.tensor("_weight_qdata"), scale = try module.numbers("_weight_scale")
         guard !module.has("_weight_act_pre_scale") else {
             throw module.refuse("_weight_act_pre_scale", "scales the layer's inputs, which is not supported")
         }
