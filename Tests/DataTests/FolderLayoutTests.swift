@@ -1,5 +1,6 @@
 import Foundation
 import MartletData
+import MartletFormats
 import Testing
 import TinyModels
 
@@ -78,6 +79,29 @@ struct FolderLayoutTests {
                 $0.subset = "Preference"
                 $0.split = "all"
             }.texts == ["d"])
+    }
+
+    @Test("a data set of the hub is found in the cache by its name, and told as what it is where it is not there")
+    func cachedDataSets() throws {
+        try make([
+            "hub/datasets--org--talk/snapshots/abc/data/train_sft-0.jsonl": record("a"),
+            "hub/datasets--org--talk/snapshots/abc/data/test_sft-0.jsonl": record("b"),
+        ])
+        func read(_ paths: String...) throws -> [String] {
+            try texts(paths) { $0.hub = HubCache(root: scratch.file("hub")) }
+        }
+        #expect(try read("org/talk") == ["a"] && read("org/talk:test_sft", "org/talk") == ["b", "a"])
+        for missing in ["org/other", "org/other:train_sft"] {
+            do {
+                _ = try read(missing)
+                Issue.record("\(missing) was read")
+            } catch {
+                #expect("\(error)".contains("hf download --repo-type dataset org/other"), "\(error)")
+            }
+        }
+        for path in ["talks/c.jsonl", "a/b/c"] {
+            #expect(failure { () throws(DataError) in _ = try Corpus([path]) }?.reason == "is not there")
+        }
     }
 
     @Test("dataset_info.json names the split and the subset of a folder")

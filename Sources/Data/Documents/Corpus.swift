@@ -35,6 +35,8 @@ public struct CorpusOptions: Sendable {
     public var feedback = FeedbackReading.ignored
     /// LLaMA-Factory's description of data sets; paths may be names of its data sets.
     public var datasets: DatasetInfo?
+    /// Where a data set of the hub, org/name, is looked for that is no path.
+    public var hub = HubCache()
 
     /// The largest size of a JSON line or a row, in bytes.
     static let largestRecord = 1 << 28
@@ -87,6 +89,15 @@ public final class Corpus {
     /// - Throws: `DataError` for a path that does not exist, an unknown file type, or an empty selection.
     public init(_ paths: [String], options: CorpusOptions = CorpusOptions()) throws(DataError) {
         var files: [CorpusFile] = [], leftOut: [LeftOutFile] = [], described: [String: DatasetInfo.Entry] = [:]
+        // A name of two parts, the first of which is no folder that is here: else a path is misspelt.
+        func isDataset(_ name: String) -> Bool {
+            let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+            return parts.count == 2 && HubCache.isName(name) && !Folder.exists(parts[0])
+                && CorpusFile(path: name) == nil
+        }
+        func cached(_ name: String) -> String? {
+            !Folder.exists(name) && isDataset(name) ? options.hub.dataset(name) : nil
+        }
         for given in paths {
             var path = given, own = options
             if let datasets = options.datasets, !Folder.exists(path) || datasets.names.contains(path) {
@@ -95,12 +106,22 @@ public final class Corpus {
                 described[path] = entry
                 if let split = entry.split { own.split = split }
                 if let subset = entry.subset { own.subset = subset }
-            } else if let part = FolderPart(path) {
+            } else if let folder = cached(path) {
+                path = folder
+            } else if let part = FolderPart(path, cached: cached) {
                 path = part.path
                 own.split = part.split
                 if let subset = part.subset { own.subset = subset }
             }
-            guard Folder.exists(path) else { throw DataError(.missing, path: path, "is not there") }
+            guard Folder.exists(path) else {
+                let name = path.split(separator: ":").first.map(String.init) ?? path
+                throw DataError(
+                    .missing, path: path,
+                    "is not there"
+                        + (isDataset(name)
+                            ? "; data sets are read from the hub's cache and not downloaded: hf download --repo-type dataset \(name) "
+                                + "brings one of that name there" : ""))
+            }
             if Folder.isFolder(path) {
                 let layout = try FolderLayout(path, options: own)
                 files += layout.files

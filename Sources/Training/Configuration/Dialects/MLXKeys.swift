@@ -40,7 +40,9 @@ extension DialectReader {
         }
         readMLXOptimizer()
         readMLXAdapter()
-        refuse("hf_dataset", next: "name files: data sets are not downloaded for training here; martlet pull does it")
+        refuse(
+            "hf_dataset", next: "name files, or a data set that is in the hub's cache, as data: none is downloaded here"
+        )
         readMLXColumns()
         idle("test_batches", "report_to", "project_name", "wandb")
     }
