@@ -146,6 +146,20 @@ import TinyModels
         }
     }
 
+    /// What a run saved since it was offered takes its place, whether it shares its base or has a copy of it.
+    @Test func aRunIsOfferedAgain() async throws {
+        try await RunningServer.with(["tiny"]) { running in
+            let first = try Self.adapter(running.folder, seed: 1), second = try Self.adapter(running.folder, seed: 2)
+            let models = running.server.models
+            try models.add("runs/copy", path: first)
+            try await models.offerAdapter("runs/shared", path: first)
+            for name in ["runs/copy", "runs/shared"] { try await models.offerAdapter(name, path: second) }
+            #expect(models.models.map(\.model.name) == ["tiny", "runs/copy"])
+            #expect(models.models.last?.model.path == second)
+            #expect(models.adapters.all.map(\.name) == ["runs/shared"] && models.adapters.all.first?.path == second)
+        }
+    }
+
     /// Wherever models are listed, told or refused, adapters are.
     @Test func adaptersAreModelsOnEveryRoute() async throws {
         try await RunningServer.with(["tiny"]) { running in

@@ -183,8 +183,11 @@ extension ModelRegistry {
 
     /// The same of a run; one that was offered before is read anew.
     package func offerAdapter(_ name: String, path: String) async throws {
-        let base = Folder.real(try ModelLocator.base(ofAdapter: path))
-        guard models.contains(where: { $0.model.kind == .generates && Folder.real($0.model.path) == base }) else {
+        let base = Folder.real(try ModelLocator.base(ofAdapter: path)), all = models
+        // One that had a copy of its base gives its place to the next.
+        guard !all.contains(where: { $0.model.name == name }),
+            all.contains(where: { $0.model.kind == .generates && Folder.real($0.model.path) == base })
+        else {
             if adapters.find(name) != nil { try removeAdapter(name) }
             return try add(name, path: path)
         }
