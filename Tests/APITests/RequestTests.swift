@@ -101,6 +101,7 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
         (#""allowed_token_ids": [-1]"#, "allowed_token_ids[0]"),
         (#""best_of": 2"#, "best_of"), (#""mirostat": 2"#, "mirostat"), (#""min_tokens": -2"#, "min_tokens"),
         (#""lora": [{"id": 0}]"#, "lora"), (#""functions": []"#, "functions"), (#""echo": true"#, "echo"),
+        (#""repeat_last_n": -2"#, "repeat_last_n"), (#""prompt_embeds": "AA""#, "prompt_embeds"),
         (#""modalities": ["audio"]"#, "modalities"), (#""web_search_options": {}"#, "web_search_options"),
         (#""include_stop_str_in_output": 1"#, "include_stop_str_in_output"),
     ]

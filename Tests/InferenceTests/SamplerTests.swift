@@ -194,6 +194,29 @@ import Testing
         #expect(next([1, 2, 0], options, prompt: [1]) == 0)
     }
 
+    /// What a sampler with a window does at each step is what one without does that knows the last tokens alone.
+    @Test(arguments: [0, 1, 2, 5, 100]) func penaltiesCountTheLastTokensAlone(_ window: Int) {
+        var options = SamplingOptions.greedy
+        (options.repetitionPenalty, options.presencePenalty, options.frequencyPenalty) = (1.5, 0.25, 0.125)
+        let prompt: [Int32] = [0, 1, 1, 2, 0]
+        let logits: [Float] = [2, 1.9, 1.5, 1.4, -0.1]
+        var windowed = options
+        windowed.penaltyWindow = window
+        var sampler = Sampler(windowed, prompt: prompt), reply: [Int32] = []
+        for _ in 0..<12 {
+            let said = reply.suffix(window)
+            var alone = Sampler(options, prompt: prompt.suffix(max(window - reply.count, 0)))
+            for token in said { alone.accept(token) }
+            var expected = logits, found = logits
+            expected.withUnsafeMutableBufferPointer { alone.adjust($0) }
+            found.withUnsafeMutableBufferPointer { sampler.adjust($0) }
+            #expect(found == expected)
+            var scores = logits
+            reply.append(scores.withUnsafeMutableBufferPointer { sampler.next($0) })
+        }
+        #expect(window > 0 || reply == [Int32](repeating: 0, count: 12))
+    }
+
     @Test func biasBansAndForces() {
         var options = SamplingOptions.greedy
         options.logitBias = [1: -.infinity, 0: 5]

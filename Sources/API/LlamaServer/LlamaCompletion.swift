@@ -27,7 +27,9 @@ extension GenerationRequest {
         }
         for key in ["image_data", "response_fields"] { try fields.refuse(key, unless: { $0.array?.isEmpty ?? false }) }
         try fields.refuse("n_indent", unless: { $0.double == 0 })
-        fields.ignore("n_discard", "min_keep", "repeat_last_n", "penalize_nl", "penalty_prompt", "slot_id")
+        // 1 and less keep what would be kept anyway.
+        try fields.refuse("min_keep", unless: { ($0.double ?? 2) <= 1 })
+        fields.ignore("n_discard", "penalize_nl", "penalty_prompt", "slot_id")
     }
 }
 

@@ -89,7 +89,7 @@ extension GenerationRequest {
     }
 
     static let sizes = [
-        "num_ctx", "repeat_last_n", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
+        "num_ctx", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
     ]
 
     /// The longest duration in Go, in seconds.

@@ -38,7 +38,8 @@ extension OpenAPISchemas {
                 "frequency_penalty": number(-2, 2), "seed": seed, "stop": stops,
                 "num_predict": integer(-2, Int(Int32.max)), "allowed_token_ids": list(token, atLeast: 1),
                 "logit_bias": logitBias, "mirostat": ["const": 0], "tfs_z": ["const": 1],
-                "num_ctx": size, "repeat_last_n": size, "num_keep": size, "num_batch": size, "num_gpu": size,
+                "num_ctx": size, "repeat_last_n": integer(-1, Int(Int32.max)), "num_keep": size, "num_batch": size,
+                "num_gpu": size,
                 "main_gpu": size, "num_thread": size, "draft_num_predict": size,
             ]),
             "OllamaMessage": object(

@@ -274,6 +274,7 @@ public struct GenerationPlan: Sendable {
         options.sampling.minP = wanted.minP ?? options.sampling.minP
         options.sampling.typicalP = wanted.typicalP ?? options.sampling.typicalP
         options.sampling.repetitionPenalty = wanted.repetitionPenalty ?? options.sampling.repetitionPenalty
+        options.sampling.penaltyWindow = wanted.penaltyWindow ?? options.sampling.penaltyWindow
         options.sampling.presencePenalty = wanted.presencePenalty ?? options.sampling.presencePenalty
         options.sampling.frequencyPenalty = wanted.frequencyPenalty ?? options.sampling.frequencyPenalty
         options.sampling.seed = wanted.seed ?? options.sampling.seed

@@ -29,6 +29,7 @@ public enum LlamaServerReply {
             "top_p": .number(sampling.topP.plain), "min_p": .number(sampling.minP.plain),
             "typical_p": .number(sampling.typicalP.plain),
             "repeat_penalty": .number(sampling.repetitionPenalty.plain),
+            "repeat_last_n": .integer(sampling.penaltyWindow ?? -1),
             "presence_penalty": .number(sampling.presencePenalty.plain),
             "frequency_penalty": .number(sampling.frequencyPenalty.plain),
             "stop": .array(options.stopStrings.map { .string($0) }), "stream": false,

@@ -107,7 +107,10 @@ extension GenerationRequest {
         if dialect != .llamaCompletion { try fields.refuse("lora", unless: isEmpty) }
         for key in ["bad_words", "samplers", "logprob_token_ids"] { try fields.refuse(key, unless: isEmpty) }
         for key in ["return_progress", "post_sampling_probs"] { try fields.refuse(key, unless: isFalse) }
-        for key in ["web_search_options", "audio", "logits_processors", "grammar_triggers", "kv_transfer_params"] {
+        for key in [
+            "web_search_options", "audio", "logits_processors", "grammar_triggers", "kv_transfer_params",
+            "prompt_embeds",
+        ] {
             try fields.refuse(key)
         }
         try fields.refuse(
@@ -125,6 +128,8 @@ extension SamplingSettings {
         typicalP = try fields.number("typical_p", 0...1).map { $0 == 0 ? 1 : $0 }
         repetitionPenalty = try fields.number("repetition_penalty", 0.01...100)
         if repetitionPenalty == nil { repetitionPenalty = try fields.number("repeat_penalty", 0.01...100) }
+        // −1 is the context, which is everything.
+        penaltyWindow = try fields.integer("repeat_last_n", -1...Int(Int32.max)).flatMap { $0 < 0 ? nil : $0 }
         presencePenalty = try fields.number("presence_penalty", -2...2)
         frequencyPenalty = try fields.number("frequency_penalty", -2...2)
         // −1 asks for another one each time, as with llama.cpp and Ollama.

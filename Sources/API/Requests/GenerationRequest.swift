@@ -122,6 +122,8 @@ public struct SamplingSettings: Sendable, Equatable {
     public var minP: Float?
     public var typicalP: Float?
     public var repetitionPenalty: Float?
+    /// Penalties count the last so many tokens; nil counts all.
+    public var penaltyWindow: Int?
     public var presencePenalty: Float?
     public var frequencyPenalty: Float?
     public var logitBias: [Int32: Float] = [:]

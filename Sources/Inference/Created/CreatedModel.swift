@@ -98,12 +98,12 @@ public struct CreatedModel: Sendable {
 extension CreatedModel {
     /// Parameters that are read, with what they mean; `PARAMETER` of another name is refused.
     static let parameterNames = [
-        "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty",
+        "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
         "frequency_penalty", "seed", "num_predict", "stop",
     ]
     /// Ollama's parameters about how a model is loaded, which a server decides at its start here.
     static let passedOver: Set<String> = [
-        "num_ctx", "repeat_last_n", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap",
+        "num_ctx", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap",
         "use_mlock",
         "numa", "low_vram", "f16_kv", "vocab_only", "penalize_newline", "draft_num_predict",
     ]
@@ -150,6 +150,9 @@ extension CreatedModel {
             case "min_p": options.sampling.minP = try number()
             case "typical_p": options.sampling.typicalP = try number()
             case "repeat_penalty": options.sampling.repetitionPenalty = try number()
+            case "repeat_last_n":
+                let last = try integer(-1...Int(Int32.max))
+                options.sampling.penaltyWindow = last < 0 ? nil : last
             case "presence_penalty": options.sampling.presencePenalty = try number()
             case "frequency_penalty": options.sampling.frequencyPenalty = try number()
             case "seed":

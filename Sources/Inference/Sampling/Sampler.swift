@@ -28,11 +28,18 @@ public struct Sampler: Sendable {
     private var promptTokens: Set<Int32> = []
     private var replyCounts: [Int32: Int] = [:]
     private var drawn: UInt64 = 0
+    private var window: PenaltyWindow?
 
     public init(_ options: SamplingOptions, prompt: some Sequence<Int32> = []) {
         self.options = options
         seed = options.seed ?? UInt64.random(in: 0...(.max))
-        if options.repetitionPenalty != 1 { promptTokens = Set(prompt) }
+        if let count = options.penaltyWindow {
+            let window = PenaltyWindow(count, prompt: prompt)
+            promptTokens = Set(window.promptCounts.keys)
+            self.window = window
+        } else if options.repetitionPenalty != 1 {
+            promptTokens = Set(prompt)
+        }
     }
 
     /// Samples a token and appends it to the reply's history. The logits are overwritten.
@@ -47,6 +54,13 @@ public struct Sampler: Sendable {
     public mutating func accept(_ token: Int32) {
         replyCounts[token, default: 0] += 1
         drawn += 1
+        switch window?.add(token) {
+        case .prompt(let token)?: promptTokens.remove(token)
+        case .reply(let token)?:
+            let left = (replyCounts[token] ?? 1) - 1
+            replyCounts[token] = left > 0 ? left : nil
+        case nil: break
+        }
     }
 
     /// Applies bias and penalties in place.

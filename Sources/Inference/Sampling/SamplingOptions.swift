@@ -20,6 +20,8 @@ public struct SamplingOptions: Sendable, Equatable {
     public var presencePenalty: Float = 0
     /// Subtracted for each occurrence of a token in the reply.
     public var frequencyPenalty: Float = 0
+    /// Penalties count the last so many tokens of prompt and reply (llama.cpp's `repeat_last_n`), and none with 0; nil counts all.
+    public var penaltyWindow: Int?
     /// Added to the logits of these tokens; −∞ bans a token.
     public var logitBias: [Int32: Float] = [:]
     /// The same seed gives the same reply; with nil a random seed is used.
@@ -64,6 +66,9 @@ extension SamplingOptions {
             "a number above 0 and up to 100")
         try check("presence_penalty", presencePenalty, abs(presencePenalty) <= 100, "a number in -100…100")
         try check("frequency_penalty", frequencyPenalty, abs(frequencyPenalty) <= 100, "a number in -100…100")
+        if let penaltyWindow, penaltyWindow < 0 {
+            throw OptionError(option: "penalty_window", value: "\(penaltyWindow)", expected: "0 or more")
+        }
         guard topK >= 0 else { throw OptionError(option: "top_k", value: "\(topK)", expected: "0 or more") }
         for (token, bias) in logitBias {
             guard (0..<vocabularySize).contains(Int(token)) else {
