@@ -1,5 +1,6 @@
 import ArgumentParser
 import Martlet
+import MartletVerbs
 
 /// The man page: what `--help` says of every verb, in one document.
 struct ManualCommand: ParsableCommand {
@@ -15,7 +16,7 @@ struct ManualCommand: ParsableCommand {
     func run() throws {
         let help = try JSON(parsing: Array(MartletCommand._dumpHelp().utf8))
         guard let root = help["command"].map(CommandManual.init) else { return }
-        print(root.manPage, terminator: "")
+        Terminal.show(root.manPage)
     }
 }
 

@@ -36,9 +36,14 @@ package enum Folder {
 
     /// Makes a folder, unless it is there. The folder above it must be.
     package static func make(_ path: String) throws(FormatError) {
-        guard mkdir(path, 0o777) == 0 || (errno == EEXIST && isFolder(path)) else {
-            throw FormatError(FileError(path: path, doing: "make the folder"))
+        guard mkdir(path, 0o777) != 0 else { return }
+        let code = errno
+        if code == EEXIST, isFolder(path) { return }
+        // Where the place is at fault, what to do about it is told.
+        guard [ENOENT, EACCES, EPERM, EROFS, ENOSPC, EDQUOT].contains(code) else {
+            throw FormatError(FileError(path: path, doing: "make the folder", errno: code))
         }
+        throw FormatError(FileError(path: path, writingIn: AtomicFile.split(path).folder, errno: code))
     }
 
     /// Makes a folder, unless it is there, and has it filled. Where that fails, what has come into the folder goes again, and

@@ -36,7 +36,7 @@ import Testing
         guard FileManager.default.fileExists(atPath: "/dev/full") else { return }
         let program = try Program(), model = try program.model()
         for arguments in [
-            ["show", model], ["show", model, "--json"], ["tokenize", model, "a"], ["env"], ["--help"],
+            ["show", model], ["show", model, "--json"], ["tokenize", model, "a"], ["env"], ["--help"], ["manual"],
             ["run", model, "a", "-n", "2", "--quiet"],
         ] {
             let result = try run(program, arguments, input: [], output: "/dev/full")

@@ -20,6 +20,33 @@ import Testing
         #expect(try scratch.contents() == ["f"])
     }
 
+    @Test func aFolderThatCannotBeMadeSaysWhatToDo() throws {
+        let scratch = try Scratch(), file = try scratch.write("f", "")
+        #expect { try Folder.make(scratch.file("none/d")) } throws: { "\($0)".contains("make it first (mkdir -p)") }
+        #expect { try Folder.make(file) } throws: { "\($0)".contains("cannot make the folder: File exists") }
+        for _ in 0..<2 { try Folder.make(scratch.file("d")) }
+        #expect(try scratch.contents() == ["d", "f"])
+    }
+
+    @Test func aFolderThatIsNotFilledKeepsWhatItHad() throws {
+        struct Stopped: Error {}
+        let scratch = try Scratch(), path = scratch.file("d")
+        func fill() throws {
+            try Folder.fill(path) {
+                try AtomicFile.write(path + "/new", bytes: [1])
+                try Folder.make(path + "/1_Pooling")
+                try AtomicFile.write(path + "/1_Pooling/config.json", bytes: [1])
+                throw Stopped()
+            }
+        }
+        #expect(throws: Stopped.self) { try fill() }
+        #expect(try scratch.contents() == [])
+        try Folder.make(path)
+        try AtomicFile.write(path + "/old", bytes: [1])
+        #expect(throws: Stopped.self) { try fill() }
+        #expect(Folder.contents(path) == ["old"])
+    }
+
     @Test func whatKilledWritersLeftIsRemoved() throws {
         let scratch = try Scratch()
         let old = Date(timeIntervalSinceNow: -3600)
