@@ -141,7 +141,7 @@ struct TokenExpansionTests {
         let before = try AdapterTests.logits(decoder), after = try AdapterTests.logits(larger)
         let (old, new) = (before.shape[before.rank - 1], after.shape[after.rank - 1])
         #expect((old, new) == (rows, rows + 2))
-        let (a, b) = (before.toArray(as: Float.self), after.toArray(as: Float.self))
+        let a = try before.toArray(as: Float.self), b = try after.toArray(as: Float.self)
         for place in 0..<a.count / old {
             var mean = 0.0
             for token in 0..<known {

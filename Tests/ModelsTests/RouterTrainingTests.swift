@@ -98,7 +98,7 @@ import TinyModels
                 let matrix = leaf.tensor, gradient = try #require(matrix.gradient)
                 var stream = RandomStream(seed: 5)
                 let direction = try Tensor.normal(matrix.shape, using: &stream).to(.float64)
-                let kept = try matrix.detach().copied(), step = 1e-5
+                let kept = matrix.detach().copied(), step = 1e-5
                 func moved(_ by: Double) throws -> Double {
                     try noGrad {
                         try matrix.detach().copy(from: kept + direction * by)

@@ -204,7 +204,7 @@ import Testing
         func matches(_ expression: String, _ dialect: PatternDialect, _ text: String) throws -> [String] {
             let expression = try RegularExpression(expression, dialect)
             var found: [String] = []
-            Array(text.utf8).withUnsafeBufferPointer { bytes in
+            _ = Array(text.utf8).withUnsafeBufferPointer { bytes in
                 expression.forEachMatch(in: bytes) { found.append(String(decoding: bytes[$0], as: UTF8.self)) }
             }
             return found

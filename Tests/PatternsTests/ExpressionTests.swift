@@ -60,7 +60,7 @@ import Testing
                 }
                 // The same when every failure is remembered.
                 var remembered: [Int] = []
-                Array(text.utf8).withUnsafeBufferPointer { bytes in
+                _ = Array(text.utf8).withUnsafeBufferPointer { bytes in
                     compiled.forEachMatch(in: bytes, stepsAtFirst: -1_000_000) {
                         if !$0.isEmpty { remembered += [$0.lowerBound, $0.upperBound] }
                     }

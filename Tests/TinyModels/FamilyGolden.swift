@@ -54,6 +54,7 @@ package struct FamilyGolden {
 
     /// Calls `body` with the path of the checkpoint's folder, which is removed afterwards.
     /// - Parameter more: further tensors, with what their numbers are added to.
+    @discardableResult
     package func withFolder<Result>(
         change: (inout JSONObject) -> Void = { _ in }, more: [(name: String, base: Float, shape: [Int])] = [],
         _ body: (String) throws -> Result

@@ -120,9 +120,9 @@ struct JoinedExperts {
                 let end = place.module.split(separator: ".").last.map(String.init) ?? kind
                 let rows = try down.slice(0, from: expert * rank, to: (expert + 1) * rank)
                 // Each a memory of its own, since each may be trained.
-                result.append((end, key + ".lora_A.weight", try rows.copied()))
+                result.append((end, key + ".lora_A.weight", rows.copied()))
                 let half = try own.slice(0, from: index * size, to: (index + 1) * size)
-                result.append((end, key + ".lora_B.weight", try half.copied()))
+                result.append((end, key + ".lora_B.weight", half.copied()))
             }
         }
         return result
