@@ -52,6 +52,19 @@ import TinyModels
         }
     }
 
+    /// As the programs whose definitions these are read a text.
+    @Test func namesOfSpecialTokensAreCharactersInChunks() throws {
+        let tokenizer = try Tiny().files.tokenizer()
+        let special = try #require(tokenizer.specialTokens.min()), name = try #require(tokenizer.token(special))
+        let text = "one \(name) two " + Self.text
+        func holdsIt(_ method: TextWindows.Method) throws -> Bool {
+            try TextWindows(text, name: "t", tokenizer: tokenizer, method: method, limit: 1).windows[0].tokens
+                .dropFirst().contains(special)
+        }
+        #expect(try !holdsIt(.chunks(length: 40)))
+        #expect(try holdsIt(.strided(length: 40, stride: 40)))
+    }
+
     @Test func windowsScoreWhatTheirDefinitionsSay() throws {
         let tiny = try Tiny(), tokenizer = try tiny.files.tokenizer()
         let count = try tokenizer.encode(Self.text).count

@@ -6,15 +6,23 @@ public struct TextWindows: Sendable {
     /// How perplexity is defined.
     public enum Method: Sendable, Equatable {
         /// llama.cpp's: pieces of `length` tokens side by side, each begun with the model's first token where it has one
-        /// and asks for it, of which the second half is scored.
+        /// and asks for it, of which the second half is scored. A special token's name in the text, as WikiText's `<unk>`,
+        /// is read as characters.
         case chunks(length: Int)
         /// transformers' guide: windows of `length` tokens, each `stride` further than the last; the tokens that no window
-        /// before has scored are scored.
+        /// before has scored are scored. Names of special tokens are these.
         case strided(length: Int, stride: Int)
 
         public var length: Int {
             switch self {
             case .chunks(let length), .strided(let length, _): length
+            }
+        }
+
+        fileprivate var namesSpecialTokens: Bool {
+            switch self {
+            case .chunks: false
+            case .strided: true
             }
         }
 
@@ -45,7 +53,7 @@ public struct TextWindows: Sendable {
     public init(
         _ text: String, name: String, tokenizer: Tokenizer, method: Method, limit: Int? = nil
     ) throws {
-        let tokens = try tokenizer.encode(text)
+        let tokens = try tokenizer.encode(text, parseSpecial: method.namesSpecialTokens)
         self.method = method
         var windows: [Window] = []
         switch method {
