@@ -52,6 +52,12 @@ import TinyModels
         rules.distinctLength = 2
         // 9 4 7 9: after 9 came 4.
         #expect(allowed([4, 7, 9]) == [0, 1, 2, 3, 5, 6, 7, 8, 9])
+        rules.distinctLength = 0
+        (rules.sourceDistinctLength, rules.source) = (2, [4, 8, 4, 6, 7])
+        #expect(allowed([4]) == [0, 1, 2, 3, 4, 5, 7, 9])
+        rules.sourceDistinctLength = 3
+        #expect(allowed([8, 4]) == [0, 1, 2, 3, 4, 5, 7, 8, 9])
+        rules.sourceDistinctLength = 0
         (rules.forcedFirst, rules.forcedLast) = (6, 1)
         #expect(allowed([]) == [6])
         #expect(allowed([2, 3, 4, 5, 6]) == [1])

@@ -130,7 +130,9 @@ final class EngineSequence {
         sample = 0
         self.cache = cache
         let request = submission.request
-        self.rules = rules
+        var own = rules
+        if own?.sourceDistinctLength ?? 0 > 0 { own?.source = request.prompt }
+        self.rules = own
         prompt = rules == nil ? request.prompt : []
         let first = rules.map { [$0.start] } ?? virtual
         virtualCount = first.count

@@ -14,6 +14,11 @@ public struct SequenceRules: Sendable, Equatable {
     public var banned: [[Int32]] = []
     /// n tokens that occurred are not written again in the same order (`no_repeat_ngram_size`); 0: no such rule.
     public var distinctLength = 0
+    /// n tokens of the source that are not written in the same order (`encoder_no_repeat_ngram_size`, Blenderbot); 0: no such
+    /// rule.
+    public var sourceDistinctLength = 0
+    /// The source, which a sequence is given for that rule.
+    package var source: [Int32] = []
     /// Tokens before which no text ends (`min_length`, without the start).
     public var minimumTokens = 0
     /// The most tokens that are written (`max_length`, without the start).
@@ -29,19 +34,26 @@ public struct SequenceRules: Sendable, Equatable {
         to row: UnsafeMutableBufferPointer<Float>, after tokens: [Int32], ends: Set<Int32>, of maximum: Int? = nil
     ) {
         let all = [start] + tokens
-        if distinctLength > 0, all.count + 1 >= distinctLength {
-            let last = all.suffix(distinctLength - 1)
-            for first in 0..<max(all.count - distinctLength + 1, 0)
-            where all[first..<first + distinctLength - 1].elementsEqual(last) {
-                ban(all[first + distinctLength - 1], row)
-            }
-        }
+        banRepetitions(of: all, in: all, length: distinctLength, row)
+        banRepetitions(of: all, in: source, length: sourceDistinctLength, row)
         for words in banned where all.suffix(words.count - 1).elementsEqual(words.dropLast()) {
             if let last = words.last { ban(last, row) }
         }
         if tokens.count < minimumTokens { for end in ends { ban(end, row) } }
         if tokens.isEmpty, let forcedFirst { force(forcedFirst, row) }
         if tokens.count == (maximum ?? maximumTokens) - 1, let forcedLast { force(forcedLast, row) }
+    }
+
+    /// Bans what `length` tokens of a text in the same order would end with.
+    private func banRepetitions(
+        of tokens: [Int32], in text: [Int32], length: Int, _ row: UnsafeMutableBufferPointer<Float>
+    ) {
+        guard length > 0, tokens.count + 1 >= length else { return }
+        let last = tokens.suffix(length - 1)
+        for first in 0..<max(text.count - length + 1, 0)
+        where text[first..<first + length - 1].elementsEqual(last) {
+            ban(text[first + length - 1], row)
+        }
     }
 
     private func ban(_ token: Int32, _ row: UnsafeMutableBufferPointer<Float>) {
@@ -78,6 +90,7 @@ extension SequenceRules {
         forcedFirst = try token("forced_bos_token_id")
         forcedLast = try token("forced_eos_token_id")
         distinctLength = try integer("no_repeat_ngram_size") ?? 0
+        sourceDistinctLength = try integer("encoder_no_repeat_ngram_size") ?? 0
         minimumTokens = max((try integer("min_length") ?? 0) - 1, 0)
         if let most = try integer("max_length"), most > 1 { maximumTokens = most - 1 }
         for reader in readers {
