@@ -10,6 +10,10 @@ struct SentenceSettings {
     var lowercases = false
     /// The number of leading elements of a vector that are kept (Matryoshka truncation); they are not normalised again.
     var keptNumbers: Int?
+    /// Whether pairs of texts are put into the chat template, as messages of the roles query and document.
+    var rendersPairs = false
+    /// The activation function of a cross-encoder's scores, where it does not stand in `config.json`.
+    var activation: DenseActivation?
 
     /// Reads `sentence_bert_config.json` and `config_sentence_transformers.json`, if they exist.
     init(_ files: ModelFiles) throws {
@@ -17,6 +21,7 @@ struct SentenceSettings {
         if let config = try Self.reader(files.path + "/sentence_bert_config.json") {
             maximumLength = try config.optionalInteger("max_seq_length", in: 1...(1 << 30))
             lowercases = try config.flag("do_lower_case", default: false)
+            rendersPairs = config.json["modality_config"]?["message"]?.object != nil
         }
         if maximumLength == nil, let config = try Self.reader(files.path + "/tokenizer_config.json"),
             let length = config.json["model_max_length"]?.double, length >= 1, length < Double(1 << 30)
@@ -25,6 +30,9 @@ struct SentenceSettings {
         }
         guard let config = try Self.reader(files.path + "/config_sentence_transformers.json") else { return }
         keptNumbers = try config.optionalInteger("truncate_dim", in: 1...(1 << 30))
+        if config.json["activation_fn"]?.string != nil {
+            activation = try DenseActivation(config, key: "activation_fn", default: .sigmoid)
+        }
         for (name, prompt) in try config.child("prompts")?.json.object ?? [:] {
             guard let text = prompt.isNull ? "" : prompt.string else {
                 throw ModelError.wrongValue(

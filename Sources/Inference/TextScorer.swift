@@ -1,3 +1,4 @@
+import MartletChat
 import MartletModels
 import MartletTensor
 import MartletTokenizers
@@ -16,6 +17,11 @@ public final class TextScorer: @unchecked Sendable {
     package let model: TextHead
     public let tokenizer: Tokenizer
     public let contextLength: Int
+    private let activation: DenseActivation
+    /// What a pair is rendered with, where the files say so.
+    private let template: ChatTemplate?
+    /// What stands before the query, or in a system message.
+    private let prompt: String?
     /// Held while `model` computes; everything else is constant.
     private let turn = Mutex(())
 
@@ -37,14 +43,32 @@ public final class TextScorer: @unchecked Sendable {
         guard tokenizer.vocabularySize <= size else {
             throw ModelError.vocabularyMismatch(model: size, tokenizer: tokenizer.vocabularySize)
         }
-        let limit = try SentenceSettings(files).maximumLength ?? .max
+        let settings = try SentenceSettings(files), limit = settings.maximumLength ?? .max
+        activation = settings.activation ?? model.activation
+        template = settings.rendersPairs ? try files.chatTemplate(tokenizer) : nil
+        guard template != nil || !settings.rendersPairs else {
+            throw ModelError.unsupported(
+                file: files.path,
+                reason:
+                    "sentence_bert_config.json has pairs as messages, and there is no chat template to render them with"
+            )
+        }
+        prompt = settings.defaultPromptName.flatMap { settings.prompts[$0] }.flatMap { $0.isEmpty ? nil : $0 }
         contextLength = min(opened.contextLength, limit)
         try model.prepare(.fast)
     }
 
     /// The tokens of a pair of texts, and the segment of each token.
     public func tokens(_ query: String, _ text: String) throws -> (ids: [Int32], types: [Int32]) {
-        try tokenizer.encode(query, with: text)
+        guard let template else { return try tokenizer.encode((prompt ?? "") + query, with: text) }
+        let instruction = prompt.map { [ChatMessage(role: "system", content: $0)] } ?? []
+        let rendered = try template.render(
+            messages: instruction + [
+                ChatMessage(role: "query", content: query), ChatMessage(role: "document", content: text),
+            ])
+        let segments = rendered.segments.map { Tokenizer.Segment($0.text, isTrusted: $0.isTrusted) }
+        let ids = try tokenizer.encode(segments: segments, addSpecialTokens: false)
+        return (ids, [Int32](repeating: 0, count: ids.count))
     }
 
     /// One score per text, after the model's own activation function (usually the sigmoid: between 0 and 1).
@@ -64,7 +88,7 @@ public final class TextScorer: @unchecked Sendable {
         let logits = try turn.withLock { _ throws -> [Float] in
             try model(pairs.map(\.ids), types: pairs.map(\.types)).toArray(as: Float.self)
         }
-        return logits.prefix(pairs.count).map { model.activation($0) }
+        return logits.prefix(pairs.count).map { activation($0) }
     }
 }
 

@@ -143,6 +143,39 @@ import Testing
         }
     }
 
+    /// Qwen3-Reranker's form: pairs through the chat template, the default prompt as a system message, and the logits of two
+    /// tokens.
+    @Test func aLanguageModelThatOrdersTextsGivesItsOwnScores() throws {
+        let path = URL(filePath: Self.goldens).deletingLastPathComponent().appending(path: "rerankers/asked").path
+        let golden = try Self.json(path + "/expected.json")
+        let texts = golden["texts"]?.array?.compactMap(\.string) ?? []
+        let files = try ModelFiles(path: path)
+        #expect(files.checkpoint.kind == .scores)
+        #expect(try files.checkpoint.warnings() == [])
+        let found = try TextScorer(path: path).scores(golden["query"]?.string ?? "", texts)
+        let expected = golden["scores"]?.array?.compactMap(\.double) ?? []
+        #expect(found.count == expected.count && found.count == 5)
+        for (a, b) in zip(found, expected) { #expect(abs(Double(a) - b) < 0.005, "\(a) \(b)") }
+        #expect(throws: ModelError.self) { try LanguageModel(path: path) }
+    }
+
+    /// sentence-transformers writes a cross-encoder's activation beside `config.json`, which has another or none.
+    @Test func theActivationBesideTheConfigurationCounts() throws {
+        let path = NSTemporaryDirectory() + "martlet-cross-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try FileManager.default.copyItem(atPath: Self.goldens + "/cross", toPath: path)
+        let golden = try Self.json(path + "/expected.json")
+        let texts = golden["texts"]?.array?.compactMap(\.string) ?? [], query = golden["query"]?.string ?? ""
+        let shares = try TextScorer(path: path).scores(query, texts)
+        try Data(#"{"activation_fn": "torch.nn.modules.linear.Identity"}"#.utf8)
+            .write(to: URL(filePath: path + "/config_sentence_transformers.json"))
+        let logits = try TextScorer(path: path).scores(query, texts)
+        for (share, logit) in zip(shares, logits) {
+            #expect(abs(1 / (1 + exp(-Double(logit))) - Double(share)) < 1e-6)
+        }
+        #expect(logits != shares && logits.count == 6)
+    }
+
     @Test func modelsAreOpenedForWhatTheyAre() throws {
         #expect(try ModelFiles(path: Self.goldens + "/cross").checkpoint.kind == .scores)
         #expect(throws: ModelError.self) { try TextEmbedder(path: Self.goldens + "/cross") }

@@ -7,6 +7,7 @@ import MartletTensor
 ///     logits = W h                                a decoder; h the state of the last token (Radford et al. 2018)
 ///     logits = Wo tanh(Wd h + bd) + bo            an encoder-decoder, whose decoder reads the same text one place to the
 ///                                                 right; h its state at the text's end token (Lewis et al. 2020)
+///     score = logit(yes) − logit(no)              a language model that was asked (`ScoreTokens`)
 ///
 /// Tokens of padding behind a decoder's text are passed over. These are `LlamaForSequenceClassification` and
 /// `BartForSequenceClassification` of transformers, and the same of other families.
@@ -19,6 +20,7 @@ import MartletTensor
 public final class DecoderClassifier {
     private enum Body {
         case decoder(Decoder, output: Linear, padding: Int32?)
+        case tokens(Decoder, ScoreTokens)
         case encoderDecoder(EncoderDecoder, dense: Linear, output: Linear, TextRule)
     }
 
@@ -71,6 +73,15 @@ public final class DecoderClassifier {
                 output: Linear(source, name, from: width, to: labelCount, bias: true), rule)
             tree = model.tree
             (contextLength, vocabularySize) = (model.configuration.longestText, model.configuration.vocabularySize)
+        } else if let scoreTokens = checkpoint.scoreTokens {
+            let model = try checkpoint.decoder(), spec = model.configuration
+            for token in [scoreTokens.yes] + (scoreTokens.no.map { [$0] } ?? []) where token >= spec.vocabularySize {
+                throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: spec.vocabularySize)
+            }
+            labelCount = 1
+            body = .tokens(model, scoreTokens)
+            tree = model.tree
+            (contextLength, vocabularySize) = (spec.contextLength, spec.vocabularySize)
         } else {
             let model = try checkpoint.decoder(), spec = model.configuration
             labelCount = try checkpoint.outputCount(stored, name + ".weight", width: spec.embeddingSize)
@@ -121,7 +132,7 @@ public final class DecoderClassifier {
     /// - Throws: `ModelError.fileChanged`.
     package func checkFiles() throws(ModelError) {
         switch body {
-        case .decoder(let model, _, _): try model.checkFiles()
+        case .decoder(let model, _, _), .tokens(let model, _): try model.checkFiles()
         case .encoderDecoder(let model, _, _, _): try model.checkFiles()
         }
     }
@@ -145,11 +156,15 @@ public final class DecoderClassifier {
             rows.append(start..<start + text.count)
         }
         switch body {
+        case .tokens(let model, let chosen):
+            let states = try states(of: tokens, rows, model)  // [tokens, hidden]
+            let last = rows.map { Int32($0.upperBound - 1) }
+            let logits = try model.logits(Fused.embed(last, states, scale: 1))  // [texts, vocabulary]
+            let yes = try logits.narrow(1, from: Int(chosen.yes), length: 1)  // [texts, 1]
+            guard let no = chosen.no else { return try yes.contiguous() }
+            return try yes.contiguous() - logits.narrow(1, from: Int(no), length: 1).contiguous()
         case .decoder(let model, let output, let padding):
-            let sequences = rows.map {
-                DecoderSequence(rows: $0, cache: KVCache(model.configuration, precision: precision))
-            }
-            let states = try model.hiddenStates(tokens, sequences)  // [tokens, hidden]
+            let states = try states(of: tokens, rows, model)  // [tokens, hidden]
             let last = zip(texts, rows).map { text, rows in
                 Int32(rows.lowerBound + (padding.map { id in text.lastIndex { $0 != id } ?? 0 } ?? text.count - 1))
             }
@@ -173,6 +188,13 @@ public final class DecoderClassifier {
             let inner = try dense(Fused.embed(places, states, scale: 1)).tanh()  // [texts, hidden]
             return try output(inner)  // [texts, labels]
         }
+    }
+
+    /// The states of several texts, `[tokens, hidden]`.
+    private func states(of tokens: [Int32], _ rows: [Range<Int>], _ model: Decoder) throws -> Tensor {
+        try model.hiddenStates(
+            tokens,
+            rows.map { DecoderSequence(rows: $0, cache: KVCache(model.configuration, precision: precision)) })
     }
 }
 

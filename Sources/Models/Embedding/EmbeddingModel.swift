@@ -242,7 +242,7 @@ public enum DenseActivation: String, Sendable {
     case gelu = "GELU"
     case silu = "SiLU"
 
-    init(_ config: ConfigurationReader, key: String, default fallback: Self) throws(ModelError) {
+    package init(_ config: ConfigurationReader, key: String, default fallback: Self) throws(ModelError) {
         let name = try config.string(key, default: fallback.rawValue)
         guard let found = name.split(separator: ".").last.flatMap({ Self(rawValue: String($0)) }) else {
             throw .wrongValue(

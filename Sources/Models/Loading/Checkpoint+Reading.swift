@@ -31,7 +31,7 @@ extension Checkpoint {
                 found: "\(!isNamed)",
                 expected: "\(isNamed) for a model that generates: each token would see those after it")
         }
-        if kind != .generates {
+        if kind != .generates, scoreTokens == nil {
             spec.hasHead = false
         } else if gguf == nil {
             if spec.tiedEmbeddings, let head = names.head {

@@ -27,6 +27,8 @@ public struct Checkpoint: Sendable {
     /// Whether `config.json` contains `tie_word_embeddings`.
     let saysTied: Bool
     let names: TensorNames
+    /// The tokens whose logits are the score of a language model that orders texts; nil of others.
+    let scoreTokens: ScoreTokens?
     /// Whether modules of multi-token prediction are loaded with the decoder; they are left out else.
     public private(set) var usesPredictions = false
     /// Keys of a GGUF file that are not read.
@@ -47,10 +49,14 @@ public struct Checkpoint: Sendable {
             saysTied = part.configuration["tie_word_embeddings"]?.bool != nil
             names = TensorNames(tensors)
             unknownKeys = []
-            kind = ModelKind(
-                configuration, architectures: whole.json["architectures"]?.array?.compactMap(\.string) ?? [],
-                hasHead: names.head != nil, isSentenceModel: Folder.exists(path + "/modules.json"),
-                labelCount: ModelKind.labelCount(configuration, tensors))
+            scoreTokens = try ScoreTokens(folder: path)
+            kind =
+                scoreTokens != nil
+                ? .scores
+                : ModelKind(
+                    configuration, architectures: whole.json["architectures"]?.array?.compactMap(\.string) ?? [],
+                    hasHead: names.head != nil, isSentenceModel: Folder.exists(path + "/modules.json"),
+                    labelCount: ModelKind.labelCount(configuration, tensors))
         } else if let file = try FlatModel.open(path) {
             configuration = ConfigurationReader(file: path, json: file.configuration)
             tensors = file
@@ -60,6 +66,7 @@ public struct Checkpoint: Sendable {
             saysTied = true
             names = TensorNames(file)
             unknownKeys = []
+            scoreTokens = nil
             kind = .generates
         } else {
             let file = try GGUFFile(path: path)
@@ -72,6 +79,7 @@ public struct Checkpoint: Sendable {
             wrapper = nil
             saysTied = true
             names = TensorNames(file)
+            scoreTokens = nil
             kind = ModelKind(
                 configuration, architectures: [], hasHead: true, isSentenceModel: false,
                 labelCount: ModelKind.labelCount(configuration, file))
