@@ -40,6 +40,20 @@ import Testing
         }
     }
 
+    @Test func aPathThatIsNearlyOneIsTold() async throws {
+        try await RunningServer.with { running in
+            for (path, meant) in [
+                ("/v1/chat/completion", "/v1/chat/completions"), ("/v1/scores", "/v1/score"),
+                ("/api/tag", "/api/tags"), ("/v1/embedding", "/v1/embeddings"),
+            ] {
+                let reply = try await running.post(path, [:])
+                #expect(reply.status == 404 && reply.text.contains("Did you mean \(meant)?"), "\(path): \(reply.text)")
+            }
+            let other = try await running.get("/nothing/of/the/kind")
+            #expect(other.status == 404 && !other.text.contains("Did you mean"))
+        }
+    }
+
     @Test func repliesEndWhereTheContextDoes() async throws {
         try await RunningServer.with { running in
             let body: JSON = [

@@ -98,7 +98,7 @@ struct Responder {
         record.caller = caller.name
 
         guard case .route(let route, let parameters) = match else {
-            return Self.nothing(match, head, target, errorShape(head))
+            return nothing(match, head, target, errorShape(head))
         }
         guard route.scope == .open || caller.scopes.contains(route.scope) else {
             throw APIError(
@@ -166,13 +166,17 @@ struct Responder {
     }
 
     /// The response if there is no route.
-    private static func nothing(
+    private func nothing(
         _ match: RouteTable.Match, _ head: HTTPRequest, _ target: RequestTarget, _ shape: ErrorShape
     ) -> Response {
         guard case .otherMethods(let methods) = match else {
+            let isLong = target.path.utf8.count > 64
+            let paths = isLong ? [] : table.routes.map(\.path).filter { !$0.contains("{") }
+            let meant = Spelling.nearest(to: target.path, among: paths).map { " Did you mean \($0)?" } ?? ""
             return Response(
-                APIError(status: 404, "There is no route \(target.path.shown(limit: 200)).", code: "not_found"), shape
-            )
+                APIError(
+                    status: 404, "There is no route \(target.path.shown(limit: 200)).\(meant)", code: "not_found"),
+                shape)
         }
         let allowed = methods.map(\.rawValue).joined(separator: ", ")
         var response = Response(
