@@ -123,4 +123,5 @@ for form, model in zip(forms, found["models"]):
     file = home / f"{form.name}.gguf"
     bits = json.loads(martlet("show", file, "--json"))["bits_per_weight"] if file.exists() else model["bits_per_weight"]
     print(json.dumps({"form": form.name, "bits": bits, "perplexity": model["perplexity"], "error": model["perplexity_error"],
+                      "loss_difference": model["loss_difference"], "loss_difference_error": model["loss_difference_error"],
                       "kl_mean": model["kl_mean"], "same_top1": model["same_top1"]}))
