@@ -263,10 +263,6 @@ if !coreOnly {
 if !coreOnly && !firstOnly {
     dependencies += [
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
-        // Without its reading of configurations, which would bring a package of its own.
-        .package(
-            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: ["FullFoundation"]),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
@@ -298,8 +294,6 @@ if !coreOnly && !firstOnly {
             dependencies: [
                 "MartletSystem", "Martlet", "MartletAPI", "MartletEventLoops", "MartletFormats", "MartletJSON",
                 "MartletModels", "MartletRuns",
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -309,11 +303,7 @@ if !coreOnly && !firstOnly {
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ]
-                + (hasTLS
-                    ? [
-                        .product(name: "HummingbirdTLS", package: "hummingbird"),
-                        .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                    ] : []),
+                + (hasTLS ? [.product(name: "NIOSSL", package: "swift-nio-ssl")] : []),
             path: "Sources/Server", exclude: ["Pages"], swiftSettings: hasTLS ? [.define("TLS")] : [],
             plugins: ["EmbedPages"]),
         .executableTarget(
@@ -329,10 +319,9 @@ if !coreOnly && !firstOnly {
             "Server",
             [
                 "MartletServer", "MartletAPI", "MartletInference", "MartletJSON", "TestServers", "TinyModels",
-                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             exclude: ["clients", "pages"]),
         tests("CommandLine", ["Martlet", "MartletFormats", "MartletJSON", "MartletTokenizers", "TinyModels"]),

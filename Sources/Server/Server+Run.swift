@@ -1,8 +1,5 @@
-import HummingbirdCore
-import Logging
 import NIOCore
 import NIOPosix
-import ServiceLifecycle
 
 #if canImport(Darwin)
 import Darwin
@@ -13,28 +10,13 @@ import Musl
 #endif
 
 extension Server {
-    /// What answers requests, to be run by the caller's service group.
+    /// What answers requests.
     /// - Throws: `ServerError` where a certificate cannot be read.
-    func service(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) throws -> any Service {
-        let limits = settings.limits, table = connections
-        let configuration = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(limits, table)],
-            idleTimeout: TimeAmount(limits.idleTime),
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: limits.headers, maxHeaderListSize: limits.headers,
-                maxHeaderFieldCount: limits.headerCount))
-        let http = HTTPServerBuilder { responder in
-            LoopBoundChannel(base: HTTP1Channel(responder: responder, configuration: configuration), table: table)
-        }
-        var quiet = Logger(label: "martlet.http") { [logger] _ in logger.handler }
-        quiet.logLevel = max(logger.logLevel, .warning)
+    private func service() throws(ServerError) -> HTTPService {
         let responder = Responder(server: self, table: RouteTable(routes()))
-        return try (settings.certificate.map { try $0.securing(http) } ?? http).service(
-            ServerConfiguration(
-                address: .hostname(settings.host, port: settings.port), backlog: 1024,
-                availableConnectionsDelegate: MaximumAvailableConnections(
-                    limits.connections + ServerLimits.spareConnections)),
-            logger: quiet, onRunning: onRunning, answer: responder.respond)
+        return HTTPService(
+            host: settings.host, port: settings.port, limits: settings.limits, table: connections,
+            security: try settings.certificate?.security(), answer: responder.respond)
     }
 
     /// Serves until a signal stops it.
@@ -46,16 +28,13 @@ extension Server {
         onSecondSignal: @escaping @Sendable (Int32) -> Void = { _ in },
         onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }
     ) async throws {
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [.init(service: try service(onRunning: onRunning))], gracefulShutdownSignals: [],
-                logger: Logger(label: "martlet.service") { _ in SwiftLogNoOpLogHandler() }))
+        let service = try service()
         FreedMemory.returnBlocks()
         let signals = StopSignals(
             onFirst: {
                 Task {
                     await self.drain()
-                    await group.triggerGracefulShutdown()
+                    service.stop()
                 }
             }, onSecond: onSecondSignal)
         let idle = Task {
@@ -70,9 +49,11 @@ extension Server {
             idle.cancel()
         }
         do {
-            // New connections are taken on by an event loop as well (LoopBoundChannel).
+            // New connections are taken on by an event loop as well (HTTPService).
             let loop = MultiThreadedEventLoopGroup.singleton.any()
-            try await withTaskExecutorPreference(connections.executor(of: loop)) { try await group.run() }
+            try await withTaskExecutorPreference(connections.executor(of: loop)) {
+                try await service.run(onRunning: onRunning)
+            }
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             // Another program took it while models were loaded.
             throw ListeningAddress.inUse(settings.port)

@@ -40,6 +40,30 @@ import Testing
         Array("{\"prompt\": \"".utf8) + [UInt8](repeating: UInt8(ascii: "a"), count: count) + Array("\"}".utf8)
     }
 
+    /// From the beginning, and after a reply.
+    @Test func aConnectionWithoutRequestsIsClosed() async throws {
+        var settings = ServerSettings()
+        settings.limits.idleTime = .seconds(1)
+        try await RunningServer.with(settings: settings) { running in
+            let port = running.port
+            let silent = try await RawSocket.away { try RawSocket(port: port).readToEnd() }
+            #expect(silent.isEmpty)
+            // A busy machine may let this client rest until it is too late.
+            var reply: [UInt8] = [], start = ContinuousClock.now
+            while reply.isEmpty {
+                start = .now
+                reply = try await RawSocket.away {
+                    let socket = try RawSocket(port: port)
+                    try socket.send(Array("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                    return socket.readToEnd()
+                }
+            }
+            #expect(try RawReply(reply).status == 200)
+            // Not the socket's own limit.
+            #expect(ContinuousClock.now - start < .seconds(299))
+        }
+    }
+
     @Test(.timeLimit(.minutes(20))) func aLargeBodyWaitsForNobodyButLargeOnes() async throws {
         try await RunningServer.with { running in
             #expect(try await running.post("/tokenize", ["prompt": "a"]).status == 200)

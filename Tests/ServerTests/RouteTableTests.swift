@@ -2,8 +2,6 @@ import HTTPTypes
 import MartletServer
 import Testing
 
-import struct HummingbirdCore.Response
-
 @Suite struct RouteTableTests {
     let table = RouteTable([
         Route(.get, "/a", scope: .open, summary: "") { _ in Response(status: .ok) },

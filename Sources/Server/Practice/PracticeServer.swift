@@ -1,10 +1,7 @@
 import HTTPTypes
-import HummingbirdCore
-import Logging
 import Martlet
 import MartletJSON
 import NIOCore
-import ServiceLifecycle
 
 /// The training API of CS336's third assignment on this machine: `GET /loss`, `/total_flops_used` and `/previous_runs`, over a
 /// `PracticeBudget`. A query's `api_key` is read and not checked.
@@ -26,33 +23,27 @@ public struct PracticeServer: Sendable {
     /// Answers until a signal ends it.
     /// - Parameter onRunning: called with the port once requests are accepted.
     public func run(onRunning: @escaping @Sendable (Int?) async -> Void = { _ in }) async throws {
-        var quiet = Logger(label: "martlet.practice") { _ in SwiftLogNoOpLogHandler() }
-        quiet.logLevel = .critical
-        let service = try HTTPServerBuilder.http1().service(
-            ServerConfiguration(address: .hostname(host, port: port)), logger: quiet, onRunning: onRunning,
-            answer: { [desk] request, _ in await Self.answer(request, desk) })
-        try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet).run()
+        let limits = ServerLimits()
+        let service = HTTPService(
+            host: host, port: port, limits: limits, table: ConnectionTable(limit: limits.connections),
+            answer: { [desk] request, _ in await Self.answer(request.head, desk) })
+        let signals = StopSignals(onFirst: { service.stop() }, onSecond: { _ in })
+        defer { signals.stop() }
+        try await service.run(onRunning: onRunning)
     }
 
-    private static func answer(_ request: Request, _ desk: Desk) async -> Response {
-        let path = request.uri.path
-        guard ["/loss", "/total_flops_used", "/previous_runs"].contains(path) else {
-            return reply(["detail": "Not Found"], .notFound)
-        }
-        guard request.method == .get else { return reply(["detail": "Method Not Allowed"], .methodNotAllowed) }
+    private static func answer(_ head: HTTPRequest, _ desk: Desk) async -> Response {
+        guard let target = RequestTarget(head.path ?? "/"),
+            ["/loss", "/total_flops_used", "/previous_runs"].contains(target.path)
+        else { return reply(["detail": "Not Found"], .notFound) }
+        guard head.method == .get else { return reply(["detail": "Method Not Allowed"], .methodNotAllowed) }
         return await answer {
-            switch path {
-            case "/loss": try await desk.loss(query(request))
+            switch target.path {
+            case "/loss": try await desk.loss(target.query)
             case "/total_flops_used": await desk.used()
             default: await desk.previous()
             }
         }
-    }
-
-    private static func query(_ request: Request) -> [String: String] {
-        var values: [String: String] = [:]
-        for (key, value) in request.uri.queryParameters { values[String(key)] = String(value) }
-        return values
     }
 
     private static func answer(_ work: () async throws -> JSON) async -> Response {
@@ -69,7 +60,7 @@ public struct PracticeServer: Sendable {
     private static func reply(_ json: JSON, _ status: HTTPResponse.Status) -> Response {
         Response(
             status: status, headers: [.contentType: "application/json"],
-            body: .init(byteBuffer: ByteBuffer(bytes: json.bytes())))
+            body: ResponseBody(ByteBuffer(bytes: json.bytes())))
     }
 
     /// One question at a time.

@@ -1,4 +1,3 @@
-import HummingbirdCore
 import Martlet
 import MartletAPI
 import MartletJSON

@@ -1,4 +1,3 @@
-import HummingbirdCore
 import MartletAPI
 import MartletJSON
 import MartletSystem

@@ -1,5 +1,4 @@
 import HTTPTypes
-import HummingbirdCore
 import MartletAPI
 import NIOCore
 import NIOHTTP1
@@ -38,6 +37,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether the client has closed its sending side.
     private var isHalfClosed = false
     private var question: Scheduled<Void>?
+    /// Closes the connection where no request comes.
+    private var idle: Scheduled<Void>?
     /// The error to send once the replies to `refusal.after` earlier requests are complete.
     private var refusal: (after: Int, error: APIError)?
     /// The deadline of the current phase; nil where there is none.
@@ -66,13 +67,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
         // Limits what the system buffers for a client that does not read: the system's own limit can be megabytes.
         context.channel.setOption(.socketOption(.so_sndbuf), value: limits.sendBuffer).whenFailure { _ in }
-        if context.channel.isActive { expectHead(context) }
+        if context.channel.isActive { begin(context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { end(context) }
 
     func channelActive(context: ChannelHandlerContext) {
-        expectHead(context)
+        begin(context)
         context.fireChannelActive()
     }
 
@@ -81,10 +82,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
+    private func begin(_ context: ChannelHandlerContext) {
+        // The program ends, and this connection was too late to hear of it.
+        guard !table.isClosing else { return context.close(promise: nil) }
+        expectHead(context)
+        expectRequest(context)
+    }
+
     private func end(_ context: ChannelHandlerContext) {
         expectNothing()
         stall?.cancel()
         question?.cancel()
+        idle?.cancel()
         // Whoever sees it gone from the table finds its work cancelled.
         connection?.close()
         connection = nil
@@ -98,6 +107,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             self.deadline = nil
             guard self.phase == .beforeHead else { return }
             self.refuse(context, Self.late("header"))
+        }
+    }
+
+    private func expectRequest(_ context: ChannelHandlerContext) {
+        idle?.cancel()
+        idle = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.idleTime)) {
+            if self.phase == .beforeHead { context.close(promise: nil) }
         }
     }
 
@@ -137,6 +153,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             expectNothing()
+            idle?.cancel()
             phase = .body
             unanswered += 1
             connection?.waitingSince = nil
@@ -266,9 +283,16 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
                 context.writeAndFlush(data, promise: done)
                 return
             }
+            if table.isClosing, unanswered == 0 {
+                let done = promise ?? context.eventLoop.makePromise(of: Void.self)
+                done.futureResult.assumeIsolated().whenComplete { _ in self.linger(context) }
+                context.writeAndFlush(data, promise: done)
+                return
+            }
             if unanswered == 0, phase == .answering {
                 phase = .beforeHead
                 connection?.waitingSince = .now
+                expectRequest(context)
             }
         default: break
         }

@@ -13,6 +13,8 @@ final class ConnectionTable: Sendable {
     }
     private let limit: Int
     private let entries = Mutex<[ObjectIdentifier: Entry]>([:])
+    /// Whether a connection is closed once its requests are answered.
+    private let closing = Atomic(false)
     /// One per event loop; event loops are few and permanent.
     private let executors = Mutex<[ObjectIdentifier: EventLoopExecutor]>([:])
 
@@ -68,6 +70,18 @@ final class ConnectionTable: Sendable {
 
     subscript(channel: any Channel) -> Connection? {
         entries.withLock { $0[ObjectIdentifier(channel)]?.connection }
+    }
+
+    var isClosing: Bool { closing.load(ordering: .relaxed) }
+
+    /// From now on a connection is closed once its requests are answered: those that wait for one at once.
+    func closeWhenAnswered() {
+        closing.store(true, ordering: .relaxed)
+        for entry in entries.withLock({ Array($0.values) }) {
+            entry.channel.eventLoop.execute {
+                if entry.connection.waitingSince != nil { entry.channel.close(promise: nil) }
+            }
+        }
     }
 
     /// Cancels all work for clients.

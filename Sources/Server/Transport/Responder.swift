@@ -1,5 +1,4 @@
 import HTTPTypes
-import HummingbirdCore
 import Logging
 import MartletAPI
 import MartletSystem
@@ -202,7 +201,7 @@ struct Responder {
                 code: "unsupported_encoding")
         }
         var bytes: [UInt8] = []
-        for try await buffer in request.body {
+        while let buffer = try await request.body.next() {
             let count = bytes.count + buffer.readableBytes
             guard count <= limit else { throw Self.tooLarge(limit) }
             if count > bytes.capacity {

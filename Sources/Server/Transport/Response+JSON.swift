@@ -1,5 +1,4 @@
 import HTTPTypes
-import HummingbirdCore
 import MartletAPI
 import MartletJSON
 import NIOCore
@@ -18,7 +17,7 @@ extension Response {
     package static func bytes(_ bytes: [UInt8], type: String, status: Int = 200) -> Response {
         Response(
             status: .init(code: status), headers: [.contentType: type],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+            body: ResponseBody(ByteBuffer(bytes: bytes)))
     }
 
     /// An error response.

@@ -1,5 +1,4 @@
 import HTTPTypes
-import HummingbirdCore
 import MartletAPI
 
 /// The permission needed for a route.

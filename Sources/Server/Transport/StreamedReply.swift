@@ -1,5 +1,4 @@
 import HTTPTypes
-import HummingbirdCore
 import MartletAPI
 import NIOCore
 import Synchronization
@@ -84,7 +83,7 @@ extension Response {
                         if let keepAlive { try await writer.write(ByteBuffer(bytes: keepAlive)) }
                     }
                 }
-                try await writer.finish(nil)
+                try await writer.finish()
             }
         }
         return Response(
