@@ -64,7 +64,7 @@ public struct Sampler: Sendable {
     }
 
     /// Applies bias and penalties in place.
-    package func adjust(_ logits: UnsafeMutableBufferPointer<Float>) {
+    func adjust(_ logits: UnsafeMutableBufferPointer<Float>) {
         for (token, bias) in options.logitBias { logits[Int(token)] += bias }
         if options.repetitionPenalty != 1 {
             for token in promptTokens { penalize(&logits[Int(token)]) }
