@@ -110,7 +110,8 @@ public struct StartingModel {
 
     /// Conversations through the model's own template.
     public func chatEncoder() throws -> ChatEncoder {
-        try ChatEncoder(tokenizer: tokenizer, template: template, whose: path)
+        try ChatEncoder(
+            tokenizer: tokenizer, template: template, whose: path, next: "; --chat-template FILE gives it one")
     }
 
     /// Has conversations written by another chat template, which is saved with the model.
@@ -144,15 +145,15 @@ extension ChatEncoder {
     /// With the tokenizer's own chat template.
     /// - Parameter path: the model's, for the error when it has none.
     public init(tokenizer: Tokenizer, whose path: String) throws {
-        try self.init(tokenizer: tokenizer, template: tokenizer.chatTemplate, whose: path)
+        try self.init(tokenizer: tokenizer, template: tokenizer.chatTemplate, whose: path, next: "")
     }
 
-    fileprivate init(tokenizer: Tokenizer, template: String?, whose path: String) throws {
+    fileprivate init(tokenizer: Tokenizer, template: String?, whose path: String, next: String) throws {
         guard let source = template else {
             throw TrainingError(
                 .data,
                 "\(path) has no chat template: neither chat_template in tokenizer_config.json, nor chat_template.jinja, nor "
-                    + "tokenizer.chat_template in a GGUF file; --chat-template FILE gives it one")
+                    + "tokenizer.chat_template in a GGUF file\(next)")
         }
         self.init(
             tokenizer: tokenizer,
