@@ -52,6 +52,30 @@ import Testing
         }
     }
 
+    /// What is packed together is composed piece by piece, and is what the formula gives for the whole.
+    @Test func packedSequencesFollowTheFormulaOfTheWhole() throws {
+        var shape = AttentionShape(
+            heads: Self.heads, keyValueHeads: Self.heads, headDimension: Self.dimension, scale: 1)
+        shape.relativeBias = try RelativeBias(Self.values([Self.heads, 9], 3))
+        let blocks = [5..<9, 0..<5, 9..<9, 9..<16], other = [0..<7, 7..<11, 11..<12, 12..<20]
+        let reaches: [AttentionMask.Reach] = [.causal, .everything, .window(3), .around(4)]
+        let masks =
+            reaches.map { AttentionMask($0, within: blocks) }
+            + [AttentionMask(.everything, queries: blocks, keys: other)]
+        for mask in masks {
+            let keys = mask.keys.map(\.upperBound).max() ?? 0
+            let q = try Self.values([16, Self.heads * Self.dimension], 1)
+            let k = try Self.values([keys, Self.heads * Self.dimension], 2)
+            let v = try Self.values([keys, Self.heads * Self.dimension], 4)
+            for dropout in [nil, AttentionDropout(probability: 0.4, key: 7, firstToken: 3)] {
+                let found = try Fused.attention(q, k, v, mask: mask, shape, dropout: dropout)
+                let whole = try Reference.attention(q, k, v, mask: mask, shape, dropout: dropout)
+                let difference = try (found - whole).toArray(as: Float.self).map(abs).max() ?? 1
+                #expect(difference < 1e-6, "\(mask.reaches[0])")
+            }
+        }
+    }
+
     /// The table is trained through whole sequences.
     @Test func biasesHaveGradients() throws {
         let table = try Self.values([Self.heads, 7], 5).requiringGrad()

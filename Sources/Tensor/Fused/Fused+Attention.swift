@@ -107,10 +107,37 @@ extension Fused {
                 throw TensorError(
                     .shape, "attention", "biases of \(bias.table.shape) do not fit \(shape.heads) heads")
             }
-            // Whole sequences with biases have no kernel.
-            return try Reference.attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
+            return try composed(q, k, v, mask, shape, sinks, dropout)
         }
         try shape.positions?.check(shape, mask)
         return try backend(of: q).attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
+    }
+
+    /// Whole sequences with biases have no kernel. They are composed block by block of the mask, since all scores of what is
+    /// composed are in memory at once: rows that are packed together do not see each other.
+    private static func composed(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, _ mask: AttentionMask, _ shape: AttentionShape, _ sinks: Tensor?,
+        _ dropout: AttentionDropout?
+    ) throws(TensorError) -> Tensor {
+        let blocks = mask.queries.indices.filter { !mask.queries[$0].isEmpty }
+            .sorted { mask.queries[$0].lowerBound < mask.queries[$1].lowerBound }
+        var end = 0, results: [Tensor] = []
+        for block in blocks where mask.queries[block].lowerBound == end { end = mask.queries[block].upperBound }
+        guard blocks.count > 1, end == q.shape[0] else {
+            return try Reference.attention(q, k, v, mask: mask, shape, sinks: sinks, dropout: dropout)
+        }
+        for block in blocks {
+            let own = mask.queries[block], seen = mask.keys[block]
+            var part = AttentionMask([mask.reaches[block]], within: [0..<own.count]), ownDropout = dropout
+            part.keys = [0..<seen.count]
+            ownDropout?.firstToken += own.lowerBound
+            results.append(
+                try Reference.attention(
+                    q.narrow(0, from: own.lowerBound, length: own.count),
+                    k.narrow(0, from: seen.lowerBound, length: seen.count),
+                    v.narrow(0, from: seen.lowerBound, length: seen.count), mask: part, shape, sinks: sinks,
+                    dropout: ownDropout))
+        }
+        return try Tensor.concatenate(results)
     }
 }
