@@ -16,7 +16,11 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
     case differentVocabularies(String, Int, String, Int)
     /// The inputs of a matrix on the calibration text leave no Hessian that can be inverted.
     case singularHessian(String)
+    /// What a layer sees on the calibration text is no number.
+    case badInputs(String)
     case wrongGroup(tensor: String, inputs: Int, group: Int)
+    /// Codes fill no whole number of words of 32 bits.
+    case wrongWords(tensor: String, outputs: Int, inputs: Int, bits: Int)
     case notSeparate(tensor: String)
     case unknownRecipe(name: String, known: [String])
     case badOverride(String, types: [String])
@@ -46,6 +50,12 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
             "\(path) has a vocabulary of \(size), \(other) one of \(otherSize): their predictions cannot be compared"
         case .singularHessian(let name):
             "\(name): the calibration text leaves no Hessian that can be inverted; give a longer text, or another method"
+        case .badInputs(let name):
+            "\(name): its inputs on the calibration text are no finite numbers, so a weight before it is damaged; fetch the "
+                + "model again"
+        case .wrongWords(let tensor, let outputs, let inputs, let bits):
+            "\(tensor): \(outputs) × \(inputs) codes of \(bits) bits fill no whole number of words of 32 bits along both; "
+                + "choose other --bits, another method, or a GGUF file"
         case .wrongGroup(let tensor, let inputs, let group):
             "\(tensor): \(inputs) inputs are no whole number of groups of \(group) (\(inputs % group) remain); choose a group "
                 + "that divides them, such as \(QuantizationError.divisor(of: inputs, below: group))"

@@ -1,3 +1,4 @@
+import Foundation
 import MartletFormats
 import MartletInference
 import MartletQuantization
@@ -64,6 +65,34 @@ import TinyModels
         let export = try PackedExport(ModelFiles(path: scratch.file("tiny")), options)
         #expect(message { try export.write(toFolder: scratch.file("out"), windows: nil) }.contains("512"))
         #expect(!Folder.exists(scratch.file("out")))
+    }
+
+    /// A norm that is no number leaves the weights whole and the inputs of all that come after it are none: what a method
+    /// finds by comparing losses would be the first candidate, or nothing.
+    @Test(arguments: [QuantizationMethod.gptq, .awq, .smoothquant])
+    func inputsThatAreNoNumbersAreNamedByTheirLayer(_ method: QuantizationMethod) throws {
+        let scratch = try Scratch(), files = try damaged("model.layers.1.input_layernorm.weight", in: scratch)
+        var options = QuantizationMethodOptions(method)
+        options.groupSize = 16
+        let windows = try TextWindows(
+            String(repeating: "a fox and a dog. ", count: 40), name: "wiki.txt", tokenizer: files.tokenizer(),
+            method: .chunks(length: 64), limit: 2)
+        let export = try PackedExport(files, options)
+        let said = message { try export.write(toFolder: scratch.file("out"), windows: windows) }
+        #expect(said.contains("model.layers.1.self_attn.q_proj") && said.contains("no finite numbers"), "\(said)")
+        #expect(!Folder.exists(scratch.file("out/config.json")))
+    }
+
+    /// Groups that divide the inputs are not blamed for words of 32 bits that the outputs do not fill.
+    @Test func codesThatFillNoWholeWordsAreToldAsThat() throws {
+        let flat = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens/flat/v0.bin").path
+        var options = QuantizationMethodOptions(.rtn)
+        options.bits = 2
+        options.groupSize = 16
+        let said = message { _ = try PackedExport(ModelFiles(path: flat), options) }
+        #expect(said.contains("k_proj") && said.contains("8 × 16 codes of 2 bits") && said.contains("words"), "\(said)")
+        options.groupSize = 24
+        #expect(message { _ = try PackedExport(ModelFiles(path: flat), options) }.contains("groups of 24"))
     }
 
     @Test func inputsThatAreAllZeroLeaveNoHessianAndTheLayerIsNamed() throws {

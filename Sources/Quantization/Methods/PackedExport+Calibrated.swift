@@ -17,6 +17,8 @@ struct CalibrationStatistics {
         var found: [String: CalibrationStatistics] = [:]
         try InputCapture.during(layers) { layer, x in
             try noGrad {
+                let isFinite = try x.to(.float32).contiguous().withHostValues { $0.allSatisfy { $0.isFinite } }
+                guard isFinite else { throw QuantizationError.badInputs(layer.path) }
                 var statistics = found[layer.path] ?? CalibrationStatistics()
                 statistics.tokens += x.shape[0]
                 if hessians {

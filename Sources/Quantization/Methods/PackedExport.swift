@@ -18,8 +18,8 @@ public struct PackedExport {
     /// What the Hessians of one pass over a calibration text may take where nothing else is said: 2 GB.
     public static let hessianBytes = 2 << 30
 
-    /// - Throws: `QuantizationError.wrongGroup` for a matrix whose inputs are no whole number of groups, `notSeparate` for
-    ///   families that store several matrices as one.
+    /// - Throws: `QuantizationError.wrongGroup` for a matrix whose inputs are no whole number of groups, `wrongWords`
+    ///   where codes fill no whole number of words, `notSeparate` for families that store several matrices as one.
     public init(_ files: ModelFiles, _ options: QuantizationMethodOptions) throws {
         self.files = files
         self.options = options
@@ -33,8 +33,12 @@ public struct PackedExport {
             if options.method.hasGroups {
                 // Words of GPTQ and AWQ run along the outputs too; mlx's only along the inputs.
                 let words = options.method == .mlx ? 1 : 32 / options.bits
-                guard inputs % options.groupSize == 0, inputs * options.bits % 32 == 0, outputs % words == 0 else {
+                guard inputs % options.groupSize == 0 else {
                     throw QuantizationError.wrongGroup(tensor: tensor.name, inputs: inputs, group: options.groupSize)
+                }
+                guard inputs * options.bits % 32 == 0, outputs % words == 0 else {
+                    throw QuantizationError.wrongWords(
+                        tensor: tensor.name, outputs: outputs, inputs: inputs, bits: options.bits)
                 }
             }
             packed.insert(tensor.name)
