@@ -195,6 +195,22 @@ import Testing
         #expect(routers.contains("load_balance"), "\(routers)")
     }
 
+    /// Each data set of axolotl's list has a subset and a split of its own, and one for all has them as options.
+    @Test func axolotlsDataSets() throws {
+        func chat(_ sets: JSON) throws -> ConversationOptions {
+            try translated(["base_model": "tiny", "max_steps": 5, "datasets": sets], for: .tuning).1.chat
+        }
+        let one = try chat([["path": "org/a", "name": "en", "split": "test", "type": "chat_template"]])
+        #expect(one.data == ["org/a"] && one.subset == "en" && one.split == "test")
+        let several = try chat([
+            ["path": "org/a", "name": "en", "type": "alpaca"],
+            ["path": "org/b", "split": "train_sft", "type": "alpaca"],
+            ["path": "json", "data_files": ["c.jsonl"], "type": "alpaca"],
+        ])
+        #expect(several.data == ["org/a:en:train", "org/b:train_sft", "c.jsonl"])
+        #expect(several.subset == nil && several.split == "train")
+    }
+
     @Test func axolotlsTextsOfPretraining() throws {
         var members: JSONObject = [
             "base_model": "tiny", "max_steps": 10, "sequence_len": 128, "sample_packing": true,

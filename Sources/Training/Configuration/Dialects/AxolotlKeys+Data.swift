@@ -4,7 +4,8 @@ import MartletJSON
 extension DialectReader {
     func readAxolotlData() {
         readAxolotlTexts()
-        var paths: [String] = [], maps: Set<String> = [], splits: Set<String> = [], learns: Set<String> = []
+        var parts: [(path: String, subset: String?, split: String)] = [], maps: Set<String> = []
+        var learns: Set<String> = []
         for (index, entry) in (take("datasets")?.array ?? []).enumerated() {
             func refuseEntry(_ name: String, _ next: String) {
                 refuse("datasets", "entry \(index + 1): \(name) \(next)")
@@ -13,14 +14,16 @@ extension DialectReader {
                 refuseEntry("path", "is missing")
                 continue
             }
-            var map: [String] = []
+            var map: [String] = [], paths = [path], subset: String?, split = "train"
             for (name, value) in members where !value.isNull {
                 switch name {
                 case "path", "ds_type", "trust_remote_code", "revision", "preprocess_shards": break
                 case "data_files":
                     let files = value.string.map { [$0] } ?? value.array?.compactMap(\.string) ?? []
                     if files.isEmpty { refuseEntry(name, "is no file, or list of files") }
-                    paths += files.map { $0.contains("/") ? $0 : path + "/" + $0 }
+                    // "json" and the like are readers of files, no folders.
+                    let isReader = ["json", "csv", "parquet", "arrow", "text"].contains(path)
+                    paths = files.map { isReader || $0.contains("/") ? $0 : path + "/" + $0 }
                 case "type":
                     // "alpaca:phi" and "chatml.argilla" are a shape and a manner of writing it.
                     let known = value.string.map { text in
@@ -60,8 +63,8 @@ extension DialectReader {
                     } else {
                         refuseEntry(name, "is not understood")
                     }
-                case "split": splits.insert(value.string ?? "")
-                case "name": if let text = value.string { set("subset", text, by: "datasets") }
+                case "split": split = value.string ?? split
+                case "name": subset = value.string
                 case "field": if let text = value.string { map.append("text=\(text)") }
                 case "field_messages":
                     // Names that are known anyway need no map.
@@ -131,27 +134,15 @@ extension DialectReader {
                 default: refuseEntry(name, "is not understood; take it out, or use --map")
                 }
             }
-            if members["data_files"] == nil { paths.append(path) }
+            parts += paths.map { ($0, subset, split) }
             maps.insert(map.joined(separator: ","))
         }
-        if !paths.isEmpty {
-            if command.key("data") != nil {
-                set("data", .array(paths.map { .string($0) }), by: "datasets")
-            } else if paths.count == 1 {
-                set("prompts", paths[0], by: "datasets")
-            } else {
-                refuse("datasets", "martlet \(command.name) reads one file of prompts")
-            }
-        }
+        setParts(command.key("data") != nil ? "data" : "prompts", parts, by: "datasets")
         if maps.count > 1 {
             refuse("datasets", "columns are mapped differently: tune on one after the other, or rename them")
         } else if let map = maps.first, !map.isEmpty {
             set("map", map, by: "datasets")
         }
-        if splits.count > 1 {
-            refuse("datasets", "one split is read of all: \(splits.sorted().joined(separator: ", "))")
-        }
-        if let split = splits.first, splits.count == 1, split != "train" { set("data_split", split, by: "datasets") }
         if let template = text("chat_template") { noteTemplate(template) }
         if let tokens = take("special_tokens")?.object {
             let usual: Set = ["pad_token", "unk_token"]
@@ -207,32 +198,27 @@ extension DialectReader {
         }
         // One path, one data set, or several.
         let entries = value.string.map { [JSON.object(["path": .string($0)])] } ?? value.array ?? [value]
-        var paths: [String] = [], fields: Set<String> = [], subsets: Set<String> = [], splits: Set<String> = []
+        var parts: [(path: String, subset: String?, split: String)] = [], fields: Set<String> = []
         for entry in entries {
             guard let members = entry.object, let path = members["path"]?.string else {
                 refuse(key, "a data set has no path")
                 continue
             }
+            parts.append((path, members["name"]?.string, members["split"]?.string ?? "train"))
             for (name, value) in members where !value.isNull {
                 switch name {
-                case "path": paths.append(path)
-                case "name": if let text = value.string { subsets.insert(text) }
-                case "split": if let text = value.string { splits.insert(text) }
-                case "text_column": if let text = value.string, text != "text" { fields.insert(text) }
-                case "type", "trust_remote_code": break
+                case "path", "name", "split", "type", "trust_remote_code": break
+                case "text_column": if let text = value.string { fields.insert(text) }
                 case "skip" where value.integer == 0: break
                 default: refuse(key, "\(name) is not understood; take it out")
                 }
             }
         }
-        guard !paths.isEmpty else { return }
-        guard fields.count < 2, subsets.count < 2, splits.count < 2 else {
-            return refuse(key, "data sets differ in column, subset or split: tune on one after the other")
+        guard fields.count < 2 else {
+            return refuse(key, "texts stand in columns of several names: tune on one data set after the other")
         }
-        set("data", .array(paths.map { .string($0) }), by: key)
-        if let field = fields.first { set("field", field, by: key) }
-        if let subset = subsets.first { set("subset", subset, by: key) }
-        if let split = splits.first, split != "train" { set("data_split", split, by: key) }
+        setParts("data", parts, by: key)
+        if let field = fields.first, field != "text" { set("field", field, by: key) }
         note(
             "pretraining_dataset: records of plain text are learnt whole, as many to a row as fit; martlet train reads token "
                 + "shards")

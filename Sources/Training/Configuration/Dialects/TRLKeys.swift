@@ -191,13 +191,18 @@ extension DialectReader {
             number("test_split_size", as: "validation")
         }
         guard !key.isEmpty else { return }
-        guard let first = parts.first else { return refuse(key, "names no data sets") }
+        guard !parts.isEmpty else { return refuse(key, "names no data sets") }
+        setParts(option, parts, by: key)
+    }
+
+    /// Data sets, each with a split and a subset of its own.
+    func setParts(_ option: String, _ parts: [(path: String, subset: String?, split: String)], by key: String) {
+        guard let first = parts.first else { return }
         if option == "data", parts.allSatisfy({ $0.split == first.split && $0.subset == first.subset }) {
             setPaths(option, parts.map(\.path), by: key)
             if first.split != "train" { set("data_split", first.split, by: key) }
             if let subset = first.subset { set("subset", subset, by: key) }
         } else {
-            // Each with its own.
             setPaths(option, parts.map { Self.part($0.path, $0.subset, $0.split) }, by: key)
         }
     }
