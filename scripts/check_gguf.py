@@ -66,7 +66,7 @@ def theirs(file, texts, count, out):
     flash = max(i for i in range(cache) if words[i] == -1)
     parameters.words[flash] = 0                                                # no flash attention, which rounds
     context = llama.llama_init_from_model(model, parameters)
-    llama.llama_set_n_threads(context, 2, 2)
+    llama.llama_set_n_threads(context, 1, 1)                                   # two wait for each other on a busy machine
     vocabulary = llama.llama_model_get_vocab(model)
     width, cut = llama.llama_vocab_n_tokens(vocabulary), []
     for special in (True, False):

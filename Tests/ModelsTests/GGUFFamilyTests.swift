@@ -30,8 +30,8 @@ import TinyModels
     /// package (Goldens/gguf_names.json).
     @Test(arguments: [
         "qwen2_moe-all", "qwen3_moe-all", "olmoe", "gpt_oss", "gemma", "granite", "granitemoe", "starcoder2-full",
-        "seed_oss-bias", "arcee", "lfm2", "lfm2-bias", "mamba", "mamba-bias", "mamba2", "granitemoehybrid",
-        "granitemoehybrid-dense", "qwen3_next", "baichuan", "baichuan-alibi", "glm4_moe", "llama4-plain",
+        "seed_oss", "arcee", "lfm2", "mamba", "mamba2", "granitemoehybrid", "granitemoehybrid-dense", "qwen3_next",
+        "glm4_moe", "llama4-plain",
         "gemma3n-files", "gemma4", "gemma4-values", "gemma4-experts", "gemma4-experts-all",
     ])
     func writtenFilesComputeTheSame(_ name: String) throws {
@@ -129,6 +129,60 @@ import TinyModels
             let file = path + "/model.gguf"
             try writer.write(to: file)
             #expect { _ = try Checkpoint(path: file).decoder() } throws: { "\($0)".contains(key) }
+        }
+    }
+
+    /// What llama.cpp has no tensors for, or takes for something else, is not written.
+    @Test(arguments: [
+        ("mamba-bias", "use_bias", JSON.bool(true), "projections of states have biases"),
+        ("mamba", "use_bias", .bool(true), "projections of states have biases"),
+        ("mamba2", "use_bias", .bool(true), "projections of states have biases"),
+        ("mamba", "use_conv_bias", .bool(false), "convolutions have no biases"),
+        ("mamba2", "use_conv_bias", .bool(false), "convolutions have no biases"),
+        ("mamba", "intermediate_size", .integer(96), "96 channels"),
+        ("lfm2-bias", "conv_bias", .bool(true), "convolutions have biases"),
+        ("qwen3_next-sparse", "mlp_only_layers", .array([]), "heads of values and of keys differ in width"),
+        ("seed_oss-bias", "attention_out_bias", .bool(true), "other projections"),
+        ("olmoe-clip", "clip_qkv", .integer(2), "limited to ±2.0"),
+        ("olmoe-clip", "clip_qkv", .null, "query heads share keys"),
+        ("baichuan", "model_max_length", .integer(64), "2 layers, not 32"),
+        ("baichuan-alibi", "model_max_length", .integer(64), "2 layers, not 40"),
+    ])
+    func whatLlamaCppWouldNotReadIsRefused(_ name: String, _ key: String, _ value: JSON, _ says: String) throws {
+        try FamilyGolden(name).withFolder(change: { $0[key] = value }) { path in
+            #expect { _ = try Checkpoint(path: path).ggufContents() } throws: { "\($0)".contains(says) }
+        }
+    }
+
+    /// Baichuan's published depths, by which llama.cpp knows whether a model rotates: written, read, and the same logits.
+    @Test(arguments: [("baichuan", 32), ("baichuan-alibi", 40)])
+    func depthTellsHowBaichuanAttends(_ name: String, _ depth: Int) throws {
+        let golden = try FamilyGolden(name), prefix = "model.layers.0."
+        var more: [(name: String, base: Float, shape: [Int])] = []
+        for entry in golden.json["tensors"]?.array ?? [] {
+            guard let stored = entry.array?.first?.string, stored.hasPrefix(prefix) else { continue }
+            let numbers = (entry.array ?? []).dropFirst().compactMap(\.integer)
+            for layer in 2..<depth {
+                let own = "model.layers.\(layer)." + stored.dropFirst(prefix.count)
+                more.append((own, Float(numbers[0]), Array(numbers.dropFirst())))
+            }
+        }
+        #expect(!more.isEmpty)
+        try golden.withFolder(change: { $0["num_hidden_layers"] = .integer(Int64(depth)) }, more: more) { path in
+            let folder = try Checkpoint(path: path), contents = try folder.ggufContents()
+            var writer = GGUFWriter()
+            writer.metadata = contents.metadata
+            for tensor in contents.tensors { writer.add(tensor.name, try tensor.make()) }
+            let file = path + "/model.gguf"
+            try writer.write(to: file)
+            func logits(_ checkpoint: Checkpoint) throws -> [Float] {
+                let decoder = try checkpoint.decoder()
+                try decoder.prepare(.exact)
+                return try FamilyTests.floats(decoder(golden.tokens))
+            }
+            let read = try Checkpoint(path: file)
+            #expect(try read.warnings() == [])
+            #expect(FamilyTests.relativeError(try logits(read), try logits(folder)) < 1e-4)
         }
     }
 

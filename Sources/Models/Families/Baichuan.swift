@@ -21,7 +21,13 @@ extension Family {
                 reading.config["max_position_embeddings"] = nil
             }
         } write: { (writing) throws in
-            if writing.spec.attention.linearBias != nil { writing.put("attention.max_alibi_bias", .float32(8)) }
+            // By their number llama.cpp tells models that rotate from those with linear biases.
+            let isLinear = writing.spec.attention.linearBias != nil, layers = writing.spec.layerCount
+            guard layers == (isLinear ? 40 : 32) else {
+                let usual = isLinear ? "40 with linear biases" : "32 that rotate"
+                throw writing.refusal("there are \(layers) layers, not \(usual)")
+            }
+            if isLinear { writing.put("attention.max_alibi_bias", .float32(8)) }
         }, published: Published(modelType: "baichuan", architecture: "BaichuanForCausalLM"),
         naming: .modules(joined: { JoinedModule.queriesKeysValues("self_attn.W_pack", $0.attention) }),
         defaults: [

@@ -19,6 +19,7 @@ extension Family {
         } write: { writing in
             writing.putKeyValueHeads()
             if case .shortConvolution(let spec)? = writing.spec.layers.lazy.compactMap(\.recurrent).first {
+                if spec.hasBias { throw writing.refusal("convolutions have biases") }
                 try writing.put("shortconv.l_cache", spec.convolution.width)
             }
         }, published: Published(modelType: "lfm2", architecture: "Lfm2ForCausalLM"), naming: lfm2Naming,

@@ -18,6 +18,10 @@ extension Family {
             reading.config["use_bias"] = .bool(reading.has("blk.0.ssm_in.bias"))
         } write: { writing in
             guard case .selectiveScan(let spec)? = writing.spec.layers[0].recurrent else { return }
+            try writing.checkBiases(projections: spec.hasBias, convolutions: spec.convolution.hasBias)
+            guard spec.inner == 2 * writing.spec.hiddenSize else {
+                throw writing.refusal("there are \(spec.inner) channels, not twice the hidden size")
+            }
             try writing.put("ssm.conv_kernel", spec.convolution.width)
             try writing.put("ssm.inner_size", spec.inner)
             try writing.put("ssm.state_size", spec.stateSize)
@@ -58,6 +62,8 @@ extension Family {
             try reading.takeHeads(as: ("num_heads", "head_dim", "n_groups", "expand"))
         } write: { writing in
             try writing.putStateSpace()
+            guard case .stateSpace(let space)? = writing.spec.layers[0].recurrent else { return }
+            try writing.checkBiases(projections: space.hasBias, convolutions: space.hasConvolutionBias)
         }, published: Published(modelType: "mamba2", architecture: "Mamba2ForCausalLM"), naming: mamba2Naming,
         defaults: [
             "vocab_size": 32_768, "hidden_size": 4096, "state_size": 128, "num_hidden_layers": 64, "expand": 2,
@@ -284,6 +290,12 @@ extension GGUFReading {
 
 extension GGUFWriting {
     /// The state spaces of Mamba 2.
+    /// What llama.cpp has for state spaces: a bias of each convolution, and none of the projections around it.
+    func checkBiases(projections: Bool, convolutions: Bool) throws(ModelError) {
+        if projections { throw refusal("projections of states have biases") }
+        if !convolutions { throw refusal("convolutions have no biases") }
+    }
+
     mutating func putStateSpace() throws {
         guard case .stateSpace(let space)? = spec.layers.lazy.compactMap(\.recurrent).first else { return }
         guard space.stepLimits == 0...(.infinity) else { throw refusal("steps are limited to \(space.stepLimits)") }

@@ -75,6 +75,9 @@ extension Family {
             try reading.takeRotation()
             _ = reading.takeAttentionBias()
             reading.config["norm_topk_prob"] = false
+        } write: { writing in
+            let attention = writing.spec.attention
+            guard attention.keyValueHeads == attention.heads else { throw writing.refusal("query heads share keys") }
         }, published: Published(modelType: "olmoe", architecture: "OlmoeForCausalLM"),
         defaults: [
             "vocab_size": 50_304, "hidden_size": 2048, "intermediate_size": 2048, "num_hidden_layers": 16,

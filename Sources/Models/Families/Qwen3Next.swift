@@ -252,6 +252,9 @@ extension GGUFReading {
 extension GGUFWriting {
     fileprivate mutating func putGatedDelta() throws {
         guard case .gatedDelta(let delta)? = spec.layers.lazy.compactMap(\.recurrent).first else { return }
+        guard delta.valueWidth == delta.heads * delta.keyDimension else {
+            throw refusal("heads of values and of keys differ in width")
+        }
         try put("ssm.conv_kernel", delta.convolutionWidth)
         try put("ssm.state_size", delta.keyDimension)
         try put("ssm.group_count", delta.keyHeads)

@@ -8,6 +8,11 @@ extension Family {
             try reading.takeRotation()
             reading.config["attention_out_bias"] = .bool(reading.takeAttentionBias().output)
             reading.config["mlp_bias"] = .bool(reading.has("blk.0.ffn_down.bias"))
+        } write: { writing in
+            let layer = writing.spec.layers[0]
+            guard !layer.attention.outputBias, !layer.feedForward.bias else {
+                throw writing.refusal("other projections than those of queries, keys and values have biases")
+            }
         },
         defaults: [
             "vocab_size": 155_136, "hidden_size": 4096, "intermediate_size": 27_648, "num_hidden_layers": 64,

@@ -55,6 +55,7 @@ struct GGUFWriting {
         try put("context_length", spec.contextLength)
         try put("embedding_length", spec.hiddenSize)
         let attends = spec.layers.contains { $0.recurrent == nil }
+        if let clip = attention.clip { throw refusal("queries, keys and values are limited to ±\(clip)") }
         try put("block_count", spec.layerCount + spec.predictionModules)
         if spec.predictionModules > 0 { try put("nextn_predict_layers", spec.predictionModules) }
         try put("feed_forward_length", spec.layers[0].hasFeedForward ? (dense ?? feedForward).size : 0)
