@@ -30,7 +30,8 @@ import Testing
         try await RunningServer.with(["tiny", "encoder"]) { running in
             let pair: JSON = ["model": "encoder", "text_1": "a cat", "text_2": ["a dog", "rain"]]
             let (versioned, plain) = (try await running.post("/v1/score", pair), try await running.post("/score", pair))
-            #expect(plain.status == 200 && (try plain.json()["data"] == versioned.json()["data"]))
+            let (found, wanted) = (try plain.json()["data"], try versioned.json()["data"])
+            #expect(plain.status == 200 && found == wanted)
             let first = try await running.post(
                 "/responses", ["model": "tiny", "input": "Hi", "max_output_tokens": 4]
             ).json()
