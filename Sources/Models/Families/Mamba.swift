@@ -289,13 +289,13 @@ extension GGUFReading {
 }
 
 extension GGUFWriting {
-    /// The state spaces of Mamba 2.
     /// What llama.cpp has for state spaces: a bias of each convolution, and none of the projections around it.
     func checkBiases(projections: Bool, convolutions: Bool) throws(ModelError) {
         if projections { throw refusal("projections of states have biases") }
         if !convolutions { throw refusal("convolutions have no biases") }
     }
 
+    /// The state spaces of Mamba 2.
     mutating func putStateSpace() throws {
         guard case .stateSpace(let space)? = spec.layers.lazy.compactMap(\.recurrent).first else { return }
         guard space.stepLimits == 0...(.infinity) else { throw refusal("steps are limited to \(space.stepLimits)") }
