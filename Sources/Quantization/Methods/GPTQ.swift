@@ -102,63 +102,12 @@ package enum GPTQ {
             if reversed[i * size + i] <= 0 { reversed[i * size + i] = mean }
             reversed[i * size + i] += damping * mean
         }
-        guard cholesky(&reversed, size) else { throw QuantizationError.singularHessian(name) }
-        let inverse = lowerInverse(reversed, size)
+        guard BlockedCholesky.factor(&reversed, size) else { throw QuantizationError.singularHessian(name) }
+        let inverse = BlockedCholesky.inverse(reversed, size)
         var upper = [Float](repeating: 0, count: size * size)
         for i in 0..<size {
             for j in i..<size { upper[i * size + j] = Float(inverse[(size - 1 - i) * size + size - 1 - j]) }
         }
         return upper
-    }
-
-    /// L in the lower triangle. False where a pivot is not positive.
-    private static func cholesky(_ a: inout [Double], _ size: Int) -> Bool {
-        var isPositive = true
-        a.withUnsafeMutableBufferPointer { a in
-            nonisolated(unsafe) let a = a
-            for j in 0..<size {
-                var pivot = a[j * size + j]
-                for k in 0..<j { pivot -= a[j * size + k] * a[j * size + k] }
-                guard pivot > 0 else {
-                    isPositive = false
-                    return
-                }
-                let root = pivot.squareRoot()
-                a[j * size + j] = root
-                let rows = size - j - 1, share = 64
-                ThreadPool.shared.run((rows + share - 1) / share) { part in
-                    for i in j + 1 + part * share..<min(j + 1 + (part + 1) * share, size) {
-                        var sum = a[i * size + j]
-                        for k in 0..<j { sum -= a[i * size + k] * a[j * size + k] }
-                        a[i * size + j] = sum / root
-                    }
-                }
-            }
-        }
-        return isPositive
-    }
-
-    /// L⁻¹, lower triangular: row by row, each column's entries in order.
-    private static func lowerInverse(_ l: [Double], _ size: Int) -> [Double] {
-        var inverse = [Double](repeating: 0, count: size * size)
-        inverse.withUnsafeMutableBufferPointer { inverse in
-            nonisolated(unsafe) let inverse = inverse
-            l.withUnsafeBufferPointer { l in
-                // Columns by strips, so that rows of the result are added up along memory.
-                let strip = 64
-                ThreadPool.shared.run((size + strip - 1) / strip) { part in
-                    let columns = part * strip..<min((part + 1) * strip, size)
-                    for i in columns.lowerBound..<size {
-                        for k in columns.lowerBound..<i {
-                            let factor = l[i * size + k]
-                            for j in columns where j <= k { inverse[i * size + j] -= factor * inverse[k * size + j] }
-                        }
-                        if columns.contains(i) { inverse[i * size + i] += 1 }
-                        for j in columns where j <= i { inverse[i * size + j] /= l[i * size + i] }
-                    }
-                }
-            }
-        }
-        return inverse
     }
 }
