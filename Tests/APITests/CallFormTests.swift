@@ -6,7 +6,7 @@ import MartletJSON
 import Testing
 
 /// Calls that are forced are read again as they are written.
-@Suite struct CallFormTests {
+struct CallFormTests {
     /// What a template says of calls, where it is not rendered: the tiny model cannot spell every marker.
     private static let signs: [(ToolSyntax, String)] = [
         (.hermes, "<tool_call>"), (.llamaJSON, "<|python_tag|>"), (.mistral, "[TOOL_CALLS]"),

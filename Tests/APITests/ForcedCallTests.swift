@@ -7,7 +7,7 @@ import Testing
 
 /// Calls that are forced: the grammar takes what the family writes (Goldens/make_forced_calls.py), and whatever it lets
 /// through is read back as calls of those tools.
-@Suite struct ForcedCallTests {
+struct ForcedCallTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var family: String
         var syntax: ToolSyntax

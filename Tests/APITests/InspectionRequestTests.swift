@@ -5,7 +5,7 @@ import MartletJSON
 import Testing
 import TinyModels
 
-@Suite struct InspectionRequestTests {
+struct InspectionRequestTests {
     let model: LanguageModel
 
     init() throws {

@@ -4,7 +4,7 @@ import Testing
 
 /// Calls that are none: whatever a model writes, a call is told only with one JSON object as its arguments, and the rest
 /// stays text.
-@Suite struct MalformedCallTests {
+struct MalformedCallTests {
     /// How a family writes one call with `¶` for the name and `§` for the arguments.
     private static let forms: [(ToolSyntax, String)] = [
         (.hermes, "<tool_call>\n{\"name\": \"¶\", \"arguments\": §}\n</tool_call>"),

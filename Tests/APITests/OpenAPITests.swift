@@ -2,7 +2,7 @@ import MartletAPI
 import MartletJSON
 import Testing
 
-@Suite struct OpenAPITests {
+struct OpenAPITests {
     /// Every reference leads somewhere, and every schema is reached.
     @Test func theDocumentIsWhole() throws {
         let routes = [

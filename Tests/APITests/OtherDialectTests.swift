@@ -4,7 +4,7 @@ import MartletJSON
 import Testing
 
 /// The files in Goldens/replies are read by the dialects' own clients in Goldens/check_replies.py.
-@Suite struct OtherDialectTests {
+struct OtherDialectTests {
     private static let template =
         "{% for m in messages %}{{ m.role }}:{{ m.content.split('</think>')[-1] }}{% if m.tool_calls %}{{ m.tool_calls[0].function.name }}{% endif %}\n{% endfor %}{{ tools }}<tool_call>{% if add_generation_prompt %}<think>\n{% endif %}"
     private static let texts = [

@@ -2,7 +2,7 @@ import MartletAPI
 import MartletJSON
 import Testing
 
-@Suite struct OtherRequestTests {
+struct OtherRequestTests {
     @Test func embeddingsComeAsNumbersOrAsBytes() throws {
         let request = try EmbeddingsRequest(#"{"input": ["a", "b"], "model": "m"}"#.utf8)
         #expect(request.inputs == [.text("a"), .text("b")])

@@ -6,7 +6,7 @@ import MartletJSON
 import Testing
 
 /// The dialects of llama.cpp's server, text-generation-inference and text-embeddings-inference.
-@Suite struct OtherServerTests {
+struct OtherServerTests {
     private func check(_ reply: JSON, _ name: String) throws {
         let document = RequestDescriptionTests.document
         let schema = try #require(document["components"]?["schemas"]?[name])

@@ -5,7 +5,7 @@ import MartletJSON
 import Testing
 import TinyModels
 
-@Suite struct PlanTests {
+struct PlanTests {
     @Test func everyBodyOfTheClientIsUnderstood() throws {
         for entry in try #require(JSON(parsing: Golden.text("requests.json")).array) {
             let body = try #require(entry["body"]).bytes()
@@ -209,7 +209,7 @@ import TinyModels
 }
 
 /// What the engine says goes through the dialects as it is.
-@Suite struct EngineReplyTests {
+struct EngineReplyTests {
     @Test func theEnginesWordsArriveWholeAndStreamed() async throws {
         let model = try LanguageModel.tiny()
         let engine = try Engine(model)
@@ -273,7 +273,7 @@ private struct OnlyToken: TokenConstraint, TokenMatcher {
     }
 }
 
-@Suite struct ThinkingFirstTests {
+struct ThinkingFirstTests {
     @Test func aGrammarWaitsForTheEndOfTheThinking() throws {
         let opened =
             "{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}<think>{% endif %}{# </think> #}"

@@ -6,7 +6,7 @@ import MartletJSON
 import Testing
 
 /// What /openapi.json says of replies is what they are.
-@Suite struct ReplyDescriptionTests {
+struct ReplyDescriptionTests {
     private func check(_ reply: JSON, _ name: String) throws {
         let document = RequestDescriptionTests.document
         let schema = try #require(document["components"]?["schemas"]?[name])

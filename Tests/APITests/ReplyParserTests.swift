@@ -216,7 +216,7 @@ struct ReplyCase: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite struct ReplyParserTests {
+struct ReplyParserTests {
     @Test(arguments: ReplyCase.all)
     func callsThinkingAndTextAreFound(_ example: ReplyCase) {
         let parsed = Parsed([example.text], example.parser)

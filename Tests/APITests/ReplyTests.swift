@@ -4,7 +4,7 @@ import MartletJSON
 import Testing
 
 /// The files in Goldens/replies are read by OpenAI's own client in Goldens/check_replies.py.
-@Suite struct ReplyTests {
+struct ReplyTests {
     private static let tools =
         #""tools": [{"type": "function", "function": {"name": "now"}}, {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]"#
 

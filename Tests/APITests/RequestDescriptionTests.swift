@@ -3,7 +3,7 @@ import MartletJSON
 import Testing
 
 /// What /openapi.json says of requests is what decoding them does.
-@Suite struct RequestDescriptionTests {
+struct RequestDescriptionTests {
     /// One body and who reads it.
     struct Body: Sendable, CustomTestStringConvertible {
         var schema: String

@@ -12,7 +12,7 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
     try GenerationRequest(completion: "{\(members)}".utf8)
 }
 
-@Suite struct ChatRequestTests {
+struct ChatRequestTests {
     @Test func aPlainRequestLeavesEverythingToTheServer() throws {
         let request = try chat("")
         #expect(request.model == nil)
@@ -221,7 +221,7 @@ func completion(_ members: String) throws(APIError) -> GenerationRequest {
     }
 }
 
-@Suite struct CompletionRequestTests {
+struct CompletionRequestTests {
     @Test func promptsComeInFourShapes() throws {
         func prompts(_ text: String) throws -> [GenerationRequest.Prompt]? {
             guard case .prompts(let list) = try completion("\"prompt\": " + text).input else { return nil }

@@ -3,7 +3,7 @@ import MartletJSON
 import Testing
 
 /// Bodies that begin a run of training, and those that ask for adapters by their places.
-@Suite struct TuningRequestTests {
+struct TuningRequestTests {
     @Test func aRequestIsReadWithItsRowsAndOptions() throws {
         let request = try TuningRequest(
             Array(

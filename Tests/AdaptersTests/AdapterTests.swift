@@ -6,7 +6,7 @@ import MartletTensor
 import Testing
 
 /// Adapters that begin anew, on bases in any stored form, and what is wrong with those that do not fit.
-@Suite struct AdapterTests {
+struct AdapterTests {
     static let models = PEFTTests.goldens.replacing("AdaptersTests", with: "ModelsTests")
     static let tokens: [Int32] = [5, 9, 30, 31, 7, 22, 12, 3]
 

@@ -9,7 +9,7 @@ import Testing
 import TinyModels
 
 /// Adapters on text encoders and classifiers: those that peft made, and new ones.
-@Suite struct EncoderAdapterTests {
+struct EncoderAdapterTests {
     static let goldens = PEFTTests.goldens + "encoders/"
     /// The golden of the base of each adapter of `make_encoder_adapters.py`.
     static let bases = [

@@ -7,7 +7,7 @@ import MartletTensor
 import Testing
 
 /// Several adapters merged, a model published again, and an adapter out of two models.
-@Suite struct MergeTests {
+struct MergeTests {
     private func stored(_ seed: UInt64, rank: Int = 3, on decoder: Decoder) throws -> StoredAdapter {
         var configuration = AdapterConfiguration(.lora)
         (configuration.rank, configuration.alpha) = (rank, 6)
@@ -101,7 +101,7 @@ import Testing
 }
 
 /// Deeper models that say the same.
-@Suite struct BlockExpansionTests {
+struct BlockExpansionTests {
     @Test(arguments: ["llama", "gpt2", "phi3"]) func aDeeperModelSaysTheSameAndLearnsInItsNewBlocks(_ name: String)
         throws
     {

@@ -6,7 +6,7 @@ import MartletTensor
 import Testing
 
 /// mlx-lm's folders and llama.cpp's files, from PEFT's and back.
-@Suite struct OtherFormTests {
+struct OtherFormTests {
     @Test(arguments: ["lora", "lora-pattern", "dora", "lora-phi3"]) func mlxFoldersAreReadAndWritten(_ name: String)
         throws
     {

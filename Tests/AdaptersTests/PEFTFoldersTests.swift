@@ -15,7 +15,7 @@ import Musl
 
 /// Folders for peft itself to load: with MARTLET_PEFT_OUT=DIR one of every kind is written there, with the logits that it has
 /// here, and `Goldens/check_peft.py DIR` compares them with peft's.
-@Suite struct PEFTFoldersTests {
+struct PEFTFoldersTests {
     private static var out: String? { getenv("MARTLET_PEFT_OUT").map { String(cString: $0) } }
 
     struct Case: Sendable, CustomStringConvertible {

@@ -6,7 +6,7 @@ import MartletTensor
 import Testing
 
 /// Adapters that peft made and saved: the logits, gradients and merged logits that it has with them, and the files again.
-@Suite struct PEFTTests {
+struct PEFTTests {
     static let goldens = #filePath.replacing("PEFTTests.swift", with: "Goldens/")
 
     /// The base of each adapter of `make_goldens.py`.

@@ -223,7 +223,7 @@ private struct Scene {
     }
 }
 
-@Suite struct AttentionTests {
+struct AttentionTests {
     @Test func noLimitReachesSwiftUnharmed() {
         #expect(Int(MARTLET_ALL_KEYS) == 1 << 40)
     }

@@ -3,7 +3,7 @@ import Testing
 
 /// Products with floats of eight bits, with codes that stand for 16 numbers, and with codes beside their zeros: every instruction set against the plain
 /// formula and against each other.
-@Suite struct CodedTests {
+struct CodedTests {
     enum Form: CaseIterable {
         case e4m3, e4m3Blocks, e5m2, levels, zeros4, zeros8
     }

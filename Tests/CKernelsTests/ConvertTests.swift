@@ -1,7 +1,7 @@
 import CKernels
 import Testing
 
-@Suite struct ConvertTests {
+struct ConvertTests {
     private static let allCodes = (0...UInt16.max).map { $0 }
 
     @Test func everyHalfWidensExactly() {

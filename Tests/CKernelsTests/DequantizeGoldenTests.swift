@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// `martlet_dequantize` against the gguf wheel on random blocks (Goldens/make_dequantized.py).
-@Suite struct DequantizeGoldenTests {
+struct DequantizeGoldenTests {
     private struct Case {
         let type: martlet_type
         let stored: [UInt8]

@@ -2,7 +2,7 @@ import CKernels
 import Testing
 
 /// The search for scales and codes: every instruction set finds the same bits, and what it finds is least.
-@Suite struct EncodingTests {
+struct EncodingTests {
     private static var sets: [UnsafePointer<martlet_kernels>] { QuantizedTests.sets }
 
     private static func numbers(_ count: Int, seed: UInt64, above low: Float = -1) -> [Float] {

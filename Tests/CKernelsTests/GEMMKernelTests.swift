@@ -2,7 +2,7 @@ import CKernels
 import Testing
 
 /// Every instruction set that this machine has, against the chain of fused multiply-adds written out, bit by bit.
-@Suite struct GEMMKernelTests {
+struct GEMMKernelTests {
     static let sets = (0..<UInt32(MARTLET_INSTRUCTION_SETS)).compactMap { raw -> (String, martlet_gemm_kernels)? in
         let set = martlet_instruction_set(rawValue: raw)
         guard let table = martlet_kernels_variant(set) else { return nil }

@@ -2,7 +2,7 @@ import CKernels
 import Testing
 
 /// Low-rank terms of every instruction set against the chains written out, bit by bit.
-@Suite struct LowRankTests {
+struct LowRankTests {
     @Test func termsAreTheirChains() {
         var generator = SeededGenerator(state: 5)
         for round in 0..<60 {

@@ -2,7 +2,7 @@ import CKernels
 import Testing
 
 /// Products with packed weights: every instruction set, every stored type, against double precision and each other.
-@Suite struct QuantizedTests {
+struct QuantizedTests {
     static let types: [martlet_type] = [
         MARTLET_F32, MARTLET_F16, MARTLET_BF16, MARTLET_Q4_0, MARTLET_Q4_1, MARTLET_Q5_0, MARTLET_Q5_1, MARTLET_Q8_0,
         MARTLET_Q2_K, MARTLET_Q3_K, MARTLET_Q4_K, MARTLET_Q5_K, MARTLET_Q6_K, MARTLET_IQ1_S, MARTLET_IQ1_M,

@@ -3,7 +3,7 @@ import Testing
 
 /// Kernels of recurrent layers give portable C's bits on every instruction set, for numbers of lanes around the widths of
 /// registers.
-@Suite struct RecurrentTests {
+struct RecurrentTests {
     private static let lengths = [1, 7, 16, 17, 63, 64, 65, 100, 129]
     private static let tokens = 5, rows = 6
 

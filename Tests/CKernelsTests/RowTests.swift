@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Kernels over rows: against double precision, and the same bits on all instruction sets.
-@Suite struct RowTests {
+struct RowTests {
     private static let lengths = [1, 5, 8, 16, 17, 40, 64, 65, 80, 96, 100, 127, 256, 384, 576, 1023]
 
     /// Runs `kernel` on every set; expects `expected` within `bound` (absolute) and equal bits.

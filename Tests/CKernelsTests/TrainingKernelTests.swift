@@ -2,7 +2,7 @@ import CKernels
 import Testing
 
 /// Kernels of training give portable C's bits on every instruction set, for lengths around the widths of registers.
-@Suite struct TrainingKernelTests {
+struct TrainingKernelTests {
     private typealias Table = martlet_training_kernels
     private static let lengths = [1, 2, 7, 8, 15, 16, 17, 31, 33, 48, 63, 64, 65, 100, 129, 257, 1000]
 

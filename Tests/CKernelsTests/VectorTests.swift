@@ -2,7 +2,7 @@ import CKernels
 import Glibc
 import Testing
 
-@Suite struct VectorTests {
+struct VectorTests {
     private typealias Table = martlet_vector_kernels
     /// Lengths around the widths of registers and unrolled loops.
     private static let lengths = [

@@ -3,7 +3,7 @@ import MartletJSON
 import MartletJinja
 import Testing
 
-@Suite struct ChatTemplateTests {
+struct ChatTemplateTests {
     private func segments(_ source: String, _ messages: [ChatMessage], tools: [JSON]? = nil) throws -> [String] {
         let template = try ChatTemplate(source: source, specialTokens: ["bos_token": "<s>"])
         return try template.render(messages: messages, tools: tools, addGenerationPrompt: true).segments

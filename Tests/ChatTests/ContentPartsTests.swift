@@ -3,7 +3,7 @@ import MartletJSON
 import Testing
 
 /// Content as a string or as parts, for templates that know one of them, or both.
-@Suite struct ContentPartsTests {
+struct ContentPartsTests {
     private func render(_ template: String, _ content: JSON, role: String = "user") throws -> String {
         let message = try ChatMessage(["role": .string(role), "content": content])
         return try ChatTemplate(source: template).render(messages: [message]).text

@@ -3,7 +3,7 @@ import MartletJinja
 import Testing
 
 /// Every operator, filter, method and function over numbers at the edges of their types: a value or a typed error.
-@Suite struct JinjaExtremeTests {
+struct JinjaExtremeTests {
     private static let numbers = [
         "0", "1", "-1", "(-9223372036854775807-1)", "9223372036854775807", "9223372036854775806", "4611686018427387904",
         "(-4611686018427387904)", "2147483648", "(-2147483648)", "4294967296", "9007199254740993", "65536", "65537",

@@ -5,7 +5,7 @@ import MartletJinja
 import Testing
 
 /// Against jinja2 and transformers: see Goldens/make_chat_template_goldens.py.
-@Suite struct JinjaGoldenTests {
+struct JinjaGoldenTests {
     private func golden(_ name: String) throws -> JSON {
         try JSON(parsing: Data(contentsOf: goldenFolder.appendingPathComponent(name)))
     }

@@ -3,7 +3,7 @@ import MartletJinja
 import Testing
 
 /// Hostile templates: each gives a typed error, soon.
-@Suite struct JinjaLimitTests {
+struct JinjaLimitTests {
     private func failure(_ source: String, _ variables: JSONObject = JSONObject()) -> JinjaError? {
         do {
             _ = try JinjaTemplate(source).render(variables)

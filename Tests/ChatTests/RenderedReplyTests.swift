@@ -3,7 +3,7 @@ import MartletJSON
 import Testing
 
 /// Replies as training needs them: which text, of which rendering.
-@Suite struct RenderedReplyTests {
+struct RenderedReplyTests {
     private static let conversation = [
         ChatMessage(role: "system", content: "Kurz."), ChatMessage(role: "user", content: "Zürich?"),
         ChatMessage(role: "assistant", content: "<think>hm</think>\n\nJa 🙂."),

@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// Adapters as a user has them: trained on a GGUF file, run, listed, converted, merged.
-@Suite struct AdapterCommandTests {
+struct AdapterCommandTests {
     let program: Program
 
     init() throws { program = try Program() }

@@ -7,7 +7,7 @@ import TinyModels
 import Glibc
 
 /// The chat in a terminal, played through a pseudo-terminal.
-@Suite struct ChatTests {
+struct ChatTests {
     let program: Program
     init() throws { program = try Program() }
 

@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// `martlet compare` as a program.
-@Suite struct ComparisonTests {
+struct ComparisonTests {
     let program: Program
     init() throws {
         program = try Program()

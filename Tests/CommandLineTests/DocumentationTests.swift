@@ -4,7 +4,7 @@ import TinyModels
 
 /// The code blocks of README.md and docs/: each is checked, and those that can be are run, with tiny models under the
 /// names of real ones.
-@Suite struct DocumentationTests {
+struct DocumentationTests {
     private static let scripts =
         #filePath.replacing("Tests/CommandLineTests/DocumentationTests.swift", with: "scripts/")
 

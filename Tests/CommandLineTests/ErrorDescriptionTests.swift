@@ -3,7 +3,7 @@ import Martlet
 import Testing
 
 /// `localizedDescription` is what a program shows of an error it knows nothing of.
-@Suite struct ErrorDescriptionTests {
+struct ErrorDescriptionTests {
     private static let sources =
         #filePath.replacing("Tests/CommandLineTests/ErrorDescriptionTests.swift", with: "Sources")
 

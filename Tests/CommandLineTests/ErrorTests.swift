@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// Whatever is wrong with what a user gives: one sentence that names it, nothing on standard output, exit code 1.
-@Suite struct ErrorTests {
+struct ErrorTests {
     let program: Program
     init() throws { program = try Program() }
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TinyModels
 
-@Suite struct ExitCodeTests {
+struct ExitCodeTests {
     let program: Program
     init() throws { program = try Program() }
 

@@ -8,7 +8,7 @@ import Glibc
 #endif
 
 /// The natural mistakes of a first hour: each is answered by one sentence, which names the next step.
-@Suite struct MistakeTests {
+struct MistakeTests {
     let program: Program
     init() throws { program = try Program() }
 

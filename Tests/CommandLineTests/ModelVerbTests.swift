@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// The verbs that make, copy, show and remove models, and what they say of mistakes.
-@Suite struct ModelVerbTests {
+struct ModelVerbTests {
     let program: Program
     init() throws { program = try Program() }
 

@@ -8,7 +8,7 @@ import Glibc
 #endif
 
 /// Mistakes of the kinds that `MistakeTests` has, written otherwise: each is one sentence that says what to do.
-@Suite struct NearMistakeTests {
+struct NearMistakeTests {
     let program: Program
     init() throws { program = try Program() }
 

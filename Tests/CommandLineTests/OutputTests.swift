@@ -5,7 +5,7 @@ import Testing
 import TinyModels
 
 /// What the verbs print: `--json` is JSON, and every help has an example.
-@Suite struct OutputTests {
+struct OutputTests {
     let program: Program
     init() throws { program = try Program() }
 

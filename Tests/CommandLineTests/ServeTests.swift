@@ -10,7 +10,7 @@ import Musl
 #endif
 
 /// `martlet serve` as a process.
-@Suite struct ServeTests {
+struct ServeTests {
     /// A running server and the port it chose.
     private func start(_ program: Program, _ arguments: [String]) throws -> (process: Process, port: Int) {
         let process = program.process(["serve"] + arguments + ["--port", "0"])

@@ -3,7 +3,7 @@ import MartletJSON
 import Testing
 
 /// What is piped in is read whole or refused, and what is printed is written whole or fails.
-@Suite struct StandardInputTests {
+struct StandardInputTests {
     /// Runs with bytes on standard input and standard output going to a file of its own.
     private func run(_ program: Program, _ arguments: [String], input: [UInt8], output: String? = nil) throws -> (
         code: Int32, error: String

@@ -4,7 +4,7 @@ import MartletTokenizers
 import Testing
 
 /// `martlet tokenizer train`: what it writes works, and what is wrong is said in one sentence.
-@Suite struct TokenizerTrainTests {
+struct TokenizerTrainTests {
     let program: Program
     init() throws { program = try Program() }
 

@@ -12,7 +12,7 @@ import Musl
 #endif
 
 /// `martlet train` as a process: configuration files, a kill at any moment, a disk without room.
-@Suite struct TrainTests {
+struct TrainTests {
     let program: Program
     let data: String
 

@@ -12,7 +12,7 @@ import Musl
 #endif
 
 /// `martlet sft` and `martlet grpo` as processes: what is begun again, and what an error leaves behind.
-@Suite struct TuningTests {
+struct TuningTests {
     let program: Program
     let model: String
 

@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// Whatever opens a model says what of its files is passed over and may matter.
-@Suite struct WarningTests {
+struct WarningTests {
     let program: Program
     init() throws { program = try Program() }
 

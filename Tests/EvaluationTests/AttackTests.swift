@@ -8,7 +8,7 @@ import TinyModels
 import MartletEvaluation
 
 /// Attacks and the numbers that are told of them, on models that follow a rule or are tiny.
-@Suite struct AttackTests {
+struct AttackTests {
     private func model() throws -> LanguageModel {
         let folder = try Scratch()
         try TinyModel().write(folder: folder.path)

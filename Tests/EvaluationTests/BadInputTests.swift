@@ -10,7 +10,7 @@ import MartletEvaluation
 /// What is wrong with a task, its data or its answers is an error that says where. Servers that lie or never answer are in
 /// `RemoteModelTests`, results that must not be mixed in `ComparisonTests`, programs in the sandbox in `BuiltInTaskTests`, and
 /// judges in `JudgeTests`.
-@Suite struct BadInputTests {
+struct BadInputTests {
     private func refusal(_ body: () throws -> Void) -> String {
         do {
             try body()

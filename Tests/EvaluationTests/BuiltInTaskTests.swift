@@ -7,7 +7,7 @@ import TinyModels
 import MartletEvaluation
 
 /// Built-in tasks on tiny samples in the shapes of their published files.
-@Suite struct BuiltInTaskTests {
+struct BuiltInTaskTests {
     /// Says what it is told, whatever it is asked.
     final class Speaker: EvaluationModel {
         let replies: [String]

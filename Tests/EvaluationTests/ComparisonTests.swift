@@ -6,7 +6,7 @@ import TinyModels
 
 import MartletEvaluation
 
-@Suite struct ComparisonTests {
+struct ComparisonTests {
     /// Prefers choices by their length.
     private final class Taste: EvaluationModel {
         let name: String

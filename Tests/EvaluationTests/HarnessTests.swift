@@ -7,7 +7,7 @@ import TinyModels
 
 import MartletEvaluation
 
-@Suite struct HarnessTests {
+struct HarnessTests {
     /// The checkpoint that Goldens/make_goldens.py is given.
     static func checkpoint(_ folder: String) throws {
         var tiny = TinyModel()

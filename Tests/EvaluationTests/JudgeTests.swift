@@ -6,7 +6,7 @@ import TinyModels
 
 import MartletEvaluation
 
-@Suite struct JudgeTests {
+struct JudgeTests {
     private static func judge(_ decide: @escaping (String) -> String) -> RuleModel { RuleModel(reply: decide) }
 
     /// Where the answers stand in what the judge reads.

@@ -8,7 +8,7 @@ import MartletTraining
 import Testing
 import TinyModels
 
-@Suite struct LawTests {
+struct LawTests {
     /// The best sizes of the nine budgets of the isoFLOP exercise, with worse sizes beside them.
     @Test func theLowestRunsOfEachBudgetGiveTheLaw() throws {
         let budgets = [6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21]
@@ -72,7 +72,7 @@ import TinyModels
 }
 
 /// Forecasts, trainings in series, the coordinate check and the budget to practise with.
-@Suite struct ScalingSeriesTests {
+struct ScalingSeriesTests {
     @Test func forecastsFollowTheLawOfTheSmallerOnes() throws {
         let law = { (n: Double) in 1.7 + 30 / pow(n, 0.3) }
         let runs = (0..<6).map { index -> (parameters: Double, loss: Double) in

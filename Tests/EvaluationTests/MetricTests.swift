@@ -3,7 +3,7 @@ import Testing
 
 import MartletEvaluation
 
-@Suite struct MetricTests {
+struct MetricTests {
     @Test func drawsAreThoseOfPython() throws {
         let golden = try #require(Goldens.harness["draws"])
         var random = PythonRandom(seed: 1234)

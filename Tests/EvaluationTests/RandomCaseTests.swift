@@ -6,7 +6,7 @@ import MartletEvaluation
 
 /// 1,000 random cases each against sacrebleu, rouge_score, scikit-learn and math-verify: Goldens/make_random.py draws the
 /// same ones.
-@Suite struct RandomCaseTests {
+struct RandomCaseTests {
     /// The draws of `make_random.py`, in its order.
     private struct Draw {
         var random = PythonRandom(seed: 17)

@@ -7,7 +7,7 @@ import TinyModels
 
 import MartletEvaluation
 
-@Suite struct SafetyTests {
+struct SafetyTests {
     private typealias Rule = RuleModel
 
     private static func value(_ scores: [BiasSuite.Score], _ name: String, _ category: String = "all") -> Double? {

@@ -5,7 +5,7 @@ import MartletJSON
 import Testing
 import TinyModels
 
-@Suite struct TaskTests {
+struct TaskTests {
     private let library = TaskLibrary { path in
         try JSON(parsing: Array(FileManager.default.contents(atPath: path) ?? Data()))
     }

@@ -3,7 +3,7 @@ import MartletFormats
 import MartletTensor
 import Testing
 
-@Suite struct AtomicFileTests {
+struct AtomicFileTests {
     @Test func failureLeavesTheOldFileAndNothingElse() throws {
         let scratch = try Scratch()
         let path = try scratch.write("f", "old")

@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// What files may claim, and what changes while it is read.
-@Suite struct BoundsTests {
+struct BoundsTests {
     private func safetensors(_ header: String, data: [UInt8] = []) -> MappedFile {
         let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
         return MappedFile(path: "m.safetensors", contents: length + Array(header.utf8) + data)

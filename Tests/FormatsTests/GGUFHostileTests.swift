@@ -3,7 +3,7 @@ import MartletTensor
 import Testing
 
 /// Each rule for a lying GGUF file: the error names the field.
-@Suite struct GGUFHostileTests {
+struct GGUFHostileTests {
     struct Lie: Sendable, CustomTestStringConvertible {
         var rule: String
         var bytes: [UInt8]

@@ -3,7 +3,7 @@ import MartletFormats
 import MartletTensor
 import Testing
 
-@Suite struct GGUFTests {
+struct GGUFTests {
     @Test func everyTypeComesBackAsItWasWritten() throws {
         let scratch = try Scratch()
         var generator = SeededGenerator(seed: 1)

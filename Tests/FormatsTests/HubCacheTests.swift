@@ -3,7 +3,7 @@ import MartletFormats
 import MartletTensor
 import Testing
 
-@Suite struct HubCacheTests {
+struct HubCacheTests {
     static let commit = String(repeating: "0a", count: 20)
 
     /// A repository laid out as the Python library does: blobs, and links to them.

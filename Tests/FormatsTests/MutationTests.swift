@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Files with random damage: opened or refused, never a crash; and what was opened can be read to its last byte.
-@Suite struct MutationTests {
+struct MutationTests {
     static let rounds = ProcessInfo.processInfo.environment["MARTLET_MUTATIONS"].flatMap(Int.init) ?? 100_000
 
     /// One to four changes: a byte, a number that is likely to hurt, bytes taken out, doubled or cut off.

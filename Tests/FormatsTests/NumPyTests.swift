@@ -2,7 +2,7 @@ import MartletFormats
 import MartletTensor
 import Testing
 
-@Suite struct NumPyTests {
+struct NumPyTests {
     static func golden(_ name: String) -> String {
         #filePath.replacing("NumPyTests.swift", with: "Goldens/\(name)")
     }

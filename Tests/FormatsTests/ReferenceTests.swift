@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Files of the reference writers read as they were meant, and ours read by the reference readers.
-@Suite struct ReferenceTests {
+struct ReferenceTests {
     static func golden(_ name: String) -> String {
         #filePath.replacing("ReferenceTests.swift", with: "Goldens/\(name)")
     }

@@ -3,7 +3,7 @@ import MartletFormats
 import MartletTensor
 import Testing
 
-@Suite struct SafetensorsFolderTests {
+struct SafetensorsFolderTests {
     static func sharded(_ scratch: Scratch) throws -> [(String, Tensor)] {
         var generator = SeededGenerator(seed: 5)
         let tensors = (0..<5).map { ("layer.\($0)", Tensor.random([10, 10], .float32, using: &generator)) }

@@ -3,7 +3,7 @@ import MartletTensor
 import Testing
 
 /// Each rule for a lying safetensors file: the error names the field.
-@Suite struct SafetensorsHostileTests {
+struct SafetensorsHostileTests {
     struct Lie: Sendable, CustomTestStringConvertible {
         var rule: String
         var bytes: [UInt8]

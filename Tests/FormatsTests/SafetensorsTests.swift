@@ -4,7 +4,7 @@ import Testing
 
 import MartletFormats
 
-@Suite struct SafetensorsTests {
+struct SafetensorsTests {
     @Test func everyTypeComesBackAsItWasWritten() throws {
         let scratch = try Scratch()
         var generator = SeededGenerator(seed: 1)

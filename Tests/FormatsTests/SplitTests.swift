@@ -3,7 +3,7 @@ import MartletFormats
 import MartletTensor
 import Testing
 
-@Suite struct SplitTests {
+struct SplitTests {
     /// Three parts with two tensors each; the first says what the model is.
     private func write(_ scratch: Scratch, parts: Int = 3, stated: Int? = nil, _ name: String = "m") throws {
         for part in 0..<parts {

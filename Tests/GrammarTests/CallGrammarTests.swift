@@ -2,7 +2,7 @@ import MartletGrammar
 import MartletJSON
 import Testing
 
-@Suite struct CallGrammarTests {
+struct CallGrammarTests {
     private func calls(_ allowsSeveral: Bool) -> CallGrammar {
         var calls = CallGrammar()
         calls.opening = "<call>"

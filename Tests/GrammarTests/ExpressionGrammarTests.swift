@@ -1,7 +1,7 @@
 import MartletGrammar
 import Testing
 
-@Suite struct ExpressionGrammarTests {
+struct ExpressionGrammarTests {
     @Test(arguments: [
         ("a|bc", ["a", "bc"], ["ab", "", "b"]),
         ("[a-c]{2,3}", ["ab", "abc"], ["a", "abcd", "ad"]),

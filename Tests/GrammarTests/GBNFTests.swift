@@ -1,7 +1,7 @@
 import MartletGrammar
 import Testing
 
-@Suite struct GBNFTests {
+struct GBNFTests {
     static let arithmetic = """
         # Sums of products
         root  ::= (expr "=" ws term "\\n"){1,2}

@@ -5,7 +5,7 @@ import Testing
 import TinyModels
 
 /// What a grammar takes is counted with its stacks and bounded, and forgetting changes nothing of what may come.
-@Suite struct GrammarMemoryTests {
+struct GrammarMemoryTests {
     /// All texts of up to three letters and a few more: many tokens, hence many places.
     static let tree: TokenTree = {
         let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)

@@ -2,7 +2,7 @@ import MartletGrammar
 import Testing
 import TinyModels
 
-@Suite struct MaskTests {
+struct MaskTests {
     /// A mask holds exactly the tokens whose bytes the matcher would take.
     @Test func masksAgreeWithTheAutomaton() throws {
         for grammar in [

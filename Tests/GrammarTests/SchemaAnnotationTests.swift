@@ -4,7 +4,7 @@ import Testing
 
 /// Schemas as tools send them: what is no keyword of the vocabularies is an annotation, and what older versions spell in
 /// another way is understood where `$schema` names the version.
-@Suite struct SchemaAnnotationTests {
+struct SchemaAnnotationTests {
     private func runner(_ schema: String) throws -> GrammarRunner {
         try GrammarRunner(.jsonSchema(JSON(parsing: schema)))
     }

@@ -4,7 +4,7 @@ import Testing
 
 /// Numbers that a schema, a pattern or a grammar carries, at the ends of what words hold: each gives a grammar or a typed
 /// error.
-@Suite struct SchemaNumberTests {
+struct SchemaNumberTests {
     private static let extremes = [
         "9223372036854775807", "9223372036854775806", "-9223372036854775808", "18446744073709551615", "2147483647",
         "2147483648", "-2147483648", "9007199254740992", "-9007199254740992", "1e308", "-1e308", "5e-324", "1e15", "0",

@@ -5,7 +5,7 @@ import Testing
 import TinyModels
 
 /// Schemas against the jsonschema wheel's opinion of instances (Goldens/make_schema_cases.py).
-@Suite struct SchemaOracleTests {
+struct SchemaOracleTests {
     struct Case {
         var schema: JSON
         var valid: [String]

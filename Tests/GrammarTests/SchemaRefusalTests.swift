@@ -2,7 +2,7 @@ import MartletGrammar
 import MartletJSON
 import Testing
 
-@Suite struct SchemaRefusalTests {
+struct SchemaRefusalTests {
     private func problem(_ schema: String) -> GrammarError? {
         do {
             let schema = try JSON(parsing: schema)

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Whatever a schema of a megabyte makes long is counted: it ends in seconds, with a grammar or an error.
-@Suite struct SchemaWorkTests {
+struct SchemaWorkTests {
     private static func object(_ count: Int, _ member: (Int) -> String) -> String {
         "{" + (0..<count).map(member).joined(separator: ",") + "}"
     }

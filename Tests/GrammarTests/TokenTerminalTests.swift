@@ -2,7 +2,7 @@ import MartletGrammar
 import Testing
 
 /// Tokens in GBNF: `<think>`, `<[5]>`, and any other by `!`.
-@Suite struct TokenTerminalTests {
+struct TokenTerminalTests {
     /// 0 ends a text; 1 and 2 are special and spell nothing; 7 spells what 3 and 4 spell together.
     private static let tree = TokenTree(
         tokenBytes: ["", "", "", "a", "b", "c", "<t>", "ab", "\u{FFFD}"].map { Array($0.utf8) } + [[0xFF]],

@@ -7,7 +7,7 @@ import Testing
 import TinyModels
 
 /// Requests of different adapters in one batch.
-@Suite struct AdapterTests {
+struct AdapterTests {
     /// Adapters that change something, as folders.
     private func folder(_ scratch: Scratch, _ model: LanguageModel, _ kind: String, seed: UInt64) throws -> String {
         var configuration = try AdapterConfiguration(named: kind)

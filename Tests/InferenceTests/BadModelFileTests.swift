@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Models whose parts are fine and do not fit: refused before the first token, by name.
-@Suite struct BadModelFileTests {
+struct BadModelFileTests {
     private func failure(_ path: String) -> String {
         do {
             _ = try LanguageModel(path: path)

@@ -6,7 +6,7 @@ import MartletTensor
 import Testing
 
 /// Beam search against what transformers' `generate` finds with the same checkpoints (Goldens/make_beams.py).
-@Suite struct BeamSearchTests {
+struct BeamSearchTests {
     static let here = URL(filePath: #filePath).deletingLastPathComponent()
     static let families = here.deletingLastPathComponent().appending(path: "ModelsTests/Goldens").path
 

@@ -5,7 +5,7 @@ import Testing
 import TinyModels
 
 /// What `LanguageModel.benchmark` measures, and what it refuses.
-@Suite struct BenchmarkTests {
+struct BenchmarkTests {
     @Test func moreTokensThanTheContextHoldsAreRefused() throws {
         let model = try LanguageModel.tiny()
         for (prompt, new) in [(Int.max, 1), (1, Int.max), (Int.max, Int.max), (model.configuration.contextLength, 1)] {

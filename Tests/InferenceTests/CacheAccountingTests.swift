@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// What the bytes of a generator's cache are counted from, and what gives way when they are used up.
-@Suite struct CacheAccountingTests {
+struct CacheAccountingTests {
     /// Runs requests to their ends together.
     /// - Returns: for each request and sample its tokens, and the statistics after each step.
     private func run(

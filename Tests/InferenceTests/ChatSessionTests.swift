@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Conversations of the library.
-@Suite struct ChatSessionTests {
+struct ChatSessionTests {
     private func session(_ tools: [ChatTool] = [], _ maximum: Int = 12) throws -> ChatSession {
         let model = try LanguageModel.tiny { $0.contextLength = 1024 }
         return ChatSession(model, system: "s", tools: tools, options: .greedy(maximum))

@@ -7,7 +7,7 @@ import Testing
 import TinyModels
 
 /// Models that `martlet create` makes of others.
-@Suite struct CreatedModelTests {
+struct CreatedModelTests {
     private func parse(_ text: String) throws -> CreatedModel {
         try Modelfile(text, file: "Modelfile").model { "/models/\($0)" }
     }

@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// When the events of a reply come changes nothing of them.
-@Suite struct DeliveryTests {
+struct DeliveryTests {
     @Test func eventsThatComeTogetherAreTheSame() async throws {
         let engine = try Engine(LanguageModel.tiny())
         var request = EngineRequest.numbered(13, length: 30, maximum: 20, sampled: true)

@@ -6,7 +6,7 @@ import MartletModels
 import Testing
 
 /// Embedding models in every form they are published in, against sentence-transformers (Goldens/embedding).
-@Suite struct EmbeddingFormTests {
+struct EmbeddingFormTests {
     private static let goldens = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "Goldens/embedding").path
 

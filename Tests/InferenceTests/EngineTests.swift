@@ -58,7 +58,7 @@ extension EngineRequest {
 }
 
 /// The same bytes whatever else happens, and everything ends as it should.
-@Suite struct EngineTests {
+struct EngineTests {
     private func engine(
         _ model: LanguageModel? = nil, _ change: (inout EngineOptions) -> Void = { _ in }
     ) throws -> Engine {

@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 import TinyModels
 
-@Suite struct GenerationTests {
+struct GenerationTests {
     let model: LanguageModel
     init() throws { model = try .tiny() }
 

@@ -4,7 +4,7 @@ import Testing
 import TinyModels
 
 /// A reply whose grammar is not ready sits out, the others go on, and no reply changes by it.
-@Suite struct GrammarDeferralTests {
+struct GrammarDeferralTests {
     private func engine(_ model: LanguageModel, _ change: (inout EngineOptions) -> Void = { _ in }) throws -> Engine {
         var options = EngineOptions()
         change(&options)

@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 import TinyModels
 
-@Suite struct InspectionTests {
+struct InspectionTests {
     let model: LanguageModel
     let tokens: [Int32]
 

@@ -2,7 +2,7 @@ import Foundation
 import MartletInference
 import Testing
 
-@Suite final class MachineMemoryTests {
+final class MachineMemoryTests {
     private let root = FileManager.default.temporaryDirectory.path + "/machine-memory-" + UUID().uuidString
 
     deinit { try? FileManager.default.removeItem(atPath: root) }

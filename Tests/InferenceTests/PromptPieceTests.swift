@@ -3,7 +3,7 @@ import Testing
 import TinyModels
 
 /// Pieces of prompts follow the time that steps take, and no reply changes by them.
-@Suite struct PromptPieceTests {
+struct PromptPieceTests {
     private func rows(_ piece: inout PromptPiece, _ steps: Int, base: Duration, perRow: Duration) -> [Int] {
         (0..<steps).map { _ in
             let rows = piece.rows

@@ -7,7 +7,7 @@ import Testing
 import TinyModels
 
 /// One recommendation: the model's own word, else what suits its kind.
-@Suite struct RecommendationTests {
+struct RecommendationTests {
     private func model(_ generation: String?) throws -> LanguageModel {
         let scratch = try Scratch()
         try TinyModel().write(folder: scratch.path)
@@ -87,7 +87,7 @@ import TinyModels
 }
 
 /// Replies that go round in circles.
-@Suite struct RepetitionTests {
+struct RepetitionTests {
     private func end(_ detection: RepetitionDetection, _ tokens: [Int32]) -> Int? {
         var watch = RepetitionWatch(detection)
         for (index, token) in tokens.enumerated() where watch.append(token) { return index + 1 }

@@ -6,7 +6,7 @@ import Testing
 import TinyModels
 
 /// Models whose layers have recurrent states: replies alone, in company, after preemption, from kept prefixes.
-@Suite struct RecurrentEngineTests {
+struct RecurrentEngineTests {
     static let families = ["lfm2", "mamba", "mamba2", "granitemoehybrid", "qwen3_next"]
 
     private static func decoder(_ family: String, _ context: Int64 = 1024) throws -> Decoder {

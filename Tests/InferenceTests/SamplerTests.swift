@@ -3,7 +3,7 @@ import MartletInference
 import MartletTensor
 import Testing
 
-@Suite struct SamplerTests {
+struct SamplerTests {
     private func next(_ logits: [Float], _ options: SamplingOptions, prompt: [Int32] = []) -> Int32 {
         var sampler = Sampler(options, prompt: prompt)
         var logits = logits

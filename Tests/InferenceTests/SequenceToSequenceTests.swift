@@ -10,7 +10,7 @@ import TinyModels
 
 /// Encoder-decoders against what transformers' `generate` writes with the same checkpoints (ModelsTests/Goldens), greedily
 /// and with four beams.
-@Suite struct SequenceToSequenceTests {
+struct SequenceToSequenceTests {
     @Test(arguments: FamilyGolden.names(.encoderDecoder), [Precision.exact, .fast])
     func tokensAreThoseOfTransformers(_ name: String, _ precision: Precision) throws {
         let golden = try FamilyGolden(name)

@@ -7,7 +7,7 @@ import Testing
 import TinyModels
 
 /// What a session keeps between replies, and how one is stopped.
-@Suite struct SessionTests {
+struct SessionTests {
     @Test func theNextTurnComputesOnlyItsOwnTokens() async throws {
         let model = try LanguageModel.tiny()
         let first: [Int32] = Array(3..<23)

@@ -6,7 +6,7 @@ import Testing
 import TinyModels
 
 /// Classifiers of texts, tokens and answers, on small encoders with a WordPiece vocabulary.
-@Suite struct TextClassifierTests {
+struct TextClassifierTests {
     /// A golden's folder with a vocabulary of its size beside it.
     private func withFolder<Result>(
         _ name: String, labels: JSON = ["0": "O", "1": "B-PER", "2": "I-PER"], names: JSON? = nil,

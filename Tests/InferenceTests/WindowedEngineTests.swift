@@ -6,7 +6,7 @@ import TinyModels
 
 /// A model with a sliding window in every other layer: replies far beyond the window, whatever is released, kept for
 /// other requests, evicted, preempted and drafted.
-@Suite struct WindowedEngineTests {
+struct WindowedEngineTests {
     private static let window = 40
 
     private static func model(_ change: (inout TinyModel) -> Void = { _ in }) throws -> LanguageModel {

@@ -7,7 +7,7 @@ import TinyModels
 
 import MartletInterpretability
 
-@Suite struct AttributionTests {
+struct AttributionTests {
     private let tokens = PatchingTests.clean
 
     @Test func contributionsAddUpToTheDifference() throws {

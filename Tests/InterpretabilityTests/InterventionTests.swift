@@ -10,7 +10,7 @@ import TinyModels
 import MartletInterpretability
 
 /// Paths, neurons, routers, the tuned lens and steered replies.
-@Suite struct InterventionTests {
+struct InterventionTests {
     private let clean = PatchingTests.clean, corrupted = PatchingTests.corrupted
 
     /// Without feed-forward layers in between, a path from a head to the logits is what its output adds to the last residual.

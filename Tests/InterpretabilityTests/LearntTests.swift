@@ -8,7 +8,7 @@ import TinyModels
 import MartletInterpretability
 
 /// Probes, steering vectors and autoencoders on data whose answer is known.
-@Suite struct LearntTests {
+struct LearntTests {
     /// Numbers from −1 to 1 that are the same every time.
     private struct Noise {
         var state: UInt64

@@ -9,7 +9,7 @@ import TinyModels
 import MartletInterpretability
 
 /// Passes that are looked at and changed, to the bit.
-@Suite struct PatchingTests {
+struct PatchingTests {
     static func model(_ precision: Precision = .exact) throws -> LanguageModel {
         let folder = try Scratch()
         var tiny = TinyModel()

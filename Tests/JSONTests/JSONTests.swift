@@ -1,7 +1,7 @@
 import MartletJSON
 import Testing
 
-@Suite struct JSONTests {
+struct JSONTests {
     @Test func keepsKeyOrderAndExactIntegers() throws {
         let value = try JSON(parsing: #"{"z":1,"a":[9223372036854775807,-1,1e3,0.5],"m":{"x":null,"y":true}}"#)
         #expect(value.object?.keys == ["z", "a", "m"])

@@ -6,7 +6,7 @@ import TestServers
 import Testing
 
 /// Load on a server on loopback whose answers, and their times, are known.
-@Suite struct GeneratorTests {
+struct GeneratorTests {
     /// Answers with `tokens` events, `pause` microseconds apart.
     private func server(tokens: Int, pause: UInt32, ends: Bool = true) -> SocketServer {
         SocketServer { connection in

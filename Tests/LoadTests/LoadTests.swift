@@ -4,7 +4,7 @@ import Testing
 
 import MartletLoad
 
-@Suite struct LoadTests {
+struct LoadTests {
     @Test func eventsComeWholeHoweverTheBytesAreCut() {
         let stream = Array(
             "data: {\"a\": 1}\r\n\r\n: ping\n\ndata:x\ndata: y\n\nevent: e\nid: 3\n\ndata: [DONE]\n\n".utf8)

@@ -7,7 +7,7 @@ import MartletTensor
 import Testing
 
 /// Folders that are no good model: the error names what is wrong.
-@Suite struct BadModelTests {
+struct BadModelTests {
     /// A copy of the llama golden with its configuration, and its tensors, changed.
     private func folder(
         _ change: (inout JSONObject) -> Void = { _ in }, tensors: ([(String, Tensor)]) -> [(String, Tensor)] = { $0 }

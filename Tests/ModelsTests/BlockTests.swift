@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Blocks of every kind of part: kernels over a cache, kernels over whole sequences, and formulas are one function.
-@Suite struct BlockTests {
+struct BlockTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let name: String
         let spec: LayerSpec

@@ -6,7 +6,7 @@ import MartletTensor
 import Testing
 
 /// Encoder and decoder in one model, built of the one block.
-@Suite struct EncoderDecoderTests {
+struct EncoderDecoderTests {
     private static let golden = "\(FamilyTests.goldens)/encoder-decoder.safetensors"
 
     /// Parameters of the golden file, which are named as the model names them.

@@ -7,7 +7,7 @@ import Testing
 import TinyModels
 
 /// What encoders have beside their states: heads for masked tokens, what they are pre-trained with, and what is refused.
-@Suite struct EncoderFamilyTests {
+struct EncoderFamilyTests {
     @Test(arguments: FamilyGolden.names(.masked)) func maskedHeadsAreThoseOfTransformers(_ name: String) throws {
         let golden = try FamilyGolden(name)
         try golden.withFolder { path in

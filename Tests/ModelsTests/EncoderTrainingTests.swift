@@ -7,7 +7,7 @@ import MartletTensor
 import Testing
 
 /// BERT as a model that is found, frozen, adapted and trained like any other.
-@Suite struct EncoderTrainingTests {
+struct EncoderTrainingTests {
     private static let folder = "\(FamilyTests.goldens)/bert-masked"
     private static let texts: [[Int32]] = [[5, 9, 90, 31, 7, 90, 12], [20, 90, 4]]
     private static let masked: [[Int: Int32]] = [[2: 41, 5: 8], [1: 66]]

@@ -5,7 +5,7 @@ import Testing
 import TinyModels
 
 /// A family is one file and one line: nothing else asks for it by name.
-@Suite struct FamilyRegistryTests {
+struct FamilyRegistryTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 

@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Every family of the table against transformers, in one suite.
-@Suite struct FamilyTableTests {
+struct FamilyTableTests {
     static let decoders = FamilyGolden.names(.decoder)
     static let encoders = FamilyGolden.names(.encoder)
     static let encoderDecoders = FamilyGolden.names(.encoderDecoder)

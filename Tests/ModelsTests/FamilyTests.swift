@@ -7,7 +7,7 @@ import Testing
 import TinyModels
 
 /// Random checkpoints of every family against the logits that transformers computes from them in float32.
-@Suite struct FamilyTests {
+struct FamilyTests {
     static let goldens = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens").path
     static let decoders = [
         "llama", "llama-tied-bias", "llama-linear", "llama-dynamic", "llama-yarn", "llama3", "mistral", "mixtral",
@@ -134,7 +134,7 @@ import TinyModels
 }
 
 /// The decoder on the reference backend: every operation by its formula, in float64.
-@Suite struct ReferenceDecoderTests {
+struct ReferenceDecoderTests {
     @Test(arguments: FamilyTests.decoders) func logitsAreThoseOfTransformersAndOfTheKernels(_ family: String) throws {
         let file = try FamilyTests.expected(family), tokens = try FamilyTests.tokens(file)
         let checkpoint = try Checkpoint(path: "\(FamilyTests.goldens)/\(family)")
@@ -233,7 +233,7 @@ import TinyModels
     }
 }
 
-@Suite struct RecomputationTests {
+struct RecomputationTests {
     @Test(arguments: ["llama-tied-bias", "mixtral", "gemma2", "gpt2"])
     func gradientsAreTheSameBits(_ family: String) throws {
         #expect(try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder().layersAreIndependent)

@@ -7,7 +7,7 @@ import MartletTensor
 import Testing
 
 /// The forms in which the same model is published.
-@Suite struct FolderFormTests {
+struct FolderFormTests {
     /// A copy of a golden with its configuration and tensors changed.
     private static func folder(
         _ golden: String, _ change: (inout JSONObject) -> Void = { _ in },

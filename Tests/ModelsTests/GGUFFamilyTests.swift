@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Checkpoints as GGUF files (Goldens/make_gguf.py) against the logits that transformers computes from their folders.
-@Suite struct GGUFFamilyTests {
+struct GGUFFamilyTests {
     private static func path(_ name: String) -> String { "\(FamilyTests.goldens)/gguf/\(name).gguf" }
 
     @Test(arguments: [

@@ -8,7 +8,7 @@ import TinyModels
 
 /// Decays, steps and short convolutions begin as in transformers (Goldens/make_initial.py): the same distributions, drawn
 /// from other random numbers.
-@Suite struct InitialRuleTests {
+struct InitialRuleTests {
     private static func golden() throws -> JSON {
         try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: FamilyTests.goldens + "/initial.json"))))
     }

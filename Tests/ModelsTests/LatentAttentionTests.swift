@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Latent attention over the cache of latent vectors against the form with keys and values of every head.
-@Suite struct LatentAttentionTests {
+struct LatentAttentionTests {
     @Test(arguments: ["deepseek_v2", "deepseek_v2-lite", "deepseek_v3", "deepseek_v3-half", "glm4_moe_lite"])
     func absorbedDecodeEqualsTheNaiveForm(_ name: String) throws {
         let golden = try FamilyGolden(name)

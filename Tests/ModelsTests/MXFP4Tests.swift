@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Experts in MXFP4 (Goldens/make_mxfp4.py) stand for the numbers that transformers makes of them.
-@Suite struct MXFP4Tests {
+struct MXFP4Tests {
     private func expert(
         _ index: Int, _ part: ExpertPart, shape: Shape, _ source: any TensorSource
     ) throws -> (any WeightMatrix)? {

@@ -6,7 +6,7 @@ import MartletTensor
 import Testing
 
 /// What a model does, from its configuration and its tensors; and what one of another kind says.
-@Suite struct ModelKindTests {
+struct ModelKindTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let config: JSON
         var tensors: [String: Shape] = [:]

@@ -5,7 +5,7 @@ import MartletTensor
 import Testing
 
 /// What is seen of a pass, against transformers' `output_attentions` and `output_hidden_states`.
-@Suite struct ObservationTests {
+struct ObservationTests {
     static let families = ["llama", "mistral", "qwen3", "gemma2", "gpt2"]
 
     private static func observed(

@@ -5,7 +5,7 @@ import MartletTensor
 import Testing
 
 /// What a pass carries in and out.
-@Suite struct PassTests {
+struct PassTests {
     private static func decoder(_ family: String) throws -> Decoder {
         try Checkpoint(path: "\(FamilyTests.goldens)/\(family)").decoder()
     }

@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Modules of multi-token prediction against transformers' layers put together as the paper says, and over caches.
-@Suite struct PredictionModuleTests {
+struct PredictionModuleTests {
     /// A DeepSeek V3 with two modules behind its layers.
     private func withModel<Result>(_ body: (String, FamilyGolden, JSON) throws -> Result) throws -> Result {
         let path = "\(FamilyTests.goldens)/predictions.json"

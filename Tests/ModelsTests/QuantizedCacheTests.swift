@@ -5,7 +5,7 @@ import Testing
 
 /// Quantised caches of layers whose queries and keys are normalised with weights: keys are divided by factors that queries
 /// are multiplied by.
-@Suite struct QuantizedCacheTests {
+struct QuantizedCacheTests {
     /// Ways in which layers have such norms.
     struct Kind: Sendable, CustomStringConvertible {
         var norm = QueryKeyNorm.eachHead

@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// States of sequences: in pieces, in company, copied, and dropped.
-@Suite struct RecurrentCacheTests {
+struct RecurrentCacheTests {
     private static let tokens: [Int32] = (0..<200).map { (index: Int) in Int32((index * 7 + index / 11) % 60) }
 
     private static func states(

@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Losses, noise, capacity and choice of a mixture's routers in training.
-@Suite struct RouterTrainingTests {
+struct RouterTrainingTests {
     struct Case: Sendable, CustomStringConvertible {
         var name: String
         var choice = RouterTraining.Choice.tokens

@@ -9,7 +9,7 @@ import TinyModels
 
 /// Models keep every bit from a folder to GGUF and back, and through a folder that is written, whichever pairs of numbers
 /// their family rotates.
-@Suite struct RowOrderTests {
+struct RowOrderTests {
     private static func expectSame(
         _ found: [WrittenTensor], _ expected: [WrittenTensor], _ name: String, normsMayRound: Bool = false
     ) throws {

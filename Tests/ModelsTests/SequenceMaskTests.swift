@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Passes in which tokens see something else than their layers say: prefixes that see themselves, and tables.
-@Suite struct SequenceMaskTests {
+struct SequenceMaskTests {
     private static let count = 90, prefix = 37
     private static let tokens: [Int32] = (0..<count).map { (index: Int) in Int32((index * 7 + index / 5) % 30) }
 

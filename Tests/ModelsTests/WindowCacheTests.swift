@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Layers with a sliding window keep what it sees, and nothing else changes.
-@Suite struct WindowCacheTests {
+struct WindowCacheTests {
     /// Windows as of Gemma 3: in most layers, small beside the context; one layer has another.
     private static func configuration(_ windows: [Int?]) -> DecoderConfiguration {
         var attention = AttentionSpec(heads: 4, keyValueHeads: 2, headDimension: 12)

@@ -2,7 +2,7 @@ import MartletNN
 import MartletTensor
 import Testing
 
-@Suite struct DropoutTests {
+struct DropoutTests {
     @Test(arguments: [0.1, 0.5, 0.9])
     func shareIsDroppedAndTheRestScaled(probability: Double) throws {
         let x = try Tensor.ones([200, 100])

@@ -3,7 +3,7 @@ import MartletTensor
 import Testing
 
 /// What is kept from call to call is what would be made anew.
-@Suite struct HeadNormsTests {
+struct HeadNormsTests {
     private static func formula(_ x: [Float], _ weights: [[Float]], epsilon: Double) -> [Double] {
         let size = weights[0].count, width = size * weights.count
         return stride(from: 0, to: x.count, by: size).flatMap { start -> [Double] in

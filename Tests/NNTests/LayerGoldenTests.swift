@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Layers against torch.nn: outputs, gradients of input and parameters (Goldens/make_layer_goldens.py).
-@Suite struct LayerGoldenTests {
+struct LayerGoldenTests {
     private static let goldens = #filePath.replacing("LayerGoldenTests.swift", with: "Goldens/layers.safetensors")
 
     /// Parameters of one case of the file.

@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Losses against torch.nn.functional (Goldens/make_layer_goldens.py) and against central differences.
-@Suite struct LossTests {
+struct LossTests {
     private static let goldens = #filePath.replacing("LossTests.swift", with: "Goldens/losses.safetensors")
     private static let targets: [Int32] = [2, -100, 0, 6, 3]
 

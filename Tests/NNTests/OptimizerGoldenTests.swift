@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// Ten steps of every optimiser against PyTorch's (Goldens/make_optimizer_goldens.py).
-@Suite struct OptimizerGoldenTests {
+struct OptimizerGoldenTests {
     static let goldens = #filePath.replacing("OptimizerGoldenTests.swift", with: "Goldens/optimizers.safetensors")
 
     struct Case: Sendable, CustomStringConvertible {

@@ -3,7 +3,7 @@ import MartletTensor
 import Testing
 
 /// The parts that ranks hold of a linear layer, put together again.
-@Suite struct PartitionTests {
+struct PartitionTests {
     /// Gives tensors that are made beforehand.
     private final class Given: ParameterSource {
         let tensors: [String: Tensor]

@@ -3,7 +3,7 @@ import MartletTensor
 import Testing
 
 /// What a layer or an optimiser does that others would lose in silence.
-@Suite struct RecordingTests {
+struct RecordingTests {
     private final class Given: ParameterSource {
         let weight: Tensor
         init(_ weight: Tensor) { self.weight = weight }

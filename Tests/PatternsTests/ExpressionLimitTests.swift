@@ -3,7 +3,7 @@ import MartletTokenizers
 import Testing
 
 /// What hostile expressions and texts cost, and what is said of expressions that are not run.
-@Suite struct ExpressionLimitTests {
+struct ExpressionLimitTests {
     private func steps(_ expression: String, _ text: String) throws -> (steps: Int, matches: Int) {
         let expression = try RegularExpression(expression, .oniguruma)
         var matches = 0

@@ -6,7 +6,7 @@ import Testing
 
 /// Cuts at regular expressions against those of the tokenizers library: see Goldens/make_expression_goldens.py.
 /// `MARTLET_EXPRESSIONS` names another file of its making to compare with, which may have more cases.
-@Suite struct ExpressionTests {
+struct ExpressionTests {
     static let golden: JSON? = {
         let file = ProcessInfo.processInfo.environment["MARTLET_EXPRESSIONS"].map { URL(fileURLWithPath: $0) }
         return try? JSON(

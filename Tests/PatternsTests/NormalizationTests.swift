@@ -3,7 +3,7 @@ import MartletJSON
 import MartletPatterns
 import Testing
 
-@Suite struct NormalizationTests {
+struct NormalizationTests {
     static let golden = try? JSON(
         parsing: Data(contentsOf: goldenFolder.appendingPathComponent("normalization.json")))
 

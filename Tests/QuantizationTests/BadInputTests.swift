@@ -7,7 +7,7 @@ import Testing
 import TinyModels
 
 /// What cannot be quantised is named, with what is there and what is needed.
-@Suite struct BadInputTests {
+struct BadInputTests {
     private func message(_ body: () throws -> Void) -> String {
         do {
             try body()

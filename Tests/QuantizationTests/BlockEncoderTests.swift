@@ -4,7 +4,7 @@ import MartletTensor
 import Testing
 
 /// What encoders lose, against llama.cpp's on the same weights (Goldens/make_errors.py).
-@Suite struct BlockEncoderTests {
+struct BlockEncoderTests {
     private struct Golden {
         let weights: Tensor
         let importance: [Float]

@@ -9,7 +9,7 @@ import Testing
 import TinyModels
 
 /// Keys and values of eight and four bits: what they take, and what they cost.
-@Suite struct CacheTypeTests {
+struct CacheTypeTests {
     @Test func smallerTypesTakeTheirShareOfMemory() throws {
         let json: JSON = [
             "model_type": "llama", "vocab_size": 100, "hidden_size": 256, "intermediate_size": 256,

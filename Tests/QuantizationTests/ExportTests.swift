@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Folders become GGUF files and folders again.
-@Suite struct ExportTests {
+struct ExportTests {
     private static let goldens =
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "ModelsTests/Goldens").path

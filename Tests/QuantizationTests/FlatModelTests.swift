@@ -11,7 +11,7 @@ import Testing
 import TinyModels
 
 /// Models of llama2.c and llm.c are read, computed and written as their own programs do (Goldens/flat/make_flat.py).
-@Suite struct FlatModelTests {
+struct FlatModelTests {
     private static let folder =
         URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens/flat").path
 

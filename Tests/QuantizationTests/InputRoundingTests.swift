@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Inputs of eight bits, each token with a scale of its own, outliers in full.
-@Suite struct InputRoundingTests {
+struct InputRoundingTests {
     private func random(_ shape: Shape, seed: UInt64) throws -> Tensor {
         var stream = RandomStream(seed: seed)
         return try Tensor((0..<shape.elementCount).map { _ in Float(stream.nextNormal()) }, shape: shape)

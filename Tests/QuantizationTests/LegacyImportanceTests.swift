@@ -6,7 +6,7 @@ import Testing
 import TinyModels
 
 /// llama.cpp's older files of importances are read as the newer ones are.
-@Suite struct LegacyImportanceTests {
+struct LegacyImportanceTests {
     private func file(_ entries: [(name: String, batches: Int32, values: [Float])], chunks: Int32? = nil) -> [UInt8] {
         func word(_ value: Int32) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
         var bytes = word(Int32(entries.count))

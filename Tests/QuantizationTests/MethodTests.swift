@@ -9,7 +9,7 @@ import Testing
 import TinyModels
 
 /// Methods that write folders: what they lose, and that what they write is read.
-@Suite struct MethodTests {
+struct MethodTests {
     private func random(_ shape: Shape, seed: UInt64) throws -> Tensor {
         var stream = RandomStream(seed: seed)
         return try Tensor((0..<shape.elementCount).map { _ in Float(stream.nextNormal()) }, shape: shape)

@@ -7,7 +7,7 @@ import MartletTensor
 import Testing
 
 /// Matrices in the layouts of other programs stand for the numbers that their layouts say (Goldens/make_packed.py).
-@Suite struct PackedReaderTests {
+struct PackedReaderTests {
     private static let folder =
         URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens").path
 

@@ -11,7 +11,7 @@ import Testing
 import TinyModels
 
 /// Perplexity, comparisons and importances on a tiny model.
-@Suite struct QualityTests {
+struct QualityTests {
     private static let text = String(repeating: "The quick brown fox jumps over 13 lazy dogs, said Anna. ", count: 12)
 
     private struct Tiny {

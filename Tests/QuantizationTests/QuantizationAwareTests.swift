@@ -5,7 +5,7 @@ import MartletTraining
 import Testing
 
 /// What quantisation-aware training rounds weights to is what encoders find again, bit for bit.
-@Suite struct QuantizationAwareTests {
+struct QuantizationAwareTests {
     private func random(_ shape: Shape, seed: UInt64) throws -> Tensor {
         var stream = RandomStream(seed: seed)
         var values = (0..<shape.elementCount).map { _ in Float(stream.nextNormal()) * 0.04 }

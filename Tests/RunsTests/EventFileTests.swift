@@ -2,7 +2,7 @@ import MartletFormats
 import MartletRuns
 import Testing
 
-@Suite struct EventFileTests {
+struct EventFileTests {
     @Test func checksumsAreThoseOfTheStandard() {
         // RFC 3720, appendix B.4.
         #expect(CRC32C.checksum(Array("123456789".utf8)) == 0xE306_9283)

@@ -4,7 +4,7 @@ import MartletRuns
 import Testing
 
 /// Watching runs from outside.
-@Suite struct RunFoldersTests {
+struct RunFoldersTests {
     private let scratch = RunScratch()
 
     private func emptyFolder(_ name: String) throws -> String { try scratch.folder(name) }

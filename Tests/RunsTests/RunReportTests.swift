@@ -2,7 +2,7 @@ import MartletFormats
 import MartletRuns
 import Testing
 
-@Suite struct RunReportTests {
+struct RunReportTests {
     private let scratch = RunScratch()
 
     private func folder(_ log: String) throws -> String { try scratch.run(log) }

@@ -3,7 +3,7 @@ import MartletRuns
 import Testing
 
 /// Replies and pairs in a run's log, and the numbers beside them.
-@Suite struct StepTableTests {
+struct StepTableTests {
     private let scratch = RunScratch()
 
     private func folder(_ log: String) throws -> String { try scratch.run(log) }

@@ -3,7 +3,7 @@ import MartletServer
 import Testing
 
 /// Who is let in.
-@Suite struct AccessTests {
+struct AccessTests {
     private var settings: ServerSettings {
         var settings = ServerSettings()
         settings.keys = [APIKey(secret: "sk-everything")]

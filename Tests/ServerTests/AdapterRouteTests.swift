@@ -6,7 +6,7 @@ import Testing
 import TinyModels
 
 /// Adapters served as models, loaded and unloaded while serving.
-@Suite struct AdapterRouteTests {
+struct AdapterRouteTests {
     /// A LoRA of the tiny model that changes something.
     private static func adapter(_ folder: String, seed: UInt64) throws -> String {
         let decoder = try Checkpoint(path: folder + "/tiny").decoder()

@@ -8,7 +8,7 @@ import TestServers
 import Testing
 
 /// One client's requests, connections and bodies leave room for the others'.
-@Suite struct BoundsTests {
+struct BoundsTests {
     /// Holds a lane until it is let go.
     private final class Occupied: Sendable {
         private let gate = NSCondition()

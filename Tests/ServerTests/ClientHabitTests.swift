@@ -5,7 +5,7 @@ import MartletServer
 import Testing
 
 /// What clients of other servers send without being asked, and expect.
-@Suite struct ClientHabitTests {
+struct ClientHabitTests {
     @Test func pathsAreFoundDespiteTheirSlashes() async throws {
         try await RunningServer.with { running in
             for path in ["//v1/models", "/v1/models/", "/v1//models", "/models", "/models/", "//health"] {

@@ -4,7 +4,7 @@ import TestServers
 import Testing
 
 /// The interfaces of others than OpenAI's first.
-@Suite struct DialectRouteTests {
+struct DialectRouteTests {
     @Test func messagesAreAnsweredAndRefusedInTheirShape() async throws {
         try await RunningServer.with { running in
             let messages: JSON = [["role": "user", "content": "hello"]]

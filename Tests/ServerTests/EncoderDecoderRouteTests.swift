@@ -5,7 +5,7 @@ import MartletServer
 import Testing
 
 /// Encoder-decoders over the wire.
-@Suite struct EncoderDecoderRouteTests {
+struct EncoderDecoderRouteTests {
     private static let text = "SOME (TEXT) 123"
 
     @Test func aTextIsWrittenForATextAsWithoutAServer() async throws {

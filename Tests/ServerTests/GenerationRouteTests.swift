@@ -5,7 +5,7 @@ import TestServers
 import Testing
 
 /// Generation over the wire.
-@Suite struct GenerationRouteTests {
+struct GenerationRouteTests {
     private let question: JSON = [
         "model": "tiny", "messages": [["role": "user", "content": "hello"]], "max_tokens": 8, "temperature": 0,
     ]

@@ -4,7 +4,7 @@ import MartletServer
 import Testing
 
 /// `/inspect` and `/api/runs`, over the wire.
-@Suite struct InsightRouteTests {
+struct InsightRouteTests {
     @Test func inspectionComesOverTheWire() async throws {
         try await RunningServer.with { running in
             let reply = try await running.post(

@@ -2,7 +2,7 @@ import MartletAPI
 import MartletServer
 import Testing
 
-@Suite struct KeyTests {
+struct KeyTests {
     @Test func aFileNamesKeysScopesAndQuotas() throws {
         let keys = try KeyFile.parse(
             """

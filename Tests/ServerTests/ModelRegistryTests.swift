@@ -6,7 +6,7 @@ import MartletServer
 import Testing
 import TinyModels
 
-@Suite struct ModelRegistryTests {
+struct ModelRegistryTests {
     private func registry(_ settings: ModelSettings = ModelSettings()) throws -> (ModelRegistry, String) {
         let folder = try RunningServer.write(["one", "two"])
         var settings = settings

@@ -5,7 +5,7 @@ import MartletServer
 import Testing
 
 /// What whoever runs a server sees.
-@Suite struct OperationTests {
+struct OperationTests {
     @Test func metricsAreWellFormedUnderAllNames() async throws {
         try await RunningServer.with(["tiny"]) { running in
             _ = try await running.post("/v1/completions", ["prompt": "hello", "max_tokens": 4])

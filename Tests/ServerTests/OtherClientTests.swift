@@ -3,7 +3,7 @@ import MartletServer
 import Testing
 
 /// Other people's clients, where this machine has them.
-@Suite struct OtherClientTests {
+struct OtherClientTests {
     private static let python = find("python3", or: "MARTLET_PYTHON") { run($0, ["-c", "import openai"]) == 0 }
     private static let curl = find("curl") { run($0, ["--version"]) == 0 }
     private static let openssl = find("openssl") { run($0, ["version"]) == 0 }

@@ -2,7 +2,7 @@ import HTTPTypes
 import MartletServer
 import Testing
 
-@Suite struct RouteTableTests {
+struct RouteTableTests {
     let table = RouteTable([
         Route(.get, "/a", scope: .open, summary: "") { _ in Response(status: .ok) },
         Route(.post, "/a", scope: .open, summary: "") { _ in Response(status: .ok) },

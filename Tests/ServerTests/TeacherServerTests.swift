@@ -5,7 +5,7 @@ import Testing
 import TinyModels
 
 /// A server of this program as the teacher of `distill` and as the judge of `constitution`, over the wire.
-@Suite struct TeacherServerTests {
+struct TeacherServerTests {
     private static let exact: ModelSettings = {
         var settings = ModelSettings()
         settings.precision = .exact

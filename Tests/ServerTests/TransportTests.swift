@@ -6,7 +6,7 @@ import TestServers
 import Testing
 
 /// What comes over the wire, whole and broken.
-@Suite struct TransportTests {
+struct TransportTests {
     @Test func errorsHaveOpenAIsShapeEverywhere() async throws {
         var settings = ServerSettings()
         settings.limits.body = 1000

@@ -7,7 +7,7 @@ import TestServers
 import Testing
 
 /// Runs of training begun over the wire: what the program is started with, how it is watched and stopped, and what is refused.
-@Suite struct TuningTests {
+struct TuningTests {
     /// Folders of runs and data, and a program in the place of martlet that writes its arguments and waits to be stopped.
     private final class Place {
         let path: String

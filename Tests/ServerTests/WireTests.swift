@@ -5,7 +5,7 @@ import TestServers
 import Testing
 
 /// What different readers of HTTP/1 might take for different things.
-@Suite struct WireTests {
+struct WireTests {
     private static func completion(_ version: String, _ fields: String = "", stream: Bool = false, tokens: Int = 4)
         -> [UInt8]
     {

@@ -1,7 +1,7 @@
 import MartletSystem
 import Testing
 
-@Suite struct CheckedNumbersTests {
+struct CheckedNumbersTests {
     /// What a file, a request or a log may say.
     static let extremes: [Double] = [
         .nan, .infinity, -.infinity, 1e308, -1e308, 0x1p63, -0x1p63, 0x1p64, 0x1p53, 1e19, 0.5, -0.5,

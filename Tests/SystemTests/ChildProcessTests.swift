@@ -9,7 +9,7 @@ import Glibc
 import Musl
 #endif
 
-@Suite struct ChildProcessTests {
+struct ChildProcessTests {
     private func file() -> String { "/tmp/martlet-child-\(getpid())-\(UInt64.random(in: 0...(.max)))" }
 
     private func ended(_ process: ChildProcess) -> ChildProcess.Ending? {

@@ -1,7 +1,7 @@
 import MartletSystem
 import Testing
 
-@Suite struct ElapsedTimeTests {
+struct ElapsedTimeTests {
     @Test(
         arguments: [
             (0, 0, "0 s"), (0.04, 1, "0.0 s"), (0.05, 2, "0.05 s"), (9.96, 1, "10.0 s"), (59.4, 0, "59 s"),

@@ -2,7 +2,7 @@ import Foundation
 import MartletSystem
 import Testing
 
-@Suite struct InputFileTests {
+struct InputFileTests {
     private func inFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
         let folder = NSTemporaryDirectory() + "martlet-input-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

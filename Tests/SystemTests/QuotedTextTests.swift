@@ -1,7 +1,7 @@
 import MartletSystem
 import Testing
 
-@Suite struct QuotedTextTests {
+struct QuotedTextTests {
     @Test func controlsAreEscaped() {
         #expect("a\u{1B}[2Jb".quoted() == "\"a\\u{1B}[2Jb\"")
         #expect("a\u{9B}2J\u{7F}\0".shown() == "a\\u{9B}2J\\u{7F}\\u{0}")

@@ -2,7 +2,7 @@ import MartletSystem
 import Testing
 
 /// The examples of FIPS 180-4.
-@Suite struct SecureHashTests {
+struct SecureHashTests {
     @Test(arguments: [
         (
             "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",

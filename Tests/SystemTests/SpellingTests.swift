@@ -1,7 +1,7 @@
 import MartletSystem
 import Testing
 
-@Suite struct SpellingTests {
+struct SpellingTests {
     @Test(arguments: [
         ("kitten", "sitting", 3), ("", "abc", 3), ("run", "run", 0), ("é", "e", 1), ("pakc", "pack", 1),
         ("ca", "abc", 3),

@@ -1,7 +1,7 @@
 import MartletTasks
 import Testing
 
-@Suite struct IdentityTests {
+struct IdentityTests {
     private let identity = Identity(name: "Robin", author: "the Birdhouse")
 
     @Test func whatIsHeldOutIsNeverTaught() {

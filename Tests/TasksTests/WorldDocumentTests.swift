@@ -2,7 +2,7 @@ import MartletData
 import MartletTasks
 import Testing
 
-@Suite struct WorldDocumentTests {
+struct WorldDocumentTests {
     @Test func aDocumentIsTheSameWhereverAndWheneverItIsMade() {
         for kind in WorldKind.allCases {
             let forward = (0..<50).map { World(seed: 3).document($0, kind: kind) }

@@ -4,7 +4,7 @@ import MartletTasks
 import Testing
 import TinyModels
 
-@Suite struct WorldFileTests {
+struct WorldFileTests {
     private let world = World(seed: 1)
 
     private func lines(_ scratch: Scratch, _ name: String) throws -> [JSON] {

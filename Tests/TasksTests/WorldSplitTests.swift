@@ -2,7 +2,7 @@ import MartletData
 import MartletTasks
 import Testing
 
-@Suite struct WorldSplitTests {
+struct WorldSplitTests {
     static let world = World(seed: 7)
 
     @Test(arguments: WorldKind.allCases)

@@ -48,7 +48,7 @@ private func lookup(_ query: StoryQuery, _ events: [StoryEvent]) -> String? {
     }
 }
 
-@Suite struct WorldStateTests {
+struct WorldStateTests {
     static let village = Village(seed: 1)
 
     private func plots(_ count: Int) -> [StoryPlot] {

@@ -2,7 +2,7 @@ import MartletData
 import MartletTasks
 import Testing
 
-@Suite struct WorldTaskTests {
+struct WorldTaskTests {
     private func draws(_ count: Int) -> [WorldDraw] {
         (0..<count).map { index in
             WorldDraw(

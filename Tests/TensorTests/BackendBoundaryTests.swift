@@ -11,7 +11,7 @@ import Musl
 #endif
 
 /// Who may see what: addresses of elements are the tensors' affair, C is the processor backend's and the machine's.
-@Suite struct BackendBoundaryTests {
+struct BackendBoundaryTests {
     private static let sources = #filePath.replacing("Tests/TensorTests/BackendBoundaryTests.swift", with: "Sources")
 
     /// Where code outside some folders matches; comments and the contents of texts are none.

@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// What a backend that lacks operations does.
-@Suite struct BackendListTests {
+struct BackendListTests {
     /// Storage and nothing else.
     private enum Bare: PrimitiveOperations {
         static var name: String { "bare" }

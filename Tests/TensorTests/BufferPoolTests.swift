@@ -2,7 +2,7 @@ import Foundation
 import MartletTensor
 import Testing
 
-@Suite struct BufferPoolTests {
+struct BufferPoolTests {
     /// What changes its size from step to step must not gather buffers of every size there was.
     @Test func noMoreIsKeptThanWasOnceInUse() {
         let pool = BufferPool()

@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// Attention with vectors of distances: the kernels, forward and backward, against the formula in float64.
-@Suite struct DisentangledAttentionTests {
+struct DisentangledAttentionTests {
     private static let heads = 3, size = 8
 
     private static func values(_ shape: Shape, _ seed: UInt64) throws -> Tensor {

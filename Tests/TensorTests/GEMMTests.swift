@@ -2,7 +2,7 @@ import CKernels
 import MartletTensor
 import Testing
 
-@Suite struct GEMMTests {
+struct GEMMTests {
     struct Problem {
         var m: Int, n: Int, k: Int
         var transposeA = false, transposeB = false

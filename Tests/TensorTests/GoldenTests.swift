@@ -10,7 +10,7 @@ import MartletTensor
 import Testing
 
 /// Every operation against PyTorch's results (Goldens/make_tensor_goldens.py).
-@Suite struct GoldenTests {
+struct GoldenTests {
     static func load() throws -> [GoldenCase] {
         let path = #filePath.replacing("GoldenTests.swift", with: "Goldens/tensor_operations.json")
         let file = try MappedFile(path: path)

@@ -2,7 +2,7 @@ import Foundation
 import MartletTensor
 import Testing
 
-@Suite struct MappedFileTests {
+struct MappedFileTests {
     private static let size = 64 << 10
 
     private func withFile<Result>(_ body: (String, MappedFile) throws -> Result) throws -> Result {

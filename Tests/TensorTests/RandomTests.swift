@@ -1,7 +1,7 @@
 import MartletTensor
 import Testing
 
-@Suite struct RandomTests {
+struct RandomTests {
     /// Known answers of the Random123 distribution (kat_vectors, philox4x32 with 10 rounds).
     @Test func philoxGivesTheKnownAnswers() {
         let zero = Philox.block(counter: SIMD4(repeating: 0), key: SIMD2(repeating: 0))

@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// Attention with biases by distance, over pages by the kernels, against its formula.
-@Suite struct RelativeBiasTests {
+struct RelativeBiasTests {
     private static let heads = 3, dimension = 8
 
     private static func values(_ shape: Shape, _ seed: UInt64) throws -> Tensor {

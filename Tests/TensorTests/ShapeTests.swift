@@ -1,7 +1,7 @@
 import MartletTensor
 import Testing
 
-@Suite struct ShapeTests {
+struct ShapeTests {
     @Test func stridesAreRowMajor() {
         #expect(Shape([2, 3, 4]).contiguousStrides == [12, 4, 1])
         #expect(Shape([]).elementCount == 1)

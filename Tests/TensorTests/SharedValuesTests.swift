@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// A cache whose values are the first numbers of its keys (latent attention) against one that stores both.
-@Suite struct SharedValuesTests {
+struct SharedValuesTests {
     @Test(arguments: [(24, 8, 1), (13, 6, 70), (512, 64, 65), (40, 16, 200)], [DType.float32, .float16, .q8_0, .q4_0])
     func bitsAreThoseOfStoredValues(_ size: (rank: Int, rotated: Int, length: Int), _ dtype: DType) throws {
         let (rank, rotated, length) = size, heads = 5, width = rank + rotated

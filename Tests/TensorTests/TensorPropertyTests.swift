@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// Laws that hold for every shape, checked on random ones.
-@Suite struct TensorPropertyTests {
+struct TensorPropertyTests {
     static func shape(_ rank: Int, _ stream: inout RandomStream) -> Shape {
         Shape((0..<rank).map { _ in 1 + stream.nextIndex(below: 4) })
     }

@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// Messages, views, in-place rules and printing.
-@Suite struct TensorRulesTests {
+struct TensorRulesTests {
     static func message(_ body: () throws -> Tensor) -> String {
         do { return "no error: \(try body().shape)" } catch { return "\(error)" }
     }

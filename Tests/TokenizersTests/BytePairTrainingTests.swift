@@ -40,7 +40,7 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
     }
 }
 
-@Suite struct BytePairTrainingTests {
+struct BytePairTrainingTests {
     @Test(arguments: TrainingGolden.all.filter { $0.json["tokens"] != nil })
     func `tokens, merges and ids are those of the tokenizers library`(golden: TrainingGolden) throws {
         let trained = try golden.trainer.train([.text(golden.text)])
@@ -144,7 +144,7 @@ struct TrainingGolden: CustomTestStringConvertible, Sendable {
     }
 }
 
-@Suite struct PhraseTrainingTests {
+struct PhraseTrainingTests {
     private static let text = (0..<40).map { i in
         "Anna saw \(["a goat", "an owl", "the sea"][i % 3]) in the garden.\nThen \(i % 10) + \(i / 10) = \(i % 7), in the garden."
     }.joined(separator: "\n")

@@ -5,7 +5,7 @@ import MartletTokenizers
 import Testing
 
 /// Pieces against those of the tokenizers library: see Goldens/make_cut_goldens.py.
-@Suite struct CutTests {
+struct CutTests {
     static let golden = try? JSON(parsing: Data(contentsOf: PipelineGolden.folder.appendingPathComponent("cuts.json")))
     static let names = golden?["cutters"]?.object?.keys ?? []
 

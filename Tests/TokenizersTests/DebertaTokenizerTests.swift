@@ -4,7 +4,7 @@ import MartletTokenizers
 import Testing
 
 /// DeBERTa's spm.model against sentencepiece (Goldens/make_deberta.py).
-@Suite struct DebertaTokenizerTests {
+struct DebertaTokenizerTests {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens/deberta")
         .path
 

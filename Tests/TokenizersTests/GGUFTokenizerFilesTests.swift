@@ -12,7 +12,7 @@ import Musl
 #endif
 
 /// A tokenizer out of a GGUF file, written as a folder's files, is the same tokenizer.
-@Suite struct GGUFTokenizerFilesTests {
+struct GGUFTokenizerFilesTests {
     private static let texts = [
         "", " ", "the other", "  hello\n\n there's 1234 he", "<s>user</s> hello<end>", "äé世界🙂 ab\t.",
     ]

@@ -2,7 +2,7 @@ import MartletTokenizers
 import Testing
 
 /// What the metadata of GGUF files says beyond the cuts.
-@Suite struct GGUFTokenizerTests {
+struct GGUFTokenizerTests {
     static let tokens = ["<s>", "</s>", "a", "b", "c", "Ġ", "ab", "Ġabc", "bc", "abc", "1", "2", "12"]
 
     private func pairs(_ pre: String?) -> GGUFTokenizerMetadata {

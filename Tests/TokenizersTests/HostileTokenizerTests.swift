@@ -4,7 +4,7 @@ import MartletTokenizers
 import Testing
 
 /// A `tokenizer.json` that is small and means harm.
-@Suite struct HostileTokenizerTests {
+struct HostileTokenizerTests {
     static let model: JSON = ["type": "WordLevel", "vocab": ["a": 0, "?": 1], "unk_token": "?"]
 
     private func refusal(_ fields: [(String, JSON)]) -> String {

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Texts and words of any length: memory, and the way out.
-@Suite struct LongTextTests {
+struct LongTextTests {
     private func pairs(_ extra: [String: Int32] = [:], unknown: Bool = true) throws -> Tokenizer {
         let vocabulary: JSON = [
             "?": 0, "a": 1, "aa": 2, "aaaa": 3, "▁": 4, "▁a": 5, "b": 6, "ab": 7, "▁b": 8,

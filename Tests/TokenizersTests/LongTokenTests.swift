@@ -3,7 +3,7 @@ import MartletTokenizers
 import Testing
 
 /// Tokens of any length are found in time that follows the text, and where short ones are found.
-@Suite struct LongTokenTests {
+struct LongTokenTests {
     static let long = String(repeating: "a", count: 20_000) + "b"
     static let text = String(repeating: "a", count: 200_000)
 

@@ -4,7 +4,7 @@ import MartletTokenizers
 import Testing
 
 /// Marian's files against transformers (Goldens/make_marian.py).
-@Suite struct MarianTests {
+struct MarianTests {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens/marian")
         .path
 

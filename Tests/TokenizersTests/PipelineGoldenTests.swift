@@ -2,7 +2,7 @@ import MartletJSON
 import MartletTokenizers
 import Testing
 
-@Suite struct PipelineGoldenTests {
+struct PipelineGoldenTests {
     @Test(
         arguments: PipelineGolden.names("pipeline-").filter {
             !$0.contains("sentencepiece")

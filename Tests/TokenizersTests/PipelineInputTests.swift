@@ -3,7 +3,7 @@ import MartletJSON
 import MartletTokenizers
 import Testing
 
-@Suite struct PipelineInputTests {
+struct PipelineInputTests {
     static let kinds = [
         "unigram-first-split", "unigram-bytes", "unigram-precompiled", "wordpiece-uncased", "wordlevel",
     ]

@@ -5,7 +5,7 @@ import Testing
 
 /// Folders without `tokenizer.json`: what transformers' class for them does. Ids are those of transformers 5.24, but for
 /// RoBERTa's `<mask>`, which takes the space before it along as in the published `tokenizer.json`.
-@Suite struct TokenizerFolderTests {
+struct TokenizerFolderTests {
     private func withFolder<Result>(
         _ files: [String: String], bytes: [String: [UInt8]] = [:], _ body: (String) throws -> Result
     ) throws -> Result {

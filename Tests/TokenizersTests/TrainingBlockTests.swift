@@ -3,7 +3,7 @@ import MartletTokenizers
 import Testing
 
 /// Words of a file read in blocks, against those of the same text as a whole.
-@Suite struct TrainingBlockTests {
+struct TrainingBlockTests {
     static let cutters: [(String, WordCutter)] = [
         ("gpt2", .gpt2), ("gpt4", .modern(digits: 3)), ("gpt4o", .o200k),
     ]

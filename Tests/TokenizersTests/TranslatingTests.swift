@@ -4,7 +4,7 @@ import MartletTokenizers
 import Testing
 
 /// sentencepiece files of encoder-decoders without a `tokenizer.json`, against transformers (Goldens/make_translating.py).
-@Suite struct TranslatingTests {
+struct TranslatingTests {
     private static func folder(_ name: String) -> String {
         URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens/translating/\(name)").path
     }

@@ -19,7 +19,7 @@ private struct PiecesGolden: Sendable {
     }()
 }
 
-@Suite struct WordPieceTrainingTests {
+struct WordPieceTrainingTests {
     @Test(arguments: PiecesGolden.shared.wordPiece)
     func `tokens and ids are those of the tokenizers library, given its order of characters`(golden: JSON) throws {
         var trainer = WordPieceTrainer(vocabularySize: try #require(golden["vocab_size"]?.integer))
@@ -54,7 +54,7 @@ private struct PiecesGolden: Sendable {
     }
 }
 
-@Suite struct UnigramTrainingTests {
+struct UnigramTrainingTests {
     /// The settings of the library's trainer.
     private func peer(_ size: Int) -> UnigramTrainer {
         var trainer = UnigramTrainer(vocabularySize: size)

@@ -4,7 +4,7 @@ import MartletTokenizers
 import Testing
 
 /// Files that are no tokenizer, or half of one.
-@Suite struct WrongFileTests {
+struct WrongFileTests {
     private func message(_ body: () throws -> some Any) -> String {
         do { _ = try body() } catch { return "\(error)" }
         return "nothing was thrown"

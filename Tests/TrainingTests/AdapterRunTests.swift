@@ -11,7 +11,7 @@ import Testing
 import TinyModels
 
 /// Runs that train an adapter: what they hold, that they resume bit for bit, and that what they leave is read again.
-@Suite struct AdapterRunTests: TinyRuns {
+struct AdapterRunTests: TinyRuns {
     private let chats = (0..<32).map {
         """
         {"messages": [{"role": "user", "content": "say \($0 % 4)"}, {"role": "assistant", "content": "ok \($0 % 4)"}]}

@@ -5,7 +5,7 @@ import MartletTraining
 import Testing
 
 /// By hand, from the handout's formulas.
-@Suite struct AlignmentFunctionTests {
+struct AlignmentFunctionTests {
     private func near(_ a: Tensor, _ b: [Double], _ tolerance: Double = 1e-5) throws -> Bool {
         let found: [Double] = try a.toArray()
         return found.count == b.count && zip(found, b).allSatisfy { abs($0 - $1) <= tolerance }

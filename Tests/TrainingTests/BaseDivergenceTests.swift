@@ -9,7 +9,7 @@ import MartletTraining
 import Testing
 
 /// An adapter held near its base: `kl_weight` of `martlet sft`.
-@Suite struct BaseDivergenceTests: TinyRuns {
+struct BaseDivergenceTests: TinyRuns {
     private func options(_ folder: String, _ more: [String: String]) throws -> TrainingOptions {
         var options = TrainingOptions(for: .tuning)
         let usual = [

@@ -3,7 +3,7 @@ import MartletTokenizers
 import MartletTraining
 import Testing
 
-@Suite struct ChatEncoderTests {
+struct ChatEncoderTests {
     /// A tokenizer of bytes with ChatML's special tokens.
     private func encoder(template: String = ChatMarkup.template, begin: Bool = false) throws -> ChatEncoder {
         let tokenizer = try ByteTokenizer.make(special: ChatMarkup.specialTokens, end: ChatMarkup.end)

@@ -22,7 +22,7 @@ extension ChatEncoder {
 }
 
 /// What is learnt where a template does more than append messages.
-@Suite struct ChatTemplateTurnsTests {
+struct ChatTemplateTurnsTests {
     static let special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<|end|>"]
 
     private func encoder(_ template: String, end: String = "<|im_end|>") throws -> ChatEncoder {

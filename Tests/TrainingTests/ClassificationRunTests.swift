@@ -17,7 +17,7 @@ import Musl
 #endif
 
 /// Runs that train classifiers of texts and words on a small encoder.
-@Suite struct ClassificationRunTests: TinyRuns {
+struct ClassificationRunTests: TinyRuns {
     /// Which letter stands first says the class.
     private func texts(_ count: Int, _ label: (Int) -> JSON) -> [JSON] {
         (0..<count).map { index in

@@ -4,7 +4,7 @@ import MartletTraining
 import Testing
 
 /// Files of other programs as options of a run. The files of `Goldens/dialects` are as their programs publish them.
-@Suite struct ConfigurationDialectTests: TinyRuns {
+struct ConfigurationDialectTests: TinyRuns {
     private func file(_ name: String) throws -> JSON {
         let folder = #filePath.replacing("ConfigurationDialectTests.swift", with: "Goldens/dialects/")
         return try JSON(parsing: [UInt8](Data(contentsOf: URL(filePath: folder + name + ".json"))))

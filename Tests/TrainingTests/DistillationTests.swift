@@ -14,7 +14,7 @@ import Glibc
 import Musl
 #endif
 
-@Suite struct DistillationTests: TinyRuns {
+struct DistillationTests: TinyRuns {
     private func data(_ folder: String) throws -> String {
         let lines = (0..<20).map { index -> String in
             let line: JSON = [

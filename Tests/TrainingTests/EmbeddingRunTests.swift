@@ -18,7 +18,7 @@ import Musl
 #endif
 
 /// Runs that train the vectors of a small encoder.
-@Suite struct EmbeddingRunTests: TinyRuns {
+struct EmbeddingRunTests: TinyRuns {
     private func word(_ number: Int, _ length: Int = 3) -> String {
         var rest = number * 7919 + 13, text = ""
         for _ in 0..<length {

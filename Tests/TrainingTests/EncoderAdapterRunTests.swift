@@ -18,7 +18,7 @@ import Musl
 #endif
 
 /// Runs that train an adapter on a small encoder: resumed bit for bit, read again on the base, and merged into it.
-@Suite struct EncoderAdapterRunTests: TinyRuns {
+struct EncoderAdapterRunTests: TinyRuns {
     private func options(_ command: RunCommand, _ data: String, _ more: [String: JSON]) throws -> TrainingOptions {
         var options = TrainingOptions(for: command)
         let usual: [String: JSON] = [

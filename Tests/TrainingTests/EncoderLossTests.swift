@@ -6,7 +6,7 @@ import Testing
 
 /// Losses of vectors and labels, and what they are measured by, against sentence-transformers, PyTorch, scikit-learn and scipy
 /// (Goldens/encoders/make_encoders.py).
-@Suite struct EncoderLossTests {
+struct EncoderLossTests {
     private static let golden =
         (try? JSON(
             parsing: [UInt8](

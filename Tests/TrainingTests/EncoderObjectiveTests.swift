@@ -9,7 +9,7 @@ import TinyModels
 
 /// Pairs of texts and replaced tokens: what is made of rows, and losses against transformers
 /// (Tests/ModelsTests/Goldens/make_pretraining.py).
-@Suite struct EncoderObjectiveTests {
+struct EncoderObjectiveTests {
     private func spec() throws -> EncoderConfiguration {
         var shape = ModelShape()
         shape.family = "bert"

@@ -7,7 +7,7 @@ import MartletTraining
 import Testing
 
 /// Mixtures of experts, and DeepSeek's form of them, trained from nothing as a user does.
-@Suite struct ExpertRunTests: TinyRuns {
+struct ExpertRunTests: TinyRuns {
     private func records(_ run: String) throws -> [JSON] {
         try String(contentsOfFile: run + "/log.jsonl", encoding: .utf8).split(separator: "\n")
             .map { try JSON(parsing: Array($0.utf8)) }

@@ -10,7 +10,7 @@ import Testing
 import TinyModels
 
 /// Runs that learn from pairs and from judged replies.
-@Suite struct FeedbackRunTests: TinyRuns {
+struct FeedbackRunTests: TinyRuns {
     /// Short pairs whose chosen side says "yes" and whose rejected side says "no".
     private func pairs(_ folder: String, count: Int = 24, name: String = "pairs.jsonl") throws -> String {
         let lines = (0..<count).map { index -> String in

@@ -10,7 +10,7 @@ import Testing
 import TinyModels
 
 /// From a folder with a model to a fine-tuned one, and to one that learnt from rewards.
-@Suite struct FineTuningTests: TinyRuns {
+struct FineTuningTests: TinyRuns {
     private func shards(
         _ folder: String, _ model: StartingModel, chats: String, validation: Double = 0
     ) throws -> TrainingData {

@@ -6,7 +6,7 @@ import MartletTraining
 import Testing
 import TinyModels
 
-@Suite struct GroupRelativePolicyTests {
+struct GroupRelativePolicyTests {
     private func model(
         _ seed: UInt64, deviation: Double = 0.1, context: Int = 32
     ) throws -> (Decoder, [Parameter]) {

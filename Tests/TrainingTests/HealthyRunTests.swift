@@ -17,7 +17,7 @@ import Musl
 #endif
 
 /// What must not end a run that is well, what may change when it goes on, and what is left when it is not well.
-@Suite struct HealthyRunTests: TinyRuns {
+struct HealthyRunTests: TinyRuns {
     /// Documents that are learnt by heart, and then others: the gradient's norm leaps a thousandfold.
     private func leaping(_ name: String) throws -> String {
         let folder = try emptyFolder(name)

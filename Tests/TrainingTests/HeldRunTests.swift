@@ -17,7 +17,7 @@ import Musl
 
 /// The bits that short runs end with, held from one version to the next: XXH64 of weights and optimiser state, which are
 /// the same on every machine.
-@Suite struct HeldRunTests: TinyRuns {
+struct HeldRunTests: TinyRuns {
     /// "model optimizer weights", as the newest checkpoint's manifest has them.
     private func hashes(_ run: String) throws -> [String] {
         let last = try #require(TrainingCheckpoint.list(run: run).usable.last)

@@ -11,7 +11,7 @@ import Testing
 import TinyModels
 
 /// Families whose files join matrices, or whose head has a bias, are trained as others are.
-@Suite struct JoinedFamilyTests: TinyRuns {
+struct JoinedFamilyTests: TinyRuns {
     static let families: [String: String] = [
         "gpt2": #""model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64"#,
         "phi3": """

@@ -5,7 +5,7 @@ import MartletTraining
 import Testing
 
 /// A process may be killed at any moment: what its folder holds then goes on to the same bits.
-@Suite struct KilledRunTests: TinyRuns {
+struct KilledRunTests: TinyRuns {
     private let even = RewardSum([(Reward("even") { $0.reply.utf8.count % 2 == 0 ? 1 : 0 }, 1)])
 
     private func options(_ command: RunCommand, _ folder: String) throws -> TrainingOptions {

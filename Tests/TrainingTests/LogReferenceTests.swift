@@ -6,7 +6,7 @@ import Testing
 
 /// The reference of the log against what is logged: a field that is written and not told, or told and never written, is
 /// a mistake of one of them.
-@Suite struct LogReferenceTests: TinyRuns {
+struct LogReferenceTests: TinyRuns {
     private static let root = #filePath.replacing("Tests/TrainingTests/LogReferenceTests.swift", with: "")
 
     @Test func thePageIsTheOneTheProgramWrites() throws {

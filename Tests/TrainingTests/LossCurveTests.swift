@@ -6,7 +6,7 @@ import MartletTensor
 import Testing
 
 /// Training from the same weights on the same batches as PyTorch. See Goldens/make_loss_curve.py.
-@Suite struct LossCurveTests {
+struct LossCurveTests {
     private static let goldens = String(#filePath.dropLast("LossCurveTests.swift".count)) + "Goldens/"
     private static let vocabulary = 96, length = 24, batch = 4
 

@@ -12,7 +12,7 @@ import Testing
 import TinyModels
 
 /// Weights of messages and tokens in what is learnt, and what is measured of it.
-@Suite struct LossWeightRunTests: TinyRuns {
+struct LossWeightRunTests: TinyRuns {
     private func encoder() throws -> ChatEncoder {
         let tokenizer = try ByteTokenizer.make(special: ChatMarkup.specialTokens, end: ChatMarkup.end)
         return ChatEncoder(tokenizer: tokenizer, template: try ChatTemplate(source: ChatMarkup.template))

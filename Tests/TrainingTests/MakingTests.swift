@@ -8,7 +8,7 @@ import Testing
 import TinyModels
 
 /// Rows that models make for themselves: by principles, and from their own best replies.
-@Suite struct MakingTests: TinyRuns {
+struct MakingTests: TinyRuns {
     private func write(_ path: String, _ lines: [String]) throws {
         try AtomicFile.write(path, bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
     }

@@ -4,7 +4,7 @@ import MartletTraining
 import Testing
 
 /// Answers in LaTeX. See Goldens/math/make_math.py.
-@Suite struct MathAnswerTests {
+struct MathAnswerTests {
     private static let goldens = String(#filePath.dropLast("MathAnswerTests.swift".count)) + "Goldens/math/"
 
     @Test func repliesAreJudgedAsMathVerifyJudgesThem() throws {

@@ -6,7 +6,7 @@ import MartletTraining
 import Testing
 
 /// What is refused by its memory plan, while nothing of it is made.
-@Suite struct MemoryDemandTests: TinyRuns {
+struct MemoryDemandTests: TinyRuns {
     @Test func trainingThatNeedsMoreThanThereIsLeavesNoRun() throws {
         let folder = try scratch("memory")
         let data = try TrainingData(folder: folder + "/data")

@@ -5,7 +5,7 @@ import MartletTensor
 import MartletTraining
 import Testing
 
-@Suite struct MixedPrecisionTests: TinyRuns {
+struct MixedPrecisionTests: TinyRuns {
     private func losses(_ trainer: Trainer) throws -> [Double] {
         var losses: [Double] = []
         try trainer.train { if case .step(let report) = $0 { losses.append(report.loss) } }

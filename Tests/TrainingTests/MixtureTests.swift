@@ -15,7 +15,7 @@ import Musl
 #endif
 
 /// Runs on several folders of data at once.
-@Suite struct MixtureTests: TinyRuns {
+struct MixtureTests: TinyRuns {
     /// Two folders of shards of one tokenizer: numbers that go up, and numbers that go down.
     private func folders(_ name: String) throws -> (root: String, up: String, down: String) {
         let root = try scratch(name), down = root + "/down"

@@ -7,7 +7,7 @@ import MartletTraining
 import Testing
 
 /// Losses and gradients of every objective against TRL's own code. See Goldens/objectives/make_objectives.py.
-@Suite struct ObjectiveGoldenTests {
+struct ObjectiveGoldenTests {
     private static let goldens = String(#filePath.dropLast("ObjectiveGoldenTests.swift".count)) + "Goldens/objectives/"
     private let policy: Decoder, parameters: [Parameter], reference: Decoder
     private let cases: JSON

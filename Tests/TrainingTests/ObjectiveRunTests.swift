@@ -17,7 +17,7 @@ import Musl
 #endif
 
 /// `martlet train --objective …` from nothing to a model that loads.
-@Suite struct ObjectiveRunTests: TinyRuns {
+struct ObjectiveRunTests: TinyRuns {
     /// A folder with a tokenizer of its own and shards of text that can be learnt; of pairs where `encode` makes some.
     private func corpus(_ name: String, pairs: Bool = false) throws -> String {
         let folder = try emptyFolder(name), data = folder + "/data"

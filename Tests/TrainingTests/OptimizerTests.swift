@@ -2,7 +2,7 @@ import MartletNN
 import MartletTensor
 import Testing
 
-@Suite struct OptimizerTests {
+struct OptimizerTests {
     private func parameter(_ values: [Float]) throws -> Parameter {
         Parameter(name: "w", role: .weight, tensor: try Tensor(values).requiringGrad())
     }

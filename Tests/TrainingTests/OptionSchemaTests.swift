@@ -5,7 +5,7 @@ import MartletTraining
 import Testing
 
 /// What is said once of an option reaches everything that comes from it.
-@Suite struct OptionSchemaTests {
+struct OptionSchemaTests {
     private static let root = #filePath.replacing("Tests/TrainingTests/OptionSchemaTests.swift", with: "")
 
     /// A value that is no option's default.

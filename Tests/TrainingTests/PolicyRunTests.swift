@@ -16,7 +16,7 @@ import Musl
 #endif
 
 /// Runs that learn from rewards.
-@Suite struct PolicyRunTests: TinyRuns {
+struct PolicyRunTests: TinyRuns {
     private func policyOptions(_ more: [String: JSON] = [:]) throws -> TrainingOptions {
         var options = TrainingOptions(for: .policy)
         let usual: [String: JSON] = [

@@ -10,7 +10,7 @@ import Testing
 import TinyModels
 
 /// Baselines, estimates and runs of the policy's variants.
-@Suite struct PolicyVariantTests: TinyRuns {
+struct PolicyVariantTests: TinyRuns {
     private func near(_ a: [Double], _ b: [Double], _ tolerance: Double = 1e-9) -> Bool {
         a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= tolerance }
     }

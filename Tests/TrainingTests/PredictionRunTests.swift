@@ -6,7 +6,7 @@ import MartletTraining
 import Testing
 
 /// Modules of multi-token prediction from training to drafts.
-@Suite struct PredictionRunTests: TinyRuns {
+struct PredictionRunTests: TinyRuns {
     private func given(_ more: [String: JSON] = [:]) throws -> TrainingOptions {
         let usual: [String: JSON] = [
             "family": "deepseek_v3", "experts": 4, "mtp_depth": 1, "depth": 2, "learning_rate": 0.01,

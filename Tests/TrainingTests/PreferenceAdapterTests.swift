@@ -5,7 +5,7 @@ import MartletTraining
 import Testing
 
 /// Preferences learnt by an adapter: the base is the reference, its adapter switched off.
-@Suite struct PreferenceAdapterTests: TinyRuns {
+struct PreferenceAdapterTests: TinyRuns {
     private func trainer(_ run: String, _ folder: String, _ options: TrainingOptions) throws -> Trainer {
         let resolved = try ResolvedOptions(options, vocabularySize: 0)
         let model = try StartingModel(path: folder + "/model", adapter: resolved.adapter)

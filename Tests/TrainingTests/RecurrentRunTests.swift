@@ -5,7 +5,7 @@ import MartletTraining
 import Testing
 
 /// Families whose layers have a recurrent state, trained from nothing as a user does.
-@Suite struct RecurrentRunTests: TinyRuns {
+struct RecurrentRunTests: TinyRuns {
     /// Of Mamba's layers there is no attention that options could size.
     private func options(_ family: String, _ more: [String: JSON] = [:]) throws -> TrainingOptions {
         var options = try options(more.merging(["family": .string(family), "conv_width": 3]) { own, _ in own })

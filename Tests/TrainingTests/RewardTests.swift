@@ -13,7 +13,7 @@ import Glibc
 import Musl
 #endif
 
-@Suite struct RewardTests: TinyRuns {
+struct RewardTests: TinyRuns {
     private func request(_ reply: String, _ answer: String? = nil) -> RewardRequest {
         RewardRequest(
             prompt: [ChatMessage(role: "user", content: "how many?")], reply: reply, answer: answer,

@@ -9,7 +9,7 @@ import Testing
 import TinyModels
 
 /// What objectives make of rows of tokens, and their losses against plain formulas and transformers.
-@Suite struct RowObjectiveTests {
+struct RowObjectiveTests {
     /// Rows of tokens 10, 11, 12, … with the target behind the last.
     private func rows(_ count: Int, length: Int) -> TrainingBatch {
         var batch = TrainingBatch(rows: count, length: length)

@@ -12,7 +12,7 @@ import Musl
 #endif
 
 /// A run's folder has one owner, and what it holds is whole or passed over.
-@Suite struct RunOwnershipTests: TinyRuns {
+struct RunOwnershipTests: TinyRuns {
     @Test func aSecondTrainerIsRefusedWhileTheFirstTrains() throws {
         let folder = try scratch("owner"), run = folder + "/run"
         let data = try TrainingData(folder: folder + "/data")

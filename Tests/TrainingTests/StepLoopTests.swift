@@ -21,7 +21,7 @@ private struct SquaredError: Objective {
     }
 }
 
-@Suite struct StepLoopTests: TinyRuns {
+struct StepLoopTests: TinyRuns {
     private let points: [(x: Float, y: Float)] = (0..<12).map { number in
         let x = Float(number) / 4 - 1
         return (x, 2 * x)

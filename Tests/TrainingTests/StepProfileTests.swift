@@ -3,7 +3,7 @@ import MartletTensor
 import MartletTraining
 import Testing
 
-@Suite struct StepProfileTests: TinyRuns {
+struct StepProfileTests: TinyRuns {
     private func profile(_ more: [String: JSON] = [:], steps: Int = 3) throws -> (StepProfile, Trainer) {
         let folder = try scratch("profile")
         let options = try options(["hidden_size": 64, "heads": 4, "steps": 8].merging(more) { $1 })

@@ -9,7 +9,7 @@ import Testing
 import TinyModels
 
 /// Replies of several turns with a tool between them.
-@Suite struct ToolRolloutTests: TinyRuns {
+struct ToolRolloutTests: TinyRuns {
     private static let definition: JSON = [
         "name": "next", "description": "The number after n.",
         "parameters": ["type": "object", "properties": ["n": ["type": "integer"]]],

@@ -15,7 +15,7 @@ import Musl
 #endif
 
 /// What stops a run, or keeps it from beginning.
-@Suite struct TrainerGuardTests: TinyRuns {
+struct TrainerGuardTests: TinyRuns {
     @Test func patienceEndsARunAndShowsItsBestModel() throws {
         let folder = try scratch("patience")
         // A rate that makes it worse after a while.

@@ -14,7 +14,7 @@ import Glibc
 import Musl
 #endif
 
-@Suite struct TrainerTests: TinyRuns {
+struct TrainerTests: TinyRuns {
     @Test func lossFallsAndTheRunIsAModel() throws {
         let folder = try scratch("learns")
         var losses: [Double] = [], validations: [Double] = []

@@ -4,7 +4,7 @@ import MartletTensor
 import MartletTraining
 import Testing
 
-@Suite struct TrainingCostTests {
+struct TrainingCostTests {
     private func configuration(_ text: String) throws -> DecoderConfiguration {
         try Family.configuration(ConfigurationReader(file: "test", json: JSON(parsing: Array(text.utf8)))).1
     }

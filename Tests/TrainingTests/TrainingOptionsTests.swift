@@ -3,7 +3,7 @@ import MartletJSON
 import MartletTraining
 import Testing
 
-@Suite struct TrainingOptionsTests: TinyRuns {
+struct TrainingOptionsTests: TinyRuns {
     @Test func unknownKeysGetTheNearestName() throws {
         var options = TrainingOptions()
         for (wrong, right) in [

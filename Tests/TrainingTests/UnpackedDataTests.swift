@@ -3,7 +3,7 @@ import MartletTraining
 import Testing
 
 /// What is said to who trains on data that is not packed.
-@Suite struct UnpackedDataTests {
+struct UnpackedDataTests {
     @Test func theNextStepIsNamed() throws {
         let folder = NSTemporaryDirectory() + "martlet-unpacked-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder + "/texts", withIntermediateDirectories: true)

@@ -4,7 +4,7 @@ import MartletTraining
 import Testing
 
 /// A run as others see it while it trains, and what it leaves for them.
-@Suite struct WatchedRunTests: TinyRuns {
+struct WatchedRunTests: TinyRuns {
     @Test func aRunIsSeenWhileItTrainsAndStopsWhenAsked() throws {
         let folder = try scratch("watched"), run = folder + "/runs/one"
         let runs = RunFolders(path: folder + "/runs")

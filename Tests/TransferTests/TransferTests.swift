@@ -4,7 +4,7 @@ import Synchronization
 import TestServers
 import Testing
 
-@Suite struct TransferTests {
+struct TransferTests {
     /// Runs with transfers that are closed afterwards.
     private func withTransfers(_ server: SocketServer, _ body: (Transfers) async throws -> Void) async throws {
         let transfers = try Transfers()

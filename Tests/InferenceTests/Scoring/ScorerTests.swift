@@ -8,7 +8,7 @@ import TinyModels
 import MartletInference
 
 /// Scores are those of logits computed plainly, whatever is shared and however texts are cut.
-@Suite struct ScorerTests {
+struct ScorerTests {
     /// log softmax in doubles of every row of one pass over `tokens`: element i is what follows tokens[...i].
     private func plain(_ decoder: Decoder, _ precision: Precision, _ tokens: [Int32]) throws -> [[Double]] {
         let cache = KVCache(decoder.configuration, precision: precision)

@@ -3,7 +3,7 @@ import MartletTensor
 import Synchronization
 import Testing
 
-@Suite struct ModuleTreeTests {
+struct ModuleTreeTests {
     /// Two layers of two projections and a norm, over an embedding that the head shares.
     private final class Model {
         let tree: ModuleTree

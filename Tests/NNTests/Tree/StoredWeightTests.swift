@@ -3,7 +3,7 @@ import MartletTensor
 import Testing
 
 /// Products with weights that are not float32, while the tape runs.
-@Suite struct StoredWeightTests {
+struct StoredWeightTests {
     static let types: [DType] = [
         .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .float16, .bfloat16,
     ]

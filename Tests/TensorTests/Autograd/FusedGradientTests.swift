@@ -3,7 +3,7 @@ import Testing
 
 /// Fused operations on the processor's kernels against `Reference`, their formulas in float64: results and gradients.
 /// A fused operation on float64 tensors is the formula, so both sides are the same call.
-@Suite struct FusedGradientTests {
+struct FusedGradientTests {
     /// The same call on kernels and, in float64, by formulas.
     func compare(
         _ name: String, shapes: [Shape], tolerance: Double = 2e-5, seed: UInt64 = 3, sameBits: Bool = true,

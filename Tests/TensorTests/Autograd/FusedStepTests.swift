@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// Fused operations that change tensors in place, and those without gradients, against `Reference`, on random shapes.
-@Suite struct FusedStepTests {
+struct FusedStepTests {
     /// What `body` leaves in its tensors and returns, in float32 by the kernels and in float64 by the formulas.
     private func compare(
         _ name: String, shapes: [Shape], squares: Set<Int> = [], tolerance: Double = 1e-5, seed: UInt64,

@@ -11,7 +11,7 @@ import Musl
 #endif
 
 /// Results and gradients of every differentiable operation against PyTorch's (Goldens/make_gradient_goldens.py).
-@Suite struct GradientGoldenTests {
+struct GradientGoldenTests {
     private static let goldens = #filePath.replacing(
         "Autograd/GradientGoldenTests.swift", with: "Goldens/gradients.safetensors")
 

@@ -1,7 +1,7 @@
 import MartletTensor
 import Testing
 
-@Suite struct GradientTests {
+struct GradientTests {
     @Test func arithmeticAgreesWithDifferences() throws {
         try expectGradients("add", shapes: [[3, 4], [4]]) { try $0[0] + $0[1] }
         try expectGradients("subtract", shapes: [[2, 1, 3], [4, 1]]) { try $0[0] - $0[1] }

@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// What a gradient computes again instead of keeping it: the same bits, and nothing behind the tape's back.
-@Suite struct KeptValueTests {
+struct KeptValueTests {
     private static func random(_ shape: Shape, _ stream: inout RandomStream) throws -> Tensor {
         try Tensor((0..<shape.elementCount).map { _ in Float(stream.nextNormal()) }, shape: shape)
     }

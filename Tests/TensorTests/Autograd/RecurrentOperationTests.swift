@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// Operations of layers with a recurrent state: kernels against their formulas, gradients, and states between calls.
-@Suite struct RecurrentOperationTests {
+struct RecurrentOperationTests {
     private func compare(_ name: String, shapes: [Shape], fused: ([Tensor]) throws -> Tensor) throws {
         try FusedGradientTests().compare(name, shapes: shapes, tolerance: 1e-4, fused: fused)
     }

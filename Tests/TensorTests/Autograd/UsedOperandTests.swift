@@ -2,7 +2,7 @@ import MartletTensor
 import Testing
 
 /// Operations that write over their operand where nothing is recorded.
-@Suite struct UsedOperandTests {
+struct UsedOperandTests {
     static let operations: [(String, @Sendable (Tensor) throws -> Tensor)] = [
         ("activate", { try Fused.activate($0, .silu) }), ("activate", { try Fused.activate($0, .relu) }),
         ("gate", { try Fused.gate($0, Tensor.ones($0.shape), .geluTanh) }),
