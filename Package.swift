@@ -357,6 +357,29 @@ if !hasExtras || environment["MARTLET_TESTS"] != nil {
     targets.removeAll { $0.path?.hasPrefix("Benchmarks/") == true || $0.path?.hasPrefix("Examples/") == true }
 }
 
+// A module that exports others is all that its users name, and SwiftPM compiles a module again only where what it names has
+// changed. So they name the others as well: without that a changed structure was read by its layout of before.
+let exports = [
+    "MartletTraining": ["Runs"],
+    "MartletCatalog": [
+        "Adapters", "Chat", "Formats", "Grammar", "Hub", "Inference", "JSON", "Models", "NN", "Tensor", "Tokenizers",
+    ],
+    "Martlet": [
+        "Adapters", "Catalog", "Chat", "Data", "Evaluation", "Formats", "Grammar", "Hub", "Inference",
+        "Interpretability", "JSON", "Models", "NN", "Quantization", "Runs", "Tasks", "Tensor", "Tokenizers", "Training",
+    ],
+]
+for target in targets {
+    func names(_ module: String) -> Bool {
+        target.dependencies.contains { if case .byNameItem(module, _) = $0 { true } else { false } }
+    }
+    for (module, others) in exports where names(module) {
+        for other in others.map({ "Martlet\($0)" }) where other != target.name && !names(other) {
+            target.dependencies.append(.byName(name: other))
+        }
+    }
+}
+
 let package = Package(
     name: "martlet",
     platforms: [.macOS(.v15)],
