@@ -37,9 +37,10 @@ extension ParsableArguments {
 }
 
 extension Double {
-    /// 3 instead of 3.0.
+    /// 3 instead of 3.0, and 5e12 instead of its zeros.
     fileprivate var plain: String {
-        guard let whole = Int(exactly: self), abs(whole) < 1_000_000_000 else { return "\(self)" }
-        return "\(whole)"
+        guard let whole = Int(exactly: self) else { return "\(self)" }
+        let digits = "\(whole)", zeros = digits.reversed().prefix { $0 == "0" }.count
+        return zeros < 9 ? digits : "\(digits.dropLast(zeros))e\(zeros)"
     }
 }

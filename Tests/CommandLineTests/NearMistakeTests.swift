@@ -96,8 +96,8 @@ struct NearMistakeTests {
                 ["expert", model, "--task", "arithmetic", "--out", "x", "--threshold", "nan"],
                 "--threshold is nan; expected a number from -1000000 to 1000000"
             ),
-            (["plan", "--params", "0"], "--params is 0; expected a number from 1 to 1e+15"),
-            (["plan", "--params", "nan"], "--params is nan; expected a number from 1 to 1e+15"),
+            (["plan", "--params", "0"], "--params is 0; expected a number from 1 to 1e15"),
+            (["plan", "--params", "nan"], "--params is nan; expected a number from 1 to 1e15"),
             (["plan", "--tokens", "0B"], "--tokens is 0; expected a number above 0"),
             (["plan", "--experts", "0"], "--experts: \"experts\" is 0; expected a whole number from 1 to 1024"),
         ]

@@ -54,7 +54,7 @@ struct QualityTests {
 
     /// As the programs whose definitions these are read a text.
     @Test func namesOfSpecialTokensAreCharactersInChunks() throws {
-        let tokenizer = try Tiny().files.tokenizer()
+        let tiny = try Tiny(), tokenizer = try tiny.files.tokenizer()
         let special = try #require(tokenizer.specialTokens.min()), name = try #require(tokenizer.token(special))
         let text = "one \(name) two " + Self.text
         func holdsIt(_ method: TextWindows.Method) throws -> Bool {

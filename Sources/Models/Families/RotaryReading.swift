@@ -117,7 +117,8 @@ extension RotaryEmbedding.Scaling {
                     expected: "positive numbers, in long_factor too")
             }
             let original = try original()
-            let stretch = Double(contextLength) / Double(original)
+            // As transformers 5: Phi-3's files have the two lengths in its place.
+            let stretch = try reader.optionalNumber("factor") ?? Double(contextLength) / Double(original)
             let inferred = stretch <= 1 ? 1 : (1 + log(stretch) / log(Double(original))).squareRoot()
             let attentionFactor = try reader.optionalNumber("attention_factor") ?? inferred
             if short == long, attentionFactor == 1 { return .divided(by: short) }

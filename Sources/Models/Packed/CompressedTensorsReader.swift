@@ -76,8 +76,11 @@ package struct CompressedTensorsReader: PackedReader {
                 throw module.refuse("weight_zero_point", "is not read beside floats of four bits")
             }
             let isGlobal = module.has("weight_global_scale")
-            guard isGlobal || module.type("weight_scale") == "U8" else {
-                throw module.refuse("weight_global_scale", "is missing beside NVFP4's scales")
+            let scales = module.type("weight_scale") ?? "missing"
+            guard isGlobal || scales == "U8" else {
+                throw scales == "F8_E4M3"
+                    ? module.refuse("weight_global_scale", "is missing beside NVFP4's scales")
+                    : module.refuse("weight_scale", "is \(scales); MXFP4 has U8, and NVFP4 F8_E4M3 with a global scale")
             }
             return try FourBitFloats.matrix(
                 module, codes: "weight_packed", scales: "weight_scale",

@@ -24,7 +24,7 @@ package struct ModelOptReader: PackedReader {
         if let format = Float8Matrix.Format(rawValue: type) { return try eightBits(module, format) }
         guard type == "U8", module.type("weight_scale") == "F8_E4M3" || module.type("weight_scale") == "U8" else {
             throw module.refuse(
-                "weight",
+                type == "U8" ? "weight_scale" : "weight",
                 "\(type) with scales of \(module.type("weight_scale") ?? "none") is no layout of modelopt that is "
                     + "read; those of FP8, MXFP8, NVFP4 and MXFP4 are. Take the model's unquantised folder")
         }

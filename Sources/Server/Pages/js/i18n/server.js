@@ -41,6 +41,7 @@ export const serverMessages = {
     adapter_refused: "这个适配器不能用在这个模型上。（{why}）",
     adapter_failed: "适配器无法使用。（{why}）",
     adapter_loaded: "这个适配器已经载入。",
+    two_adapters: "这个适配器的基础模型已经带有一个适配器，一个模型只能有一个。",
     adapter_not_found: "没有这个适配器。",
     cannot_inspect: "无法这样查看模型内部。（{why}）",
     infill_not_supported: "这个模型不能填空。",
