@@ -34,15 +34,7 @@ static inline __attribute__((always_inline)) void pack_patch(const float *from, 
     __m512 r[8], t[8], lower[4], upper[4];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) r[i] = i < rows ? _mm512_loadu_ps(from + i * stride) : _mm512_setzero_ps();
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i += 4) {
-        __m512 ab = _mm512_unpacklo_ps(r[i], r[i + 1]), cd = _mm512_unpacklo_ps(r[i + 2], r[i + 3]);
-        __m512 ef = _mm512_unpackhi_ps(r[i], r[i + 1]), gh = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
-        t[i] = _mm512_shuffle_ps(ab, cd, 0x44);
-        t[i + 1] = _mm512_shuffle_ps(ab, cd, 0xEE);
-        t[i + 2] = _mm512_shuffle_ps(ef, gh, 0x44);
-        t[i + 3] = _mm512_shuffle_ps(ef, gh, 0xEE);
-    }
+    transpose_fours(8, r, t);
     const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
     const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
 #pragma GCC unroll 4
