@@ -69,7 +69,7 @@ struct QualityTests {
         let tiny = try Tiny(), tokenizer = try tiny.files.tokenizer()
         let count = try tokenizer.encode(Self.text).count
         let chunks = try TextWindows(Self.text, name: "t", tokenizer: tokenizer, method: .chunks(length: 40))
-        #expect(chunks.windows.count == count / 40 && chunks.windows.allSatisfy { $0.scored == 20..<39 })
+        #expect(chunks.windows.count == count / 40 && chunks.windows.allSatisfy { $0.scored == Array(20..<39) })
         let strided = try TextWindows(
             Self.text, name: "t", tokenizer: tokenizer, method: .strided(length: 40, stride: 16))
         // Every token but the first is scored once.
@@ -77,6 +77,58 @@ struct QualityTests {
         #expect {
             _ = try TextWindows("short", name: "t.txt", tokenizer: tokenizer, method: .chunks(length: 512))
         } throws: { "\($0)".contains("t.txt") && "\($0)".contains("512") }
+    }
+
+    /// Documents are computed as if each were alone, and what is trained on is scored.
+    @Test func documentsOfAWindowAttendToThemselvesAlone() throws {
+        let tiny = try Tiny(), decoder = try tiny.files.decoder()
+        var random = SystemRandomNumberGenerator()
+        for length in [16, 40] {
+            var packed = DocumentWindows(length: length), pieces: [(tokens: [Int32], isTrained: [Bool]?)] = []
+            for number in 0..<12 {
+                let size = Int.random(in: 1...50, using: &random)
+                let tokens = (0..<size).map { _ in Int32.random(in: 0..<128, using: &random) }
+                let isTrained = number % 3 == 0 ? tokens.map { _ in Bool.random(using: &random) } : nil
+                packed.add(tokens, isTrained: isTrained)
+                for first in stride(from: 0, to: size, by: length) {
+                    let piece = first..<min(first + length, size)
+                    pieces.append((Array(tokens[piece]), isTrained.map { Array($0[piece]) }))
+                }
+            }
+            let windows = try packed.finish(name: "rows")
+            // Nothing is lost or moved, and no window is longer than it may be, or could have held what came next.
+            let found = windows.windows.flatMap { window in window.sequences.map { Array(window.tokens[$0]) } }
+            #expect(found == pieces.map(\.tokens))
+            #expect(windows.windows.allSatisfy { $0.tokens.count <= length })
+            for (one, next) in zip(windows.windows, windows.windows.dropFirst()) {
+                #expect(one.tokens.count + next.sequences[0].count > length)
+            }
+            var logs: [Double] = []
+            for (tokens, isTrained) in pieces where tokens.count > 1 {
+                let all = try decoder(tokens).logSoftmax(axis: 1)
+                for row in 0..<tokens.count - 1 where isTrained?[row + 1] ?? true {
+                    logs.append(
+                        try all.narrow(0, from: row, length: 1).contiguous().toArray(as: Double.self)[
+                            Int(tokens[row + 1])])
+                }
+            }
+            let result = try Perplexity(decoder, .exact, windows), mean = -logs.reduce(0, +) / Double(logs.count)
+            #expect(result.tokens == logs.count && abs(result.value / exp(mean) - 1) < 1e-4)
+            let itself = try ModelComparison(
+                reference: ComparedModel(path: tiny.path, precision: .exact),
+                candidate: ComparedModel(path: tiny.path, precision: .exact), windows: windows)
+            #expect(itself.positions.allSatisfy { $0 < length } && itself.largestDivergence < 1e-6)
+            // As far as the windows go that there may be.
+            var short = DocumentWindows(length: length, limit: 2)
+            for piece in pieces { short.add(piece.tokens, isTrained: piece.isTrained) }
+            #expect(short.isFull)
+            let first = try short.finish(name: "rows").windows
+            #expect(first.map(\.tokens) == windows.windows.prefix(2).map(\.tokens))
+            #expect(first.map(\.scored) == windows.windows.prefix(2).map(\.scored))
+        }
+        var single = DocumentWindows(length: 16)
+        for token in 0..<5 { single.add([Int32(token)]) }
+        #expect { _ = try single.finish(name: "rows.jsonl") } throws: { "\($0)".contains("rows.jsonl") }
     }
 
     @Test func aModelIsAsFarFromItselfAsNothing() throws {

@@ -38,7 +38,7 @@ public struct ModelComparison: Sendable {
     public let lossDifference: (mean: Double, standardError: Double)
     /// Of every scored token, in order.
     public let divergences: [Float]
-    /// The position of each in its window.
+    /// The position of each in its window, or in its document.
     public let positions: [Int]
     /// The share of tokens for which both models find the same one most probable.
     public let sameTop: Double
@@ -145,7 +145,7 @@ extension ModelComparison {
                 for ((row, divergence), (left, right)) in zip(zip(rows, found), tops) {
                     // Rounding may leave a little less than nothing.
                     divergences.append(max(divergence, 0))
-                    positions.append(row)
+                    positions.append(row - window.begin(ofRow: row))
                     if left == right { same += 1 }
                     worst.append((divergence, number, row, (Int32(left), Int32(right))))
                 }
@@ -167,9 +167,10 @@ extension ModelComparison {
         let tokenizer = reference.tokenizer
         func spelled(_ ids: some Sequence<Int32>) -> String { (try? tokenizer.decode(Array(ids))) ?? "" }
         self.worst = worst.map { place in
-            let tokens = windows.windows[place.window].tokens
+            let window = windows.windows[place.window], tokens = window.tokens
+            let begin = max(window.begin(ofRow: place.row), place.row - 30)
             return Place(
-                divergence: Double(place.divergence), before: spelled(tokens[max(0, place.row - 30)...place.row]),
+                divergence: Double(place.divergence), before: spelled(tokens[begin...place.row]),
                 token: spelled([tokens[place.row + 1]]), reference: spelled([place.tops.0]),
                 candidate: spelled([place.tops.1]))
         }

@@ -60,20 +60,21 @@ enum WindowPass {
     static func hidden(
         _ window: TextWindows.Window, _ decoder: Decoder, _ precision: Precision, _ type: KVCacheType = .f16
     ) throws -> Tensor {
-        let cache = KVCache(decoder.configuration, precision: precision, type: type)
-        let rows = 0..<window.tokens.count
-        return try noGrad { try decoder.hiddenStates(window.tokens, [DecoderSequence(rows: rows, cache: cache)]) }
+        let sequences = window.sequences.map { rows in
+            DecoderSequence(rows: rows, cache: KVCache(decoder.configuration, precision: precision, type: type))
+        }
+        return try noGrad { try decoder.hiddenStates(window.tokens, sequences) }
     }
 
-    static func forBlocks(_ window: TextWindows.Window, _ body: (Range<Int>) throws -> Void) throws {
-        for first in stride(from: window.scored.lowerBound, to: window.scored.upperBound, by: rowsAtOnce) {
-            try body(first..<min(first + rowsAtOnce, window.scored.upperBound))
+    static func forBlocks(_ window: TextWindows.Window, _ body: ([Int]) throws -> Void) throws {
+        for first in stride(from: 0, to: window.scored.count, by: rowsAtOnce) {
+            try body(Array(window.scored[first..<min(first + rowsAtOnce, window.scored.count)]))
         }
     }
 
     /// `[rows, vocabulary]`
-    static func logProbabilities(_ hidden: Tensor, _ rows: Range<Int>, _ decoder: Decoder) throws -> Tensor {
-        try noGrad { try decoder.logits(hidden.gatheredRows(Array(rows))).logSoftmax(axis: 1) }
+    static func logProbabilities(_ hidden: Tensor, _ rows: [Int], _ decoder: Decoder) throws -> Tensor {
+        try noGrad { try decoder.logits(hidden.gatheredRows(rows)).logSoftmax(axis: 1) }
     }
 
     static func picked(_ logs: Tensor, _ tokens: [Int32]) throws -> [Double] {

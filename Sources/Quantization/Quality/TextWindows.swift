@@ -1,7 +1,7 @@
 import MartletTensor
 import MartletTokenizers
 
-/// A long text cut into windows that fit a model, and which of their tokens are scored.
+/// A long text cut into windows that fit a model, or documents packed into such windows, and which of the tokens are scored.
 public struct TextWindows: Sendable {
     /// How perplexity is defined.
     public enum Method: Sendable, Equatable {
@@ -12,16 +12,19 @@ public struct TextWindows: Sendable {
         /// transformers' guide: windows of `length` tokens, each `stride` further than the last; the tokens that no window
         /// before has scored are scored. Names of special tokens are these.
         case strided(length: Int, stride: Int)
+        /// A corpus as it is trained on: whole documents in windows of at most `length` tokens, each attending to itself
+        /// alone; the tokens that are trained on are scored, but for the first of a document (`DocumentWindows`).
+        case documents(length: Int)
 
         public var length: Int {
             switch self {
-            case .chunks(let length), .strided(let length, _): length
+            case .chunks(let length), .strided(let length, _), .documents(let length): length
             }
         }
 
         fileprivate var namesSpecialTokens: Bool {
             switch self {
-            case .chunks: false
+            case .chunks, .documents: false
             case .strided: true
             }
         }
@@ -30,14 +33,28 @@ public struct TextWindows: Sendable {
             switch self {
             case .chunks(let length): "second half of chunks of \(length) tokens, as llama.cpp"
             case .strided(let length, let stride): "windows of \(length) tokens, stride \(stride), as transformers"
+            case .documents(let length): "documents in windows of \(length) tokens, as in training"
             }
         }
     }
 
     public struct Window: Sendable {
         public let tokens: [Int32]
-        /// Row i says what token i + 1 is.
-        public let scored: Range<Int>
+        /// The tokens that attend to each other: one range of all, or one of each document, in order.
+        public let sequences: [Range<Int>]
+        /// In order; row i says what token i + 1 is.
+        public let scored: [Int]
+
+        init(tokens: [Int32], scored: Range<Int>) {
+            self.init(tokens: tokens, sequences: [0..<tokens.count], scored: Array(scored))
+        }
+
+        init(tokens: [Int32], sequences: [Range<Int>], scored: [Int]) {
+            (self.tokens, self.sequences, self.scored) = (tokens, sequences, scored)
+        }
+
+        /// Where the sequence of a row begins.
+        func begin(ofRow row: Int) -> Int { sequences.last { $0.lowerBound <= row }?.lowerBound ?? 0 }
     }
 
     /// Tokens of a window where nobody says otherwise: 512, or as many as the model sees.
@@ -46,7 +63,13 @@ public struct TextWindows: Sendable {
     public let method: Method
     public let windows: [Window]
     public var scoredCount: Int { windows.reduce(0) { $0 + $1.scored.count } }
+    public var tokenCount: Int { windows.reduce(0) { $0 + $1.tokens.count } }
 
+    init(method: Method, windows: [Window]) {
+        (self.method, self.windows) = (method, windows)
+    }
+
+    /// A running text, which with the method of documents is one.
     /// - Parameters:
     ///   - limit: windows at most.
     /// - Throws: `QuantizationError.shortText` with what is there and what is needed.
@@ -83,6 +106,10 @@ public struct TextWindows: Sendable {
                 done = end
                 if end == tokens.count { break }
             }
+        case .documents(let length):
+            var documents = DocumentWindows(length: length, limit: limit)
+            documents.add(tokens)
+            windows = try documents.finish(name: name).windows
         }
         self.windows = windows
     }
