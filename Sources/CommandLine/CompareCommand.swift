@@ -11,6 +11,9 @@ struct CompareCommand: ParsableCommand {
             the distributions over the vocabulary, and whether both find the same token most probable. The page has also \
             the error of every tensor, the divergence by position, the ten worst tokens, and size against loss.
 
+            Records (.jsonl, .json, .csv, .parquet, …) are read as training reads them: each is a document that attends to \
+            itself alone, conversations go through the chat template, and what is trained on is scored.
+
             With --tasks all of them, the reference too, are asked tasks as `martlet eval --tasks` has them: the numbers of \
             each, and how far it is from the reference on the same rows.
 
@@ -31,7 +34,7 @@ struct CompareCommand: ParsableCommand {
               martlet compare gpt2_124M.bin --state gpt2_124M_debug_state.bin
             """)
     @Argument(help: "The reference, then one or more models; with --state one model.") var models: [String]
-    @Option(help: "A text file.") var text: String?
+    @Option(help: "A text file, or records (.jsonl, …), which are read as documents, as in training.") var text: String?
     @Option(help: "Tokens of a window, of which the second half is scored; 512, or the context if that is less.")
     var context: Int?
     @Option(help: "Windows at most (32).") var chunks: Int?
@@ -92,9 +95,8 @@ struct CompareCommand: ParsableCommand {
         let reference = try ComparedModel(path: path, precision: exact ? .exactSums : .fast)
         let files = try ModelFiles(path: path)
         let usual = try TextWindows.usualLength(context: files.checkpoint.decoderConfiguration().contextLength)
-        let windows = try TextWindows(
-            try TextFile.read(text), name: text, tokenizer: files.tokenizer(),
-            method: .chunks(length: context ?? usual), limit: chunks ?? 32)
+        let windows = try WindowedText.windows(
+            text, files, method: .chunks(length: context ?? usual), limit: chunks ?? 32)
         var found: [ModelComparison] = [], failures: [ComparisonPage.Failure] = []
         var scores: [[ComparisonPage.TaskScore]] = []
         for model in models.dropFirst() {

@@ -12,12 +12,17 @@ struct PerplexityCommand: ParsableCommand {
             scored. With --stride as transformers' guide does: windows of --context tokens, each so much further than the \
             last, in which every token is scored once. Numbers of the two are not to be compared with each other.
 
+            Records (.jsonl, .json, .csv, .parquet, …) are read as training reads them: each is a document that attends to \
+            itself alone, conversations go through the chat template, and what is trained on is scored. This is exp of \
+            training's validation loss.
+
             Examples:
               martlet perplexity smollm2 wiki.txt
               martlet perplexity model.gguf wiki.txt --context 1024 --stride 512 --json
+              martlet perplexity runs/chat held-out.jsonl
             """)
     @OptionGroup var flags: ModelFlags
-    @Argument(help: "A text file.") var text: String
+    @Argument(help: "A text file, or records (.jsonl, …).") var text: String
     @Option(help: "Tokens of a window; 512, or the model's context if that is less.") var context: Int?
     @Option(help: "How much further each window begins; transformers' definition.") var stride: Int?
     @Option(help: "Windows at most.") var chunks: Int?
@@ -36,8 +41,7 @@ struct PerplexityCommand: ParsableCommand {
         guard context <= limit else { throw ModelError.contextExceeded(tokens: context, limit: limit) }
         try demand("--stride", stride, 1...context, "tokens, the length of a window")
         let method = stride.map { TextWindows.Method.strided(length: context, stride: $0) } ?? .chunks(length: context)
-        let windows = try TextWindows(
-            try TextFile.read(text), name: text, tokenizer: files.tokenizer(), method: method, limit: chunks)
+        let windows = try WindowedText.windows(text, files, method: method, limit: chunks)
         try decoder.prepare(flags.precision)
         let clock = ContinuousClock(), started = clock.now, stop = StopRequest()
         var line = StatusLine()

@@ -45,7 +45,11 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "Of smoothquant: how far outliers move into the weights, 0 … 1 (0.5).") var migration: Double?
     @Option(name: .shortAndLong, help: "The file, or the folder, to write; --dry-run needs none.") var out: String?
     @Option(help: "An importance matrix in llama.cpp's GGUF format.") var imatrix: String?
-    @Option(help: "A text that importances are computed from.") var calibration: String?
+    @Option(
+        help: ArgumentHelp(
+            "A text that a method or the importances look at, or records (.jsonl, …), which are read as documents, as in "
+                + "training."))
+    var calibration: String?
     @Option(help: "Windows of the calibration text at most, of 512 tokens or the model's context.") var chunks = 128
     @Option(help: "Write the importances that --calibration gave.") var saveImatrix: String?
     @Option(help: "PATTERN=TYPE: a type of its own for matching tensors; may be repeated, the last counts.")
@@ -189,9 +193,7 @@ struct QuantizeCommand: ParsableCommand {
 
     private func windows(_ path: String, _ files: ModelFiles) throws -> TextWindows {
         let length = try TextWindows.usualLength(context: files.checkpoint.decoderConfiguration().contextLength)
-        return try TextWindows(
-            try TextFile.read(path), name: path, tokenizer: files.tokenizer(), method: .chunks(length: length),
-            limit: chunks)
+        return try WindowedText.windows(path, files, method: .chunks(length: length), limit: chunks)
     }
 
     private func importances(_ files: ModelFiles, _ stop: StopRequest) throws -> ImportanceMatrix? {

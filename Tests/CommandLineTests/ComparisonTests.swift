@@ -91,6 +91,55 @@ struct ComparisonTests {
         try program.expect(2, ["compare", model, model], ["--text", "--state"])
     }
 
+    /// Records are documents, whatever file holds them, as `data pack` makes them.
+    @Test func recordsAreReadAsDocuments() throws {
+        let model = try program.model()
+        let texts = (0..<9).map { "The quick brown fox \($0) jumps." + (0..<$0).map { " \($0) dogs" }.joined() }
+        try program.write("texts.jsonl", texts.map { "{\"text\": \"\($0)\"}\n" }.joined())
+        try program.write("texts.json", "[" + texts.map { "{\"text\": \"\($0)\"}" }.joined(separator: ", ") + "]")
+        try program.write("texts.csv", "text\n" + texts.map { $0 + "\n" }.joined())
+        var found: [Double] = []
+        for name in ["texts.jsonl", "texts.json", "texts.csv"] {
+            let result = try program.run("perplexity", model, name, "--json"), object = try result.json()
+            #expect(result.code == 0 && result.error.contains("\(name): 9 rows as documents"), "\(result)")
+            found.append(try #require(object["perplexity"]?.double))
+            // Every token but the first of each.
+            let packed = try program.run(
+                "data", "pack", name, "--tokenizer", model, "--validation", "0", "--overwrite", "--out", "shards",
+                "--json")
+            let tokens = try #require(packed.json()["train_tokens"]?.double)
+            #expect(object["tokens"]?.double == tokens - 9, "\(object) \(packed)")
+        }
+        #expect(found.allSatisfy { $0 == found[0] }, "\(found)")
+        // Of conversations the replies.
+        let chats = texts.map {
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"\($0)\"}, "
+                + "{\"role\": \"assistant\", \"content\": \"\($0)\"}]}\n"
+        }
+        try program.write("chats.jsonl", chats.joined())
+        let packed = try program.run(
+            "data", "pack", "chats.jsonl", "--tokenizer", model, "--validation", "0", "--overwrite", "--out", "chats",
+            "--json")
+        let scored = try program.run("perplexity", model, "chats.jsonl", "--json").json()
+        #expect(scored["tokens"]?.double == (try packed.json()["trained_tokens"]?.double), "\(scored) \(packed)")
+        // Calibration and comparison read them too.
+        for (name, folder) in [("texts.jsonl", "a"), ("texts.csv", "b"), ("chats.jsonl", "c")] {
+            let made = try program.run(
+                "quantize", model, "--method", "gptq", "--group", "16", "--calibration", name, "--out", folder)
+            #expect(made.code == 0 && made.error.contains("\(name): 9 rows as documents"), "\(made)")
+        }
+        func weights(_ folder: String) throws -> Data {
+            try Data(contentsOf: URL(filePath: program.home + "/\(folder)/model.safetensors"))
+        }
+        #expect(try weights("a") == weights("b") && weights("a") != weights("c"))
+        let compared = try program.run("compare", model, "a", "--text", "texts.jsonl", "--json").json()
+        #expect(compared["reference_perplexity"]?.double.map { abs($0 / found[0] - 1) < 1e-3 } == true, "\(compared)")
+
+        try program.expect(2, ["perplexity", model, "texts.jsonl", "--stride", "8"], ["--stride", "texts.jsonl"])
+        let silent = try program.model { $0.hasChatTemplate = false }
+        try program.expect(1, ["perplexity", silent, "chats.jsonl"], ["chats.jsonl", "line 1", "no chat template"])
+    }
+
     @Test func mistakesAreNamed() throws {
         let model = try program.model(), usual = ["compare", model, model, "--text", "text.txt", "--context", "32"]
         try program.expect(2, usual + ["--limit", "3"], ["--tasks"])
