@@ -1,6 +1,7 @@
 import Foundation
 import MartletFormats
 import MartletInference
+import MartletJSON
 import MartletModels
 import MartletNN
 import MartletQuantization
@@ -104,6 +105,16 @@ struct MethodTests {
             // Prepared for products it computes the same.
             try decoder.prepare(.exact)
             #expect(try (decoder(tokens) - plain).abs().max(axes: []).item(as: Float.self) < 1e-4 * size)
+            // Unpacked again, nothing says that it is packed.
+            let unpacked = scratch.file("unpacked-\(symmetric)")
+            try FolderExport(found, dtype: .float32).write(toFolder: unpacked)
+            let again = try ModelFiles(path: unpacked)
+            #expect(again.checkpoint.tensors.entries.allSatisfy { $0.dtype == .float32 })
+            let configuration = try JSON(parsing: Folder.read(unpacked + "/config.json"))
+            #expect(["quantization_config", "quantization"].allSatisfy { configuration[$0] == nil })
+            // A packed table of groups of 16 is looked up in half precision.
+            let close: Float = method == .mlx ? 2e-3 : 1e-4
+            #expect(try (again.decoder()(tokens) - plain).abs().max(axes: []).item(as: Float.self) < close * size)
         }
     }
 

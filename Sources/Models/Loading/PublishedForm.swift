@@ -5,9 +5,11 @@ import MartletTensor
 
 extension Checkpoint {
     /// The `config.json` of the language model alone, as in a published folder: for a GGUF file with the keys of such a
-    /// folder, for the text part of a multimodal model with its default values written out.
+    /// folder, for the text part of a multimodal model with its default values written out. How weights are packed is not
+    /// in it: whoever writes packed ones says so.
     package func publishedConfiguration() throws -> JSON {
         guard var config = configuration.json.object else { return configuration.json }
+        for key in ["quantization_config", "quantization"] { config[key] = nil }
         guard gguf != nil || wrapper != nil else {
             if config["tie_word_embeddings"]?.bool == true, try !decoderReading().configuration.tiedEmbeddings {
                 config["tie_word_embeddings"] = false

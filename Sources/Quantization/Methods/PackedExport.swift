@@ -104,8 +104,6 @@ public struct PackedExport {
             String(tensor.name.dropLast(tensor.name.hasSuffix(".weight") ? ".weight".count : 0))
         }
         let (key, value) = options.configuration(kept: kept)
-        configuration["quantization"] = nil
-        configuration["quantization_config"] = nil
         configuration[key] = value
         configuration["torch_dtype"] = "bfloat16"
         configuration["dtype"] = nil
