@@ -18,7 +18,8 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
     case singularHessian(String)
     /// What a layer sees on the calibration text is no number.
     case badInputs(String)
-    case wrongGroup(tensor: String, inputs: Int, group: Int)
+    /// `fitting` divides the inputs of all matrices that are to be quantised; nil where nothing does.
+    case wrongGroup(tensor: String, inputs: Int, group: Int, fitting: Int?)
     /// Codes fill no whole number of words of 32 bits.
     case wrongWords(tensor: String, outputs: Int, inputs: Int, bits: Int)
     case notSeparate(tensor: String)
@@ -56,9 +57,10 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
         case .wrongWords(let tensor, let outputs, let inputs, let bits):
             "\(tensor): \(outputs) × \(inputs) codes of \(bits) bits fill no whole number of words of 32 bits along both; "
                 + "choose other --bits, another method, or a GGUF file"
-        case .wrongGroup(let tensor, let inputs, let group):
-            "\(tensor): \(inputs) inputs are no whole number of groups of \(group) (\(inputs % group) remain); choose a group "
-                + "that divides them, such as \(QuantizationError.divisor(of: inputs, below: group))"
+        case .wrongGroup(let tensor, let inputs, let group, let fitting):
+            "\(tensor): \(inputs) inputs are no whole number of groups of \(group) (\(inputs % group) remain); "
+                + (fitting.map { "choose a group that divides those of all matrices, such as \($0)" }
+                    ?? "no group from 8 divides those of all matrices: choose another method, or write a GGUF file")
         case .notSeparate(let tensor):
             "\(tensor) joins several matrices, which no packed layout here has; write a GGUF file instead"
         case .unknownRecipe(let name, let known):
@@ -75,9 +77,5 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
         case .importanceOfAnotherModel(let origin, let tensor, let found, let expected):
             "\(origin): the importance matrix is another model's: for \(tensor) it has \(found), expected \(expected)"
         }
-    }
-
-    private static func divisor(of inputs: Int, below group: Int) -> Int {
-        (1...max(group, 1)).last { inputs % $0 == 0 && $0 % 8 == 0 } ?? 1
     }
 }

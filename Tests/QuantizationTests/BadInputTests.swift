@@ -95,6 +95,26 @@ struct BadInputTests {
         #expect(message { _ = try PackedExport(ModelFiles(path: flat), options) }.contains("groups of 24"))
     }
 
+    /// The group that is named fits every matrix, not only the first that the given one does not divide.
+    @Test func theGroupThatIsNamedFitsAllMatrices() throws {
+        let scratch = try Scratch()
+        try Folder.make(scratch.file("tiny"))
+        try TinyModel().write(folder: scratch.file("tiny"))
+        let files = try ModelFiles(path: scratch.file("tiny"))
+        for method in [QuantizationMethod.rtn, .gptq, .awq] {
+            var options = QuantizationMethodOptions(method)
+            for group in [24, 32, 40, 128] {
+                options.groupSize = group
+                let said = message { _ = try PackedExport(files, options) }
+                let named = try #require(Int(said.split(separator: " ").last ?? ""), "\(said)")
+                // Inputs are 32 and 48.
+                options.groupSize = named
+                #expect(named == 16 && message { _ = try PackedExport(files, options) } == "no error", "\(said)")
+            }
+        }
+        #expect("\(QuantizationError.wrongGroup(tensor: "w", inputs: 12, group: 8, fitting: nil))".contains("GGUF"))
+    }
+
     @Test func inputsThatAreAllZeroLeaveNoHessianAndTheLayerIsNamed() throws {
         let weight = try Tensor.ones([4, 16])
         let said = message {

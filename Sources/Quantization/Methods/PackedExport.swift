@@ -34,7 +34,9 @@ public struct PackedExport {
                 // Words of GPTQ and AWQ run along the outputs too; mlx's only along the inputs.
                 let words = options.method == .mlx ? 1 : 32 / options.bits
                 guard inputs % options.groupSize == 0 else {
-                    throw QuantizationError.wrongGroup(tensor: tensor.name, inputs: inputs, group: options.groupSize)
+                    throw QuantizationError.wrongGroup(
+                        tensor: tensor.name, inputs: inputs, group: options.groupSize,
+                        fitting: Self.fittingGroup(tensors, options))
                 }
                 guard inputs * options.bits % 32 == 0, outputs % words == 0 else {
                     throw QuantizationError.wrongWords(
@@ -44,6 +46,14 @@ public struct PackedExport {
             packed.insert(tensor.name)
         }
         self.packed = packed
+    }
+
+    /// The largest group of whole eights, up to the one that was asked for, that divides the inputs of every matrix.
+    private static func fittingGroup(_ tensors: [WrittenTensor], _ options: QuantizationMethodOptions) -> Int? {
+        let widths = tensors.filter { $0.shape.rank == 2 && isQuantized($0, options.method) }.map { $0.shape[1] }
+        return stride(from: options.groupSize / 8 * 8, to: 0, by: -8).first { group in
+            widths.allSatisfy { $0 % group == 0 }
+        }
     }
 
     private static func isQuantized(_ tensor: WrittenTensor, _ method: QuantizationMethod) -> Bool {
