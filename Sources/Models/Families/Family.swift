@@ -165,7 +165,7 @@ public struct Family: Sendable {
         gpt2, gptJ, codeGen, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, xglm, bloom, mpt, falcon, stableLM, cohere,
         cohere2,
         granite,
-        miniCPM, miniCPM3, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, qwen3Next, qwen35, qwen35MoE, smolLM3, glm,
+        miniCPM, miniCPM3, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, falconMamba, jamba, qwen3Next, qwen35, qwen35MoE, smolLM3, glm,
         glm4,
         internLM2, internLM3, exaone, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,

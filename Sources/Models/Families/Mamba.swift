@@ -4,53 +4,55 @@ import MartletNN
 extension Family {
     /// Mamba 1: layers of selective scans and nothing else (Gu and Dao 2023).
     static let mamba = Family(
-        "mamba",
-        gguf: GGUFForm("mamba", naming: mambaGGUF) { reading in
-            try reading.takeStateSpace()
-            guard try reading.keys.value("ssm.dt_b_c_rms")?.bool != true else {
-                throw ModelError.wrongValue(
-                    file: reading.file.path, key: "mamba.ssm.dt_b_c_rms", found: "true",
-                    expected: "false: norms of steps, B and C are not supported")
-            }
-            let inner = try reading.keys.value("ssm.inner_size")?.integer ?? 0
-            reading.config["intermediate_size"] = .integer(Int64(inner))
-            try reading.setExpansion(of: inner, as: "expand")
-            reading.config["use_bias"] = .bool(reading.has("blk.0.ssm_in.bias"))
-        } write: { writing in
-            guard case .selectiveScan(let spec)? = writing.spec.layers[0].recurrent else { return }
-            try writing.checkBiases(projections: spec.hasBias, convolutions: spec.convolution.hasBias)
-            guard spec.inner == 2 * writing.spec.hiddenSize else {
-                throw writing.refusal("there are \(spec.inner) channels, not twice the hidden size")
-            }
-            try writing.put("ssm.conv_kernel", spec.convolution.width)
-            try writing.put("ssm.inner_size", spec.inner)
-            try writing.put("ssm.state_size", spec.stateSize)
-            try writing.put("ssm.time_step_rank", spec.stepRank)
-            writing.put("ssm.dt_b_c_rms", .bool(false))
-        }, published: Published(modelType: "mamba", architecture: "MambaForCausalLM"), naming: mambaNaming,
-        defaults: [
-            "vocab_size": 50_280, "hidden_size": 768, "state_size": 16, "num_hidden_layers": 32, "expand": 2,
-            "conv_kernel": 4, "time_step_rank": "auto", "tie_word_embeddings": true,
-        ], neutral: mambaNeutral,
+        "mamba", gguf: mambaForm,
+        published: Published(modelType: "mamba", architecture: "MambaForCausalLM"), naming: mambaNaming,
+        defaults: mambaDefaults, neutral: mambaNeutral,
         base: Base { (reader) throws(ModelError) in try DecoderConfiguration(stateSpace: reader) }, newModel: .mamba
     ) { (spec, config) throws(ModelError) in
-        try mambaActivation(config)
-        let expand = try config.number("expand", default: 2)
-        guard expand > 0, expand <= 64 else {
-            throw .wrongValue(
-                file: config.file, key: "expand", found: "\(expand)", expected: "a positive number up to 64")
+        try spec.setMamba(config)
+    }
+
+    /// Falcon-Mamba: a Mamba 1 that normalises what steps are computed through, B and C, without weights (Zuo et al. 2024).
+    static let falconMamba = Family(
+        "falcon_mamba", writtenAs: mambaForm,
+        published: Published(modelType: "falcon_mamba", architecture: "FalconMambaForCausalLM"), naming: mambaNaming,
+        defaults: mambaDefaults, neutral: mambaNeutral.union(["use_falcon_mambapy"]),
+        base: Base { (reader) throws(ModelError) in try DecoderConfiguration(stateSpace: reader) }
+    ) { (spec, config) throws(ModelError) in
+        var norm = NormSpec(epsilon: Float(try config.number("mixer_rms_eps", default: 1e-6)))
+        norm.hasWeight = false
+        try norm.check(config.file, key: "mixer_rms_eps")
+        try spec.setMamba(config, norm: norm)
+    }
+
+    private static let mambaDefaults: JSONObject = [
+        "vocab_size": 50_280, "hidden_size": 768, "state_size": 16, "num_hidden_layers": 32, "expand": 2,
+        "conv_kernel": 4, "time_step_rank": "auto", "tie_word_embeddings": true,
+    ]
+
+    /// Files of both: `dt_b_c_rms` tells them apart. llama.cpp has one epsilon for all norms; ours say that of the mixer's
+    /// beside it where it is another.
+    private static let mambaForm = GGUFForm("mamba", naming: mambaGGUF) { reading in
+        try reading.takeStateSpace()
+        if try reading.keys.value("ssm.dt_b_c_rms")?.bool == true {
+            reading.config["model_type"] = "falcon_mamba"
+            let own = try reading.keys.value("ssm.dt_b_c_rms_epsilon")
+            reading.config["mixer_rms_eps"] = own ?? reading.config["layer_norm_epsilon"]
         }
-        let inner = try config.integer("intermediate_size", default: Int(expand * Double(spec.hiddenSize)))
-        let rank =
-            try config.isAuto("time_step_rank")
-            ? (spec.hiddenSize + 15) / 16 : config.integer("time_step_rank", in: 1...65_536)
-        let scan = SelectiveScanSpec(
-            inner: inner, stateSize: try config.integer("state_size", in: 1...65_536), stepRank: rank,
-            convolution: ConvolutionSpec(
-                channels: inner, width: try config.integer("conv_kernel", in: 1...64),
-                hasBias: try config.flag("use_conv_bias", default: true)),
-            hasBias: try config.flag("use_bias", default: false))
-        try spec.eachLayer { $0.recurrent = .selectiveScan(scan) }
+        let inner = try reading.keys.value("ssm.inner_size")?.integer ?? 0
+        reading.config["intermediate_size"] = .integer(Int64(inner))
+        try reading.setExpansion(of: inner, as: "expand")
+        reading.config["use_bias"] = .bool(reading.has("blk.0.ssm_in.bias"))
+    } write: { writing in
+        guard case .selectiveScan(let spec)? = writing.spec.layers[0].recurrent else { return }
+        guard spec.inner == 2 * writing.spec.hiddenSize else {
+            throw writing.refusal("there are \(spec.inner) channels, not twice the hidden size")
+        }
+        try writing.putSelectiveScan(spec)
+        writing.put("ssm.dt_b_c_rms", .bool(spec.norm != nil))
+        if let norm = spec.norm, norm.epsilon != writing.spec.norm.epsilon {
+            writing.put("ssm.dt_b_c_rms_epsilon", .float32(norm.epsilon))
+        }
     }
 
     /// Mamba 2: layers of state spaces with heads (Dao and Gu 2024).
@@ -71,7 +73,7 @@ extension Family {
         ], neutral: mambaNeutral,
         base: Base { (reader) throws(ModelError) in try DecoderConfiguration(stateSpace: reader) }, newModel: .mamba2
     ) { (spec, config) throws(ModelError) in
-        try mambaActivation(config)
+        try config.demandSiLU()
         let space = StateSpaceSpec(
             heads: try config.integer("num_heads", in: 1...65_536),
             headDimension: try config.integer("head_dim", in: 1...8192),
@@ -98,22 +100,9 @@ extension Family {
         "fused_add_norm", "rms_norm", "d_inner", "ssm_cfg", "pad_vocab_size_multiple", "norm_before_gate",
     ]
 
-    private static func mambaActivation(_ config: ConfigurationReader) throws(ModelError) {
-        let name = try config.string("hidden_act", default: "silu")
-        guard ["silu", "swish"].contains(name) else {
-            throw .wrongValue(file: config.file, key: "hidden_act", found: "\"\(name)\"", expected: "silu")
-        }
-    }
-
     private static let mambaNaming = Naming { name, _ in
         guard let (layer, part) = RecurrentPlaces.part(name) else { return [.tensor(mambaOuter(name))] }
-        let prefix = "backbone.layers.\(layer).mixer.", kind = part.split(separator: ".").last ?? ""
-        switch part.split(separator: ".")[0] {
-        case "x_proj": return [.rows("\(prefix)in_proj.\(kind)", sizes: [1, 1], part: 0)]
-        case "z_proj": return [.rows("\(prefix)in_proj.\(kind)", sizes: [1, 1], part: 1)]
-        case "conv": return [.tensor("\(prefix)conv1d.\(kind)")]
-        default: return [.tensor(prefix + part)]
-        }
+        return [RecurrentPlaces.selectiveScan(part, "backbone.layers.\(layer).mixer.")]
     }.joiningSteps { "backbone.layers.\($0).mixer.x_proj.weight" }
 
     private static let mamba2Naming = Naming { name, configuration in
@@ -133,7 +122,8 @@ extension Family {
         return "backbone.layers.\(parts[2]).norm.weight"
     }
 
-    private static let mambaGGUF = Naming { name, configuration in
+    /// Of Mamba 1, and of Jamba's layers with its scans.
+    static let mambaGGUF = Naming { name, configuration in
         guard let (layer, part) = RecurrentPlaces.part(name),
             case .selectiveScan(let spec)? = configuration.layers[layer].recurrent
         else { return Naming.gguf.places(name, configuration) }
@@ -147,6 +137,7 @@ extension Family {
         case "dt_proj": return [.tensor("\(prefix)ssm_dt.\(kind)")]
         case "out_proj": return [.tensor("\(prefix)ssm_out.\(kind)")]
         case "D": return [.tensor("\(prefix)ssm_d")]
+        case "dt_norm", "b_norm", "c_norm": return [.tensor("\(prefix)ssm_\(part)")]
         case "A_log":
             let shape = [spec.inner, spec.stateSize]
             return [
@@ -183,6 +174,18 @@ extension Family {
 }
 
 extension RecurrentPlaces {
+    /// Where a folder keeps a part of Mamba 1's mixer, but for those of `joiningSteps`.
+    static func selectiveScan(_ part: String, _ prefix: String) -> WeightPlace {
+        let kind = part.split(separator: ".").last ?? ""
+        switch part.split(separator: ".")[0] {
+        case "x_proj": return .rows("\(prefix)in_proj.\(kind)", sizes: [1, 1], part: 0)
+        case "z_proj": return .rows("\(prefix)in_proj.\(kind)", sizes: [1, 1], part: 1)
+        case "conv": return .tensor("\(prefix)conv1d.\(kind)")
+        case "dt_norm", "b_norm", "c_norm": return .tensor(prefix + part.replacing("_norm", with: "_layernorm"))
+        default: return .tensor(prefix + part)
+        }
+    }
+
     /// Where a folder keeps a part of Mamba 2's mixer.
     static func stateSpace(_ part: String, _ prefix: String, _ layer: LayerSpec) -> WeightPlace {
         guard case .stateSpace(let spec)? = layer.recurrent else { return .tensor(prefix + part) }
@@ -201,13 +204,46 @@ extension RecurrentPlaces {
 
 extension Naming {
     /// Mamba 1's steps, B and C are one matrix.
-    fileprivate func joiningSteps(_ stored: @escaping @Sendable (Int) -> String) -> Naming {
+    func joiningSteps(_ stored: @escaping @Sendable (Int) -> String) -> Naming {
         Naming { name, configuration in
             guard let (layer, part) = RecurrentPlaces.part(name),
                 let index = ["dt_down_proj.weight", "b_proj.weight", "c_proj.weight"].firstIndex(of: part),
                 case .selectiveScan(let spec)? = configuration.layers[layer].recurrent
             else { return places(name, configuration) }
             return [.rows(stored(layer), sizes: [spec.stepRank, spec.stateSize, spec.stateSize], part: index)]
+        }
+    }
+}
+
+extension DecoderConfiguration {
+    /// Layers of selective scans by the keys of Mamba 1.
+    fileprivate mutating func setMamba(_ config: ConfigurationReader, norm: NormSpec? = nil) throws(ModelError) {
+        try config.demandSiLU()
+        let expand = try config.number("expand", default: 2)
+        guard expand > 0, expand <= 64 else {
+            throw .wrongValue(
+                file: config.file, key: "expand", found: "\(expand)", expected: "a positive number up to 64")
+        }
+        let inner = try config.integer("intermediate_size", default: Int(expand * Double(hiddenSize)))
+        let rank =
+            try config.isAuto("time_step_rank")
+            ? (hiddenSize + 15) / 16 : config.integer("time_step_rank", in: 1...65_536)
+        var scan = SelectiveScanSpec(
+            inner: inner, stateSize: try config.integer("state_size", in: 1...65_536), stepRank: rank,
+            convolution: ConvolutionSpec(
+                channels: inner, width: try config.integer("conv_kernel", in: 1...64),
+                hasBias: try config.flag("use_conv_bias", default: true)),
+            hasBias: try config.flag("use_bias", default: false))
+        scan.norm = norm
+        try eachLayer { $0.recurrent = .selectiveScan(scan) }
+    }
+}
+
+extension NormSpec {
+    /// - Throws: `ModelError` that names the key of the epsilon.
+    func check(_ file: String, key: String) throws(ModelError) {
+        guard epsilon >= 0, epsilon.isFinite else {
+            throw .wrongValue(file: file, key: key, found: "\(epsilon)", expected: "a number from 0")
         }
     }
 }
@@ -223,6 +259,14 @@ extension StateSpaceSpec {
 }
 
 extension ConfigurationReader {
+    /// The activation inside of state spaces.
+    func demandSiLU() throws(ModelError) {
+        let name = try string("hidden_act", default: "silu")
+        guard ["silu", "swish"].contains(name) else {
+            throw .wrongValue(file: file, key: "hidden_act", found: "\"\(name.prefix(40))\"", expected: "silu")
+        }
+    }
+
     /// Whether a size is said to follow from others.
     func isAuto(_ key: String) throws(ModelError) -> Bool { (try? string(key)) == "auto" }
 
@@ -293,6 +337,15 @@ extension GGUFWriting {
     func checkBiases(projections: Bool, convolutions: Bool) throws(ModelError) {
         if projections { throw refusal("projections of states have biases") }
         if !convolutions { throw refusal("convolutions have no biases") }
+    }
+
+    /// The selective scans of Mamba 1.
+    mutating func putSelectiveScan(_ scan: SelectiveScanSpec) throws {
+        try checkBiases(projections: scan.hasBias, convolutions: scan.convolution.hasBias)
+        try put("ssm.conv_kernel", scan.convolution.width)
+        try put("ssm.inner_size", scan.inner)
+        try put("ssm.state_size", scan.stateSize)
+        try put("ssm.time_step_rank", scan.stepRank)
     }
 
     /// The state spaces of Mamba 2.

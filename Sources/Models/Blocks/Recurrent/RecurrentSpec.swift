@@ -74,6 +74,8 @@ public struct SelectiveScanSpec: Sendable, Equatable {
     public var convolution: ConvolutionSpec
     /// Biases of the first and the last projection.
     public var hasBias: Bool
+    /// The RMSNorms of what steps are computed through, of B and of C, each by itself (Falcon-Mamba, Jamba); nil without.
+    public var norm: NormSpec?
 
     public init(inner: Int, stateSize: Int, stepRank: Int, convolution: ConvolutionSpec, hasBias: Bool) {
         (self.inner, self.stateSize, self.stepRank) = (inner, stateSize, stepRank)
