@@ -43,7 +43,7 @@ public struct DirectAttribution: Sendable {
         ]
         for layer in 0..<layers {
             var parts: [ActivationName.Part] = [.attentionUpdate]
-            if spec.layers[layer].recurrent == nil { parts.append(.heads) }
+            if spec.layers[layer].withState == nil { parts.append(.heads) }
             if spec.layers[layer].hasFeedForward { parts.append(.feedForwardUpdate) }
             names.formUnion(parts.map { ActivationName(layer: layer, $0) })
         }
@@ -57,7 +57,7 @@ public struct DirectAttribution: Sendable {
             let update = try row(ActivationName(layer: layer, .attentionUpdate))
             var rest = update
             // Heads add up where nothing stands between the projection and the stream.
-            if spec.layers[layer].recurrent == nil,
+            if spec.layers[layer].withState == nil,
                 [.before, .parallel, .parallelShared].contains(spec.layers[layer].normPlacement)
             {
                 let heads = try Self.heads(probe, layer, own, try row(ActivationName(layer: layer, .heads)))

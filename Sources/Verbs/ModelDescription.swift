@@ -174,7 +174,7 @@ struct ModelDescription {
 
     /// Layers with a recurrent state, and what their states take of each sequence, whatever its length.
     private mutating func add(_ name: String, _ spec: DecoderConfiguration) {
-        let kinds = spec.layers.compactMap { $0.recurrent?.name }, layers = kinds.count
+        let kinds = spec.layers.compactMap { $0.withState?.name }, layers = kinds.count
         add(
             name,
             "\(Terminal.bytes(spec.stateBytes)) of each sequence, in \(layers) layers (\(kinds.first ?? "")); tokens are not "

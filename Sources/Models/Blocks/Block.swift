@@ -11,6 +11,8 @@ final class Block {
     /// Norms after them: of the update or of the sum, as `NormPlacement` says.
     let attentionOutputNorm, crossOutputNorm, feedForwardOutputNorm: Norm?
     let attention: any SelfAttention
+    /// A recurrent layer beside attention.
+    let beside: (any SelfAttention)?
     let crossAttention: Attention?
     let mixer: ChannelMixer
     private let isParallel: Bool
@@ -53,6 +55,7 @@ final class Block {
             } else {
                 Attention(source, name + ".self_attn", layer: layer, spec.attention, hidden: hidden, norm: spec.norm)
             }
+        beside = spec.beside.map { $0.mixer.mixer(source, name + ".mixer", layer: layer, hidden: hidden) }
         crossAttention = spec.crossAttention.map {
             Attention(source, name + ".cross_attn", layer: layer, $0, hidden: hidden, norm: spec.norm)
         }
@@ -99,7 +102,7 @@ final class Block {
 
     private func serial(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         var x = try add(to: x, attentionNorm, attentionOutputNorm, pass, site: 1 + 2 * layer, .attentionUpdate(layer)) {
-            try attention($0, pass)
+            try mixTokens($0, pass)
         }
         if let observation = pass.observation { x = try observation.altered(.residualMiddle(layer), x) }
         if let crossAttention {
@@ -134,7 +137,7 @@ final class Block {
 
     private func parallel(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let input = try attentionNorm?(x) ?? x  // [tokens, hidden]
-        var attended = try scaled(attention(input, pass))  // [tokens, hidden]
+        var attended = try scaled(mixTokens(input, pass))  // [tokens, hidden]
         let other = spec.normPlacement == .parallelShared ? input : try feedForwardNorm?(x) ?? x
         var mixed = try scaled(mix(other, residual: x, pass))  // [tokens, hidden]
         if let observation = pass.observation {
@@ -167,8 +170,18 @@ final class Block {
         }
     }
 
-    private func scaled(_ update: Tensor) throws -> Tensor {
-        spec.updateScale == 1 ? update : try update * spec.updateScale
+    /// Attention, or what is in its place, and what is beside it: `[tokens, hidden]` -> same.
+    private func mixTokens(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
+        let attended = try attention(x, pass)  // [tokens, hidden]
+        guard let beside, let factors = spec.beside else { return attended }
+        let other = try scaled(beside(x, pass), by: factors.scale)  // [tokens, hidden]
+        return try Fused.add(scaled(attended, by: factors.attentionScale), other)
+    }
+
+    private func scaled(_ update: Tensor) throws -> Tensor { try scaled(update, by: spec.updateScale) }
+
+    private func scaled(_ update: Tensor, by factor: Float) throws -> Tensor {
+        factor == 1 ? update : try update * factor
     }
 
     /// - Parameter residual: the residual stream that x is the norm of.
@@ -185,7 +198,9 @@ final class Block {
     }
 
     /// Whether the layer's last product is added to the residual stream without a norm or a factor.
-    private var endsPlainly: Bool { spec.normPlacement == .before && spec.updateScale == 1 }
+    private var endsPlainly: Bool {
+        spec.normPlacement == .before && spec.updateScale == 1 && spec.feedForward.outputScale == 1
+    }
 }
 
 extension Norm {

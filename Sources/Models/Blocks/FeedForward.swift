@@ -17,6 +17,7 @@ final class FeedForward {
     private let inputs: [Linear]
     let activation: Activation
     let clamp: GateClamp?
+    private let gateScale, outputScale: Float
     private let cutoff: GateCutoff?
     let learned: LearnedActivation?
 
@@ -30,6 +31,7 @@ final class FeedForward {
             role: .residualWeight)
         activation = spec.activation
         clamp = spec.clamp
+        (gateScale, outputScale) = (spec.gateScale, spec.outputScale)
         cutoff = spec.sparsity.map(GateCutoff.init)
         learned = spec.isLearned ? LearnedActivation(source, name + ".act_fn") : nil
     }
@@ -41,16 +43,28 @@ final class FeedForward {
     func callAsFunction(
         _ x: Tensor, _ adapters: RowAdapters, values: Bool = true, observed: (layer: Int, by: DecoderObservation)? = nil
     ) throws -> Tensor {
-        if let observed { return try downProj(neurons(x, adapters, observed.layer, observed.by), adapters) }
+        if let observed { return try output(neurons(x, adapters, observed.layer, observed.by), adapters) }
         guard gateProj != nil else {
             let up = try upProj(x, adapters)
             let inner = try learned?(up) ?? activation(up)  // [tokens, size]
-            return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
+            return try values ? output(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
         }
         var parts = try Linear.project(x, inputs, adapters)  // [tokens, size] each
-        if let cutoff { parts[0] = try cutoff(parts[0]) }
+        parts[0] = try gateInput(parts[0])
         let inner = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
-        return try values ? downProj(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
+        return try values ? output(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
+    }
+
+    /// What the activation takes: `[tokens, size]` -> same.
+    private func gateInput(_ x: Tensor) throws -> Tensor {
+        let scaled = gateScale == 1 ? x : try x * gateScale
+        return try cutoff?(scaled) ?? scaled
+    }
+
+    /// `[tokens, size]` -> `[tokens, hidden]`.
+    private func output(_ inner: Tensor, _ adapters: RowAdapters) throws -> Tensor {
+        let result = try downProj(inner, adapters)  // [tokens, hidden]
+        return outputScale == 1 ? result : try result * outputScale
     }
 
     /// What the last projection takes, with everything on the way seen: `[tokens, size]`.
@@ -62,7 +76,7 @@ final class FeedForward {
             return try observation.altered(.neurons(layer), learned?(up) ?? activation(up))
         }
         let parts = try Linear.project(x, inputs, adapters)  // [tokens, size] each
-        let gate = try observation.altered(.preActivation(layer), cutoff?(parts[0]) ?? parts[0])
+        let gate = try observation.altered(.preActivation(layer), gateInput(parts[0]))
         let up = try observation.altered(.linear(layer), parts[1])
         return try observation.altered(.neurons(layer), clamp?.gating(gate, up) ?? activation.gating(gate, up))
     }

@@ -3,7 +3,7 @@ import MartletSystem
 import MartletTensor
 
 /// What a layer stores of a sequence: something of each position, or a state.
-public enum LayerCache: Sendable, Equatable {
+public indirect enum LayerCache: Sendable, Equatable {
     /// Keys and values, kept for all following positions.
     case kept(heads: Int, headDimension: Int, valueDimension: Int)
     /// One vector of each position, the first `valueDimension` numbers of which are its value and all of which its key:
@@ -17,6 +17,8 @@ public enum LayerCache: Sendable, Equatable {
     case shared(layer: Int)
     /// A recurrent state of so many float32 numbers, whatever the length.
     case state(count: Int)
+    /// What is stored of each position, and a state beside it.
+    case beside(LayerCache, state: Int)
 }
 
 extension LayerCache {
@@ -25,6 +27,7 @@ extension LayerCache {
     func elementCount(padding: Int = 0, sharesValues: Bool = true) -> Int {
         switch self {
         case .shared, .state: 0
+        case .beside(let own, _): own.elementCount(padding: padding, sharesValues: sharesValues)
         case .latent(let keys, let values):
             keys.adding(clamped: sharesValues ? 0 : values).adding(clamped: 2 * padding)
         case .kept(let heads, let keys, let values), .window(_, let heads, let keys, let values),
@@ -35,7 +38,10 @@ extension LayerCache {
 }
 
 extension LayerSpec {
-    var cache: LayerCache { recurrent.map { .state(count: $0.stateCount) } ?? attention.cache }
+    var cache: LayerCache {
+        if let recurrent { return .state(count: recurrent.stateCount) }
+        return beside.map { .beside(attention.cache, state: $0.mixer.stateCount) } ?? attention.cache
+    }
 }
 
 extension AttentionSpec {
@@ -73,7 +79,7 @@ struct CacheLayout: Sendable, Equatable {
     }
 
     private(set) var groups: [Group] = []
-    /// For each layer its group, and where it is in a block of that group; nil for layers with a state.
+    /// For each layer its group, and where it is in a block of that group; nil for layers with nothing but a state.
     private(set) var layers: [Place?] = []
     /// For each layer where its state begins among all of them, in floats; nil for layers without one.
     private(set) var states: [Int?] = []
@@ -91,16 +97,14 @@ struct CacheLayout: Sendable, Equatable {
     init(_ layers: [LayerCache], dtype: DType = .float16) {
         self.dtype = dtype
         var shared: Int?
-        for layer in layers {
-            if case .state(let count) = layer {
-                self.layers.append(nil)
-                states.append(stateCount)
-                stateCount = stateCount.adding(clamped: count)
-                continue
-            }
-            states.append(nil)
+        for entry in layers {
+            var layer = entry, state: Int?
+            if case .state(let count) = entry { state = count }
+            if case .beside(let own, let count) = entry { (layer, state) = (own, count) }
+            states.append(state.map { _ in stateCount })
+            stateCount = stateCount.adding(clamped: state ?? 0)
             switch layer {
-            case .state: break
+            case .state, .beside: self.layers.append(nil)
             case .kept(let heads, let size, let values):
                 add(nil, heads, size, values)
             case .latent(let size, let values):
@@ -169,6 +173,6 @@ extension DecoderConfiguration {
 
     /// Bytes of the recurrent states of one sequence, whatever its length; 0 without such layers.
     public var stateBytes: Int {
-        layers.reduce(0) { $0.adding(clamped: $1.recurrent?.stateCount ?? 0) }.multiplied(clampedBy: 4)
+        layers.reduce(0) { $0.adding(clamped: $1.withState?.stateCount ?? 0) }.multiplied(clampedBy: 4)
     }
 }

@@ -11,6 +11,8 @@ public struct LayerSpec: Sendable, Equatable {
     public var attention: AttentionSpec
     /// A layer with a recurrent state in place of self-attention; then nothing reads `attention`.
     public var recurrent: RecurrentSpec?
+    /// A recurrent layer beside self-attention, where there is one (Falcon-H1).
+    public var beside: BesideSpec?
     /// Cross-attention to an encoder's states, between self-attention and feed-forward.
     public var crossAttention: AttentionSpec?
     public var feedForward: FeedForwardSpec
@@ -40,6 +42,21 @@ public struct LayerSpec: Sendable, Equatable {
 
     /// Self-attention, if the layer has it.
     public var selfAttention: AttentionSpec? { recurrent == nil ? attention : nil }
+
+    /// The layer with a state, in place of self-attention or beside it.
+    public var withState: RecurrentSpec? { recurrent ?? beside?.mixer }
+}
+
+/// A recurrent layer on the input of self-attention, and the factors of both results: attentionScale · attention(x) +
+/// scale · mixer(x).
+public struct BesideSpec: Sendable, Equatable {
+    public var mixer: RecurrentSpec
+    public var scale: Float
+    public var attentionScale: Float
+
+    public init(_ mixer: RecurrentSpec, scale: Float = 1, attentionScale: Float = 1) {
+        (self.mixer, self.scale, self.attentionScale) = (mixer, scale, attentionScale)
+    }
 }
 
 public struct NormSpec: Sendable, Equatable {
@@ -253,6 +270,8 @@ public struct FeedForwardSpec: Sendable, Equatable {
     /// The share of gates that is cut off, by what a normal distribution says of their mean and deviation: gate ←
     /// max(gate − mean − z(share) · deviation, 0) before the activation (Gemma 3n).
     public var sparsity: Double?
+    /// The factors on what the gate's activation takes, and on the last matrix' result (Falcon-H1).
+    public var gateScale: Float = 1, outputScale: Float = 1
     /// Limits of the gated form, as GPT-OSS has them.
     public var clamp: GateClamp?
     /// A mixture of experts: many feed-forward layers, of which a router selects some for each token.

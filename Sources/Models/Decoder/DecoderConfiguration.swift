@@ -101,8 +101,8 @@ public struct DecoderConfiguration: Sendable, Equatable {
 
     /// The attention of the first layer that has some, for summaries; layers may differ.
     public var attention: AttentionSpec { (layers.first { $0.recurrent == nil } ?? layers[0]).attention }
-    /// Whether some layers have a recurrent state in place of keys and values.
-    public var hasStates: Bool { layers.contains { $0.recurrent != nil } }
+    /// Whether some layers have a recurrent state, in place of keys and values or beside them.
+    public var hasStates: Bool { layers.contains { $0.withState != nil } }
     /// The feed-forward part of the first layer, for summaries; layers may differ.
     public var feedForward: FeedForwardSpec { layers[0].feedForward }
 

@@ -165,7 +165,8 @@ public struct Family: Sendable {
         gpt2, gptJ, codeGen, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, xglm, bloom, mpt, falcon, stableLM, cohere,
         cohere2,
         granite,
-        miniCPM, miniCPM3, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, falconMamba, jamba, qwen3Next, qwen35, qwen35MoE, smolLM3, glm,
+        miniCPM, miniCPM3, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, falconMamba, jamba, bamba,
+        falconH1, qwen3Next, qwen35, qwen35MoE, smolLM3, glm,
         glm4,
         internLM2, internLM3, exaone, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
@@ -362,7 +363,7 @@ extension DecoderConfiguration {
     /// Texts that are seen as a whole by a decoder that embeds them (`is_causal: false`, as gte-Qwen2).
     fileprivate mutating func seeWholeTexts(_ reader: ConfigurationReader) throws(ModelError) {
         guard try !reader.flag("is_causal", default: true) else { return }
-        guard layers.allSatisfy({ $0.recurrent == nil && $0.attention.window == nil && $0.attention.linearBias == nil })
+        guard layers.allSatisfy({ $0.withState == nil && $0.attention.window == nil && $0.attention.linearBias == nil })
         else {
             throw .wrongValue(
                 file: reader.file, key: "is_causal", found: "false",

@@ -47,40 +47,12 @@ extension Family {
                 file: config.file, key: "position_embedding_type", found: "\"\(positions)\"", expected: "rope or nope")
         }
         if positions == "nope" { try spec.eachLayer { $0.attention.rotary = nil } }
-        let space = try RecurrentSpec.stateSpace(graniteStateSpace(spec, config))
+        let space = try RecurrentSpec.stateSpace(StateSpaceSpec(hybrid: spec, config))
         let known = ["mamba": true, "linear_attention": true, "attention": false, "full_attention": false]
         let key = config.says("layers_block_type") ? "layers_block_type" : "layer_types"
         let isRecurrent = try DecoderConfiguration.recurrentLayers(
             config, key: key, count: spec.layerCount, known: known)
         for layer in spec.layers.indices where isRecurrent?[layer] ?? true { spec.layers[layer].recurrent = space }
-    }
-
-    private static func graniteStateSpace(
-        _ spec: DecoderConfiguration, _ config: ConfigurationReader
-    ) throws(ModelError) -> StateSpaceSpec {
-        guard spec.feedForward.activation == .silu else {
-            throw .wrongValue(
-                file: config.file, key: "hidden_act", found: "\(spec.feedForward.activation)",
-                expected: "silu, which state spaces have")
-        }
-        let heads = try config.integer("mamba_n_heads", in: 1...65_536)
-        let inner = try config.integer("mamba_expand", in: 1...64).multiplied(clampedBy: spec.hiddenSize)
-        let given = try config.isAuto("mamba_d_head") ? inner / heads : config.integer("mamba_d_head", in: 1...8192)
-        guard given.multiplied(clampedBy: heads) == inner else {
-            throw .wrongValue(
-                file: config.file, key: "mamba_d_head", found: "\(given)",
-                expected: "what \(heads) heads have of the \(inner) channels of mamba_expand")
-        }
-        var space = StateSpaceSpec(
-            heads: heads, headDimension: given, groups: try config.integer("mamba_n_groups", in: 1...65_536),
-            stateSize: try config.integer("mamba_d_state", in: 1...65_536),
-            convolutionWidth: try config.integer("mamba_d_conv", in: 1...64),
-            hasConvolutionBias: try config.flag("mamba_conv_bias", default: true),
-            hasBias: try config.flag("mamba_proj_bias", default: false), stepLimits: try config.stepLimits(),
-            epsilon: spec.norm.epsilon)
-        space.beginsAsMamba = false
-        try space.check(config, heads: "mamba_n_heads", groups: "mamba_n_groups")
-        return space
     }
 
     private static let graniteHybridNaming = Naming { name, configuration in
@@ -95,6 +67,40 @@ extension Family {
         let layer = "model.layers.\(parts[2]).shared_mlp."
         if parts[4] == "down_proj" { return [.tensor(layer + "output_linear.weight")] }
         return [.rows(layer + "input_linear.weight", sizes: [1, 1], part: parts[4] == "gate_proj" ? 0 : 1)]
+    }
+}
+
+extension StateSpaceSpec {
+    /// The state spaces of Granite 4, Bamba and Falcon-H1, by keys that begin with "mamba_".
+    /// - Parameter channels: those inside, where they do not follow from `mamba_expand`.
+    init(
+        hybrid spec: DecoderConfiguration, _ config: ConfigurationReader, channels: Int? = nil
+    ) throws(ModelError) {
+        guard spec.feedForward.activation == .silu else {
+            throw .wrongValue(
+                file: config.file, key: "hidden_act", found: "\(spec.feedForward.activation)",
+                expected: "silu, which state spaces have")
+        }
+        let heads = try config.integer("mamba_n_heads", in: 1...65_536)
+        let expanded = try config.integer("mamba_expand", in: 1...64, default: 2)
+            .multiplied(clampedBy: spec.hiddenSize)
+        let inner = channels ?? expanded
+        let given = try config.isAuto("mamba_d_head") ? inner / heads : config.integer("mamba_d_head", in: 1...8192)
+        guard given.multiplied(clampedBy: heads) == inner else {
+            throw .wrongValue(
+                file: config.file, key: "mamba_d_head", found: "\(given)",
+                expected: "what \(heads) heads have of the \(inner) channels of "
+                    + (channels == nil ? "mamba_expand" : "mamba_d_ssm"))
+        }
+        self.init(
+            heads: heads, headDimension: given, groups: try config.integer("mamba_n_groups", in: 1...65_536),
+            stateSize: try config.integer("mamba_d_state", in: 1...65_536),
+            convolutionWidth: try config.integer("mamba_d_conv", in: 1...64),
+            hasConvolutionBias: try config.flag("mamba_conv_bias", default: true),
+            hasBias: try config.flag("mamba_proj_bias", default: false), stepLimits: try config.stepLimits(),
+            epsilon: spec.norm.epsilon)
+        beginsAsMamba = false
+        try check(config, heads: "mamba_n_heads", groups: "mamba_n_groups")
     }
 }
 

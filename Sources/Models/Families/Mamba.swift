@@ -150,7 +150,7 @@ extension Family {
     /// Of Mamba 2, and of the layers of hybrids with its state spaces.
     static let stateSpaceGGUF = Naming { name, configuration in
         guard let (layer, part) = RecurrentPlaces.part(name),
-            case .stateSpace(let spec)? = configuration.layers[layer].recurrent
+            case .stateSpace(let spec)? = configuration.layers[layer].withState
         else { return Naming.gguf.places(name, configuration) }
         let prefix = "blk.\(layer)."
         func converted(_ stored: String, _ shape: [Int], own: [Int], isDecay: Bool = false) -> [WeightPlace] {
@@ -188,7 +188,7 @@ extension RecurrentPlaces {
 
     /// Where a folder keeps a part of Mamba 2's mixer.
     static func stateSpace(_ part: String, _ prefix: String, _ layer: LayerSpec) -> WeightPlace {
-        guard case .stateSpace(let spec)? = layer.recurrent else { return .tensor(prefix + part) }
+        guard case .stateSpace(let spec)? = layer.withState else { return .tensor(prefix + part) }
         let kind = part.split(separator: ".").last ?? ""
         if part.hasPrefix("conv.") { return .tensor("\(prefix)conv1d.\(kind)") }
         return stateSpaceInput(part, "\(prefix)in_proj.\(kind)", spec) ?? .tensor(prefix + part)
@@ -350,7 +350,7 @@ extension GGUFWriting {
 
     /// The state spaces of Mamba 2.
     mutating func putStateSpace() throws {
-        guard case .stateSpace(let space)? = spec.layers.lazy.compactMap(\.recurrent).first else { return }
+        guard case .stateSpace(let space)? = spec.layers.lazy.compactMap(\.withState).first else { return }
         guard space.stepLimits == 0...(.infinity) else { throw refusal("steps are limited to \(space.stepLimits)") }
         try put("ssm.conv_kernel", space.convolutionWidth)
         try put("ssm.inner_size", space.inner)

@@ -156,7 +156,7 @@ public struct Checkpoint: Sendable {
         }
         // A module has a block like the last layer's, with a cache of its own.
         let last = try decoderConfiguration().layers.last
-        guard last?.recurrent == nil, last?.attention.sharesKeysOf == nil, last?.ownInputSize == nil else {
+        guard last?.withState == nil, last?.attention.sharesKeysOf == nil, last?.ownInputSize == nil else {
             throw ModelError.unsupported(
                 file: path,
                 reason:

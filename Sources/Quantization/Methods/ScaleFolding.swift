@@ -15,7 +15,7 @@ struct InputGroup {
     /// The groups of a decoder whose inputs can be scaled: queries, keys and values behind a norm of their own; gate and up
     /// behind theirs; the output projection behind values of as many heads; down behind up.
     ///
-    /// Layers whose input others see too (routers, blocks with both parts side by side) are in no group.
+    /// Layers whose input others see too (routers, blocks with parts side by side) are in no group.
     static func all(of spec: DecoderConfiguration) -> [InputGroup] {
         spec.layers.enumerated().flatMap { index, layer -> [InputGroup] in
             let prefix = "model.layers.\(index).", attention = layer.attention
@@ -29,7 +29,7 @@ struct InputGroup {
                         offset: layer.norm.weightOffset))
             }
             let gates = attention.isGated ? ["self_attn.g_proj"] : []
-            if layer.recurrent == nil {
+            if layer.withState == nil {
                 norm("input_layernorm", ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"] + gates)
             }
             let hasPlainValues =

@@ -68,7 +68,8 @@ public struct TrainingCost: Sendable, Equatable {
             }
             let seen = min(Double(attention.window ?? length), Double(length) * share)
             let widths = Double(attention.scoreDimension) + Double(attention.valueDimension)
-            return total + 2 * Double(attention.heads) * widths * seen
+            let beside = 6 * Double(layer.beside?.mixer.stateCount ?? 0)
+            return total + 2 * Double(attention.heads) * widths * seen + beside
         }
         let recurrent = 2 * passes * counter.multiplied("recurrent layers")
         var operations = [("attention projections", 2 * passes * counter.multiplied("attention"))]
@@ -178,10 +179,10 @@ public struct TrainingCost: Sendable, Equatable {
         // Input, normalised, middle, normalised; queries and result; keys and values; gate, up and their product. What is
         // normalised, and that product, are computed again where terms of low rank alone need them.
         let remakes = adapter?.isLowRank ?? false
-        let widest = layer.feedForward.size
+        let widest = layer.feedForward.size, beside = layer.beside.map { inside($0.mixer) } ?? 0
         return [
             hidden.multiplied(clampedBy: remakes ? 2 : 4), queries.multiplied(clampedBy: 2),
-            keys.multiplied(clampedBy: 2), heads, attention.heads,
+            keys.multiplied(clampedBy: 2), heads, attention.heads, beside,
             inner(of: layer.feedForward) - (remakes ? min(widest, inner(of: layer.feedForward)) : 0),
             (adapter?.innerWidth ?? 0) / max(1, spec.layerCount),
         ].reduce(0) { $0.adding(clamped: $1) }
@@ -190,21 +191,23 @@ public struct TrainingCost: Sendable, Equatable {
     /// The same of a layer with a recurrent state: what its projections give, before and after the convolution, and the
     /// results of the recurrence. States are computed again.
     private func keptRecurrent(_ layer: LayerSpec, _ adapter: AdapterCost?) -> Int {
-        let own =
-            switch layer.recurrent {
-            case .shortConvolution(let spec): spec.convolution.channels.multiplied(clampedBy: 6)
-            case .selectiveScan(let spec): spec.inner.multiplied(clampedBy: 9)
-            case .stateSpace(let spec):
-                spec.convolution.channels.multiplied(clampedBy: 3).adding(clamped: spec.inner.multiplied(clampedBy: 4))
-            case .gatedDelta(let spec):
-                spec.convolution.channels.multiplied(clampedBy: 5)
-                    .adding(clamped: spec.valueWidth.multiplied(clampedBy: 4))
-            case nil: 0
-            }
+        let own = layer.recurrent.map { inside($0) } ?? 0
         return [
             spec.hiddenSize.multiplied(clampedBy: 4), own, layer.hasFeedForward ? inner(of: layer.feedForward) : 0,
             (adapter?.innerWidth ?? 0) / max(1, spec.layerCount),
         ].reduce(0) { $0.adding(clamped: $1) }
+    }
+
+    /// Numbers of a token inside of such a layer.
+    private func inside(_ recurrent: RecurrentSpec) -> Int {
+        switch recurrent {
+        case .shortConvolution(let spec): spec.convolution.channels.multiplied(clampedBy: 6)
+        case .selectiveScan(let spec): spec.inner.multiplied(clampedBy: 9)
+        case .stateSpace(let spec):
+            spec.convolution.channels.multiplied(clampedBy: 3).adding(clamped: spec.inner.multiplied(clampedBy: 4))
+        case .gatedDelta(let spec):
+            spec.convolution.channels.multiplied(clampedBy: 5).adding(clamped: spec.valueWidth.multiplied(clampedBy: 4))
+        }
     }
 
     /// Gate, up and their product of a token; in a mixture those of its experts, whose inputs and results are rows of their

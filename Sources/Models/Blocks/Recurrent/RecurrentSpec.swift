@@ -100,6 +100,19 @@ public struct StateSpaceSpec: Sendable, Equatable {
     /// Whether a new layer's steps and convolution begin as Mamba 2's; those of Granite 4 begin with a bias of 1, and by
     /// the scheme of matrices.
     public var beginsAsMamba = true
+    /// Where the norm of the result is; without one there is only the gate (Falcon-H1).
+    public var gateNorm = GateNorm.afterGate
+    /// The factor on the layer's input, and those on its gate, x, B, C and steps as they are projected (Falcon-H1).
+    public var inputScale: Float = 1
+    public var projectionScales: [Float] = [1, 1, 1, 1, 1]
+
+    public enum GateNorm: Sendable {
+        /// norm(y ⊙ silu(z))
+        case afterGate
+        /// norm(y) ⊙ silu(z)
+        case beforeGate
+        case none
+    }
 
     public init(
         heads: Int, headDimension: Int, groups: Int, stateSize: Int, convolutionWidth: Int, hasConvolutionBias: Bool,

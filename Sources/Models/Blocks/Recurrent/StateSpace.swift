@@ -5,14 +5,18 @@ import MartletTensor
 ///
 ///     z, xBC, d = h Wz, h Wc, h Wd;   x, B, C = silu(convolution(xBC));   Δ = softplus(d + b)
 ///     y = norm((scan(x, Δ, A, B, C) + D x) ⊙ silu(z)) Wo
+///
+/// Falcon-H1 has factors on h and on z, x, B, C and d, and the norm before the gate or none (`StateSpaceSpec`).
 final class StateSpace: SelfAttention {
     let gate, value, step, output: Linear
     let convolution: CausalConvolution
     let stepBias, rates, skip: RecurrentParameter
-    let norm: GroupNorm
+    let norm: GroupNorm?
     let layer: Int
     let spec: StateSpaceSpec
     private let shape: RecurrenceShape
+    /// The factors on x, B and C `[channels]`; nil where all are 1.
+    private let channelScales: [Float]?
 
     init(_ source: ParameterSource, _ name: String, layer: Int, _ spec: StateSpaceSpec, hidden: Int) {
         let inner = spec.inner, bias = spec.hasBias
@@ -25,7 +29,14 @@ final class StateSpace: SelfAttention {
             source, name + ".dt_bias", shape: [spec.heads], spec.beginsAsMamba ? .mambaSteps : .constant(1))
         rates = RecurrentParameter(source, name + ".A_log", shape: [spec.heads], .logarithms)
         skip = RecurrentParameter(source, name + ".D", shape: [spec.heads], .constant(1))
-        norm = GroupNorm(source, name + ".norm", groups: spec.groups, size: inner, epsilon: spec.epsilon)
+        norm =
+            spec.gateNorm == .none
+            ? nil : GroupNorm(source, name + ".norm", groups: spec.groups, size: inner, epsilon: spec.epsilon)
+        let scales = spec.projectionScales[1...3]
+        channelScales =
+            scales.allSatisfy { $0 == 1 }
+            ? nil
+            : zip(scales, [inner, spec.groupWidth, spec.groupWidth]).flatMap { Array(repeating: $0, count: $1) }
         output = Linear(source, name + ".out_proj", from: inner, to: hidden, bias: bias, role: .residualWeight)
         self.layer = layer
         self.spec = spec
@@ -35,7 +46,11 @@ final class StateSpace: SelfAttention {
 
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         try pass.checkRecurrent()
-        let parts = try Linear.project(x, [gate, value, step], pass.adapters)
+        let input = try Self.scaled(x, by: spec.inputScale)  // [tokens, hidden]
+        var parts = try Linear.project(input, [gate, value, step], pass.adapters)
+        parts[0] = try Self.scaled(parts[0], by: spec.projectionScales[0])
+        parts[2] = try Self.scaled(parts[2], by: spec.projectionScales[4])
+        if let channelScales { parts[1] = try parts[1] * Tensor(channelScales).to(parts[1].dtype) }
         let mixed = try Fused.activate(
             convolution(parts[1], pass.recurrentRows(layer: layer, of: [parts[1]])), .silu)  // [tokens, channels]
         func part(_ start: Int, _ length: Int) throws -> Tensor {
@@ -46,9 +61,13 @@ final class StateSpace: SelfAttention {
             part(0, inner), step: steps(parts[2]), a: rates.decay(like: mixed), b: part(inner, group),
             c: part(inner + group, group), d: skip.value.to(mixed.dtype), shape,
             pass.recurrentRows(layer: layer, at: spec.convolution.stateCount, of: [mixed]))  // [tokens, inner]
-        let gated = try Fused.gate(parts[0], scanned, .silu)  // [tokens, inner]
-        return try output(norm(gated), pass.adapters)  // [tokens, hidden]
+        let early = try spec.gateNorm == .beforeGate ? norm?(scanned) ?? scanned : scanned  // [tokens, inner]
+        let gated = try Fused.gate(parts[0], early, .silu)  // [tokens, inner]
+        let late = try spec.gateNorm == .afterGate ? norm?(gated) ?? gated : gated  // [tokens, inner]
+        return try output(late, pass.adapters)  // [tokens, hidden]
     }
+
+    private static func scaled(_ x: Tensor, by factor: Float) throws -> Tensor { factor == 1 ? x : try x * factor }
 
     /// softplus(d + b), within the limits: `[tokens, heads]` -> same.
     private func steps(_ x: Tensor) throws -> Tensor {
