@@ -31,13 +31,18 @@ final class EncoderHead {
     private static let dropoutSite = 4000
 
     /// `[rows, hidden]` -> `[rows, labels]`.
-    /// - Parameter dropout: of what the output takes; its `firstToken` is the number of rows of the step before these.
-    func callAsFunction(_ states: Tensor, dropout: DecoderDropout? = nil) throws -> Tensor {
+    /// - Parameters:
+    ///   - pooled: what the output takes of what the dense layer makes.
+    ///   - dropout: of what the output takes; its `firstToken` is the number of rows of the step before these.
+    func callAsFunction(
+        _ states: Tensor, pooled: (Tensor) throws -> Tensor = { $0 }, dropout: DecoderDropout? = nil
+    ) throws -> Tensor {
         var inner = states
         if let dense {
             inner = try activation(dense(states))  // [rows, hidden]
             inner = try norm?(inner) ?? inner
         }
+        inner = try pooled(inner)
         return try output(dropout?(inner, site: Self.dropoutSite) ?? inner)
     }
 }

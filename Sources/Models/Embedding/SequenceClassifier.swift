@@ -13,8 +13,8 @@ public final class SequenceClassifier {
     /// The layers of encoder and head, by path.
     public let tree: ModuleTree
     private let head: EncoderHead
-    /// Whether the head takes the mean of a text's states instead of the first one.
-    private let takesMean: Bool
+    /// Which of a text's states the head takes.
+    private let pooling: EncoderHeadForm.TextPooling
     /// The number of outputs per text: one score, or one logit per class.
     public let labelCount: Int
     /// The activation function applied to a score, as published with the model.
@@ -44,13 +44,7 @@ public final class SequenceClassifier {
         let source = ModuleTree.Builder(wrapped(parameters))
         encoder = Encoder(source, spec)
         head = try EncoderHead(source, form.head, config, spec, labels: labelCount, isOverTokens: false)
-        let pooling = try form.head.poolingKey.map { key throws(ModelError) in try config.string(key, default: "cls") }
-        guard pooling == nil || pooling == "cls" || pooling == "mean" else {
-            throw ModelError.wrongValue(
-                file: config.file, key: form.head.poolingKey ?? "", found: "\"\((pooling ?? "").prefix(40))\"",
-                expected: "cls or mean")
-        }
-        takesMean = pooling == "mean"
+        pooling = try form.head.pooling(config)
         tree = source.tree
         try parameters.finish()
         activation = try config.scoreActivation(labels: labelCount)
@@ -88,13 +82,17 @@ public final class SequenceClassifier {
             first.append(Int32(row))
             row += text.count
         }
-        guard takesMean else {
-            return try head(Fused.embed(first, states, scale: 1), dropout: headDropout)  // [texts, labels]
+        func means(_ states: Tensor) throws -> Tensor {
+            try Tensor.stack(
+                zip(first, texts).map { start, text in
+                    try states.narrow(0, from: Int(start), length: text.count).mean(0)  // [hidden]
+                })
         }
-        let means = try zip(first, texts).map { start, text in
-            try states.narrow(0, from: Int(start), length: text.count).mean(0)  // [hidden]
+        switch pooling {
+        case .first: return try head(Fused.embed(first, states, scale: 1), dropout: headDropout)  // [texts, labels]
+        case .mean: return try head(means(states), dropout: headDropout)
+        case .late: return try head(states, pooled: means, dropout: headDropout)
         }
-        return try head(Tensor.stack(means), dropout: headDropout)  // [texts, labels]
     }
 }
 

@@ -15,7 +15,7 @@ public final class Encoder {
     let wordEmbedding: Embedding
     private let positionEmbedding, typeEmbedding: Embedding?
     private let embeddingProjection: Linear?
-    private let embeddingNorm: Norm
+    private let embeddingNorm: Norm?
     private let stack: BlockStack
     private let finalNorm: Norm?
     private let mapped: MappedWeights
@@ -33,7 +33,8 @@ public final class Encoder {
         typeEmbedding =
             spec.typeVocabularySize > 0
             ? Embedding(source, "model.embed_types", count: spec.typeVocabularySize, size: inner) : nil
-        embeddingNorm = Norm(source, "model.embed_norm", spec.layers[0].norm, size: inner)
+        embeddingNorm =
+            spec.normalizesEmbeddings ? Norm(source, "model.embed_norm", spec.layers[0].norm, size: inner) : nil
         embeddingProjection =
             spec.projectsEmbeddings
             ? Linear(source, "model.embed_projection", from: inner, to: width, bias: true) : nil
@@ -102,7 +103,7 @@ public final class Encoder {
             let offset = Int32(configuration.positionOffset)
             x = try Fused.add(x, positionEmbedding(positions.map { $0 + offset }))
         }
-        x = try context.dropped(embeddingNorm(x), site: 0)  // [tokens, embedding]
+        x = try context.dropped(embeddingNorm?(x) ?? x, site: 0)  // [tokens, embedding]
         if let embeddingProjection { x = try embeddingProjection(x, context.adapters) }  // [tokens, hidden]
         x = try stack(x, context)  // [tokens, hidden]
         try checkFiles()

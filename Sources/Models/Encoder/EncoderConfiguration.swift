@@ -21,6 +21,8 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var positionOffset = 0
     /// Whether all layers use the parameters of the first (ALBERT).
     public var sharesLayers = false
+    /// Whether the embeddings are normalised before the first block (not in EuroBERT).
+    public var normalizesEmbeddings = true
     /// Changes to a BERT's block, as the family makes them.
     public var biases = true
     /// Whether the first matrices of the feed-forward layers have biases where the others have (not in GTE and JinaBERT).
@@ -34,6 +36,8 @@ public struct EncoderConfiguration: Sendable, Equatable {
     /// bias.
     public var maskedHeadActivation: Activation?
     public var biasesMaskedHead = true
+    /// Whether that head is one matrix on the states (EuroBERT), and whether this is a matrix of its own.
+    public var hasPlainMaskedHead = false, tiesMaskedHead = true
     /// Whether the last block's result is normalised (ModernBERT).
     public var hasFinalNorm = false
     /// The specification of each block where they differ.

@@ -5,7 +5,7 @@ import MartletTensor
 /// 3.1).
 ///
 /// logits = LayerNorm(act(W h + b)) Eᵀ + c for the state h of a masked position, E the token embedding table, whose width
-/// the norm has.
+/// the norm has; EuroBERT's are W h.
 ///
 /// ```swift
 /// let (model, parameters) = try checkpoint.trainableMaskedTokenModel()
@@ -16,8 +16,9 @@ public final class MaskedTokenModel {
     public let encoder: Encoder
     /// The layers of encoder and head, by path.
     public let tree: ModuleTree
-    private let dense, output: Linear
-    private let norm: Norm
+    private let dense: Linear?
+    private let output: Linear
+    private let norm: Norm?
     private let activation: Activation
 
     /// - Parameter source: gives the parameters, by the model's names.
@@ -25,6 +26,16 @@ public final class MaskedTokenModel {
         let source = ModuleTree.Builder(source), inner = spec.embeddingSize
         encoder = Encoder(source, spec)
         activation = spec.maskedHeadActivation ?? spec.activation
+        if spec.hasPlainMaskedHead {
+            (dense, norm) = (nil, nil)
+            let name = "cls.predictions", bias = spec.biasesMaskedHead
+            output =
+                spec.tiesMaskedHead
+                ? Linear(source, name, sharing: encoder.wordEmbedding, bias: bias)
+                : Linear(source, name, from: spec.hiddenSize, to: spec.vocabularySize, bias: bias)
+            tree = source.tree
+            return
+        }
         dense = Linear(
             source, "cls.predictions.transform.dense", from: spec.hiddenSize, to: inner,
             bias: spec.biasesMaskedHead)
@@ -36,8 +47,8 @@ public final class MaskedTokenModel {
     /// The logits of the tokens at the given rows of the encoder's states: `[rows, vocabulary]`.
     public func logits(_ states: Tensor, rows: [Int32]) throws -> Tensor {
         let chosen = try Fused.embed(rows, states, scale: 1)  // [rows, hidden]
-        let inner = try activation(dense(chosen))  // [rows, embedding]
-        return try output(norm(inner))  // [rows, vocabulary]
+        let inner = try dense.map { try activation($0(chosen)) } ?? chosen  // [rows, embedding]
+        return try output(norm?(inner) ?? inner)  // [rows, vocabulary]
     }
 
     /// The mean of − log p(original token) over the masked positions.

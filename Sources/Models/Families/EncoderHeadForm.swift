@@ -43,8 +43,10 @@ struct EncoderHeadForm: Sendable {
     var activationKey: String?
     /// Whether heads over tokens have the dense layer and the norm too (ModernBERT).
     var isOverTokens = false
-    /// The key that says which states a text's head takes, "cls" or "mean"; nil: that of the first token.
-    var poolingKey: String?
+    /// The keys that say which states a text's head takes, by their names, of which the first means that nothing is said;
+    /// without keys it is that of the first token.
+    var poolingKeys: [String] = []
+    var poolings: [(name: String, pooling: TextPooling)] = [("cls", .first), ("mean", .mean)]
     /// What transformers puts before the encoder's names in a classifier's folder, where the encoder's places do not tell.
     var basePrefix: String?
     /// Whether a dense layer that is called the pooler is the encoder's own, with its prefix.
@@ -53,6 +55,27 @@ struct EncoderHeadForm: Sendable {
     var masked = MaskedHeadForm()
     /// What the files call the output of a head over pairs of texts.
     var pair = ["cls.seq_relationship"]
+
+    /// Which states a text's head takes.
+    enum TextPooling: Sendable {
+        /// That of the first token.
+        case first
+        case mean
+        /// All of them: the output takes the mean of what the dense layer makes of each (EuroBERT).
+        case late
+    }
+
+    /// Which states a text's head takes, as a configuration has it.
+    func pooling(_ config: ConfigurationReader) throws(ModelError) -> TextPooling {
+        guard let key = poolingKeys.first(where: config.says) ?? poolingKeys.first else { return .first }
+        let name = try config.string(key, default: poolings[0].name)
+        guard let known = poolings.first(where: { $0.name == name }) else {
+            throw .wrongValue(
+                file: config.file, key: key, found: "\"\(name.prefix(40))\"",
+                expected: poolings.map(\.name).joined(separator: " or "))
+        }
+        return known.pooling
+    }
 
     /// The activation behind the dense layer, as a configuration has it.
     func activation(_ config: ConfigurationReader) throws(ModelError) -> DenseActivation {

@@ -170,7 +170,7 @@ public struct Family: Sendable {
         glm4,
         internLM2, internLM3, exaone, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
-        bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, deBERTa, gte, gteOfAlibaba,
+        bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, euroBERT, deBERTa, gte, gteOfAlibaba,
         jinaEmbeddings,
         t5, mt5, umT5, bart, mbart, blenderbot, pegasus, marian, m2m100,
     ]

@@ -38,7 +38,7 @@ extension Family {
             head: EncoderHeadForm(
                 dense: ["head.dense"], activation: .gelu, norm: ["head.norm"], biasKey: "classifier_bias",
                 activationKey: "classifier_activation",
-                isOverTokens: true, poolingKey: "classifier_pooling",
+                isOverTokens: true, poolingKeys: ["classifier_pooling"],
                 masked: MaskedHeadForm(
                     dense: ["head.dense"], norm: ["head.norm"], bias: ["decoder"], activation: .gelu))),
         "modernbert",

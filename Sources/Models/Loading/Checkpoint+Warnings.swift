@@ -160,7 +160,7 @@ extension Checkpoint {
             let heads = [
                 "pooler.", "cls.", "classifier.", "lm_head.", "vocab_", "predictions.", "discriminator_predictions.",
                 "generator_", "pre_classifier.", "qa_outputs.", "head.", "decoder.", "lm_predictions.",
-                "mask_predictions.", "sop_classifier.",
+                "mask_predictions.", "sop_classifier.", "dense.",
             ]
             return heads.contains(where: name.hasPrefix) || name.contains(".pooler.") || name.hasSuffix("position_ids")
         }
