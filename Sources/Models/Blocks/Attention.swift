@@ -43,6 +43,7 @@ final class Attention: SelfAttention {
     let vNorm: Norm?
     let sinks: Sinks?
     let gProj: Linear?
+    private let outputNorm: Norm?
     /// What self-attention multiplies its input by, in order.
     private let inputs: [Linear]
     private let positions: PositionProjections?
@@ -85,6 +86,7 @@ final class Attention: SelfAttention {
         gProj =
             spec.isGated
             ? Linear(source, name + ".g_proj", from: hidden, to: spec.mixedWidth, bias: spec.inputBias) : nil
+        outputNorm = spec.outputNorm.map { Norm(source, name + ".sub_norm", $0, size: spec.mixedWidth) }
         inputs = [qProj, kProj, vProj, gProj].compactMap { $0 }
         positions = spec.disentangled.map {
             PositionProjections(source, name, $0, hidden: hidden, width: spec.queryWidth)
@@ -100,7 +102,7 @@ final class Attention: SelfAttention {
     /// Self-attention: `[tokens, hidden]` -> same.
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         if let lender = spec.sharesKeysOf { return try attend(x, lender: lender, pass) }
-        let projected = try Linear.project(x, inputs, pass.adapters)
+        let projected = try Linear.project(spec.roundsInputs ? x.roundedByRow() : x, inputs, pass.adapters)
         // [tokens, heads * valueDimension]
         let gate = try gProj == nil ? nil : projected[projected.count - 1].sigmoid()
         var (q, k) = (projected[0], projected[1])  // [tokens, heads * headDimension]
@@ -124,7 +126,7 @@ final class Attention: SelfAttention {
         if spec.lendsKeys { pass.lentKeys[layer] = (k, v) }
         guard let observation = pass.observation else {
             let mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
-            return try oProj(gate.map { try mixed * $0 } ?? mixed, pass.adapters)
+            return try output(normalized(gate.map { try mixed * $0 } ?? mixed), pass)
         }
         q = try observation.altered(.queries(layer), q)
         k = try observation.altered(.keys(layer), k)
@@ -134,9 +136,16 @@ final class Attention: SelfAttention {
         var mixed = try attend(q, k, v, pass)  // [tokens, heads * valueDimension]
         if let other = try observation.mixed(v, layer: layer, spec) { mixed = other }
         if let gate { mixed = try mixed * gate }
-        mixed = try observation.altered(.mixed(layer), mixed)
+        mixed = try observation.altered(.mixed(layer), normalized(mixed))
         mixed = try observation.switchingOff(mixed, layer: layer, spec)
-        return try oProj(mixed, pass.adapters)  // [tokens, hidden]
+        return try output(mixed, pass)  // [tokens, hidden]
+    }
+
+    private func normalized(_ mixed: Tensor) throws -> Tensor { try outputNorm?(mixed) ?? mixed }
+
+    /// `[tokens, heads * valueDimension]` -> `[tokens, hidden]`.
+    private func output(_ mixed: Tensor, _ pass: PassContext) throws -> Tensor {
+        try oProj(spec.roundsInputs ? mixed.roundedByRow() : mixed, pass.adapters)
     }
 
     private func clipped(_ x: Tensor) throws -> Tensor { try spec.clip.map { try x.clamp(min: -$0, max: $0) } ?? x }

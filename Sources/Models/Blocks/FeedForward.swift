@@ -18,6 +18,8 @@ final class FeedForward {
     let activation: Activation
     let clamp: GateClamp?
     private let gateScale, outputScale: Float
+    private let innerNorm: Norm?
+    private let roundsInputs: Bool
     private let cutoff: GateCutoff?
     let learned: LearnedActivation?
 
@@ -31,7 +33,8 @@ final class FeedForward {
             role: .residualWeight)
         activation = spec.activation
         clamp = spec.clamp
-        (gateScale, outputScale) = (spec.gateScale, spec.outputScale)
+        (gateScale, outputScale, roundsInputs) = (spec.gateScale, spec.outputScale, spec.roundsInputs)
+        innerNorm = spec.innerNorm.map { Norm(source, name + ".sub_norm", $0, size: size) }
         cutoff = spec.sparsity.map(GateCutoff.init)
         learned = spec.isLearned ? LearnedActivation(source, name + ".act_fn") : nil
     }
@@ -43,15 +46,17 @@ final class FeedForward {
     func callAsFunction(
         _ x: Tensor, _ adapters: RowAdapters, values: Bool = true, observed: (layer: Int, by: DecoderObservation)? = nil
     ) throws -> Tensor {
+        let x = roundsInputs ? try x.roundedByRow() : x
         if let observed { return try output(neurons(x, adapters, observed.layer, observed.by), adapters) }
         guard gateProj != nil else {
             let up = try upProj(x, adapters)
-            let inner = try learned?(up) ?? activation(up)  // [tokens, size]
+            let inner = try last(learned?(up) ?? activation(up))  // [tokens, size]
             return try values ? output(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
         }
         var parts = try Linear.project(x, inputs, adapters)  // [tokens, size] each
         parts[0] = try gateInput(parts[0])
-        let inner = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
+        let gated = try clamp?.gating(parts[0], parts[1]) ?? activation.gating(parts[0], parts[1])  // [tokens, size]
+        let inner = try last(gated)
         return try values ? output(inner, adapters) : downProj.forGradients(inner, adapters)  // [tokens, hidden]
     }
 
@@ -59,6 +64,12 @@ final class FeedForward {
     private func gateInput(_ x: Tensor) throws -> Tensor {
         let scaled = gateScale == 1 ? x : try x * gateScale
         return try cutoff?(scaled) ?? scaled
+    }
+
+    /// What the last matrix takes: `[tokens, size]` -> same.
+    private func last(_ inner: Tensor) throws -> Tensor {
+        let normalized = try innerNorm?(inner) ?? inner
+        return roundsInputs ? try normalized.roundedByRow() : normalized
     }
 
     /// `[tokens, size]` -> `[tokens, hidden]`.
@@ -73,12 +84,12 @@ final class FeedForward {
     ) throws -> Tensor {
         guard gateProj != nil else {
             let up = try observation.altered(.preActivation(layer), upProj(x, adapters))  // [tokens, size]
-            return try observation.altered(.neurons(layer), learned?(up) ?? activation(up))
+            return try observation.altered(.neurons(layer), last(learned?(up) ?? activation(up)))
         }
         let parts = try Linear.project(x, inputs, adapters)  // [tokens, size] each
         let gate = try observation.altered(.preActivation(layer), gateInput(parts[0]))
         let up = try observation.altered(.linear(layer), parts[1])
-        return try observation.altered(.neurons(layer), clamp?.gating(gate, up) ?? activation.gating(gate, up))
+        return try observation.altered(.neurons(layer), last(clamp?.gating(gate, up) ?? activation.gating(gate, up)))
     }
 }
 

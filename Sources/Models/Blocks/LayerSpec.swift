@@ -145,6 +145,10 @@ public struct AttentionSpec: Sendable, Equatable {
     public var distanceBias: LinearBias?
     /// Scores by vectors of the distance of a key beside those of the tokens (DeBERTa).
     public var disentangled: DisentangledSpec?
+    /// The norm of all heads' results before they are projected (BitNet).
+    public var outputNorm: NormSpec?
+    /// Whether projections take inputs that are rounded to eight bits, token by token (BitNet).
+    public var roundsInputs = false
     /// Keys and values that are computed from a latent vector (DeepSeek V2 and V3).
     public var latent: LatentSpec?
 
@@ -270,6 +274,10 @@ public struct FeedForwardSpec: Sendable, Equatable {
     /// The share of gates that is cut off, by what a normal distribution says of their mean and deviation: gate ←
     /// max(gate − mean − z(share) · deviation, 0) before the activation (Gemma 3n).
     public var sparsity: Double?
+    /// The norm of what the last matrix takes (BitNet).
+    public var innerNorm: NormSpec?
+    /// Whether matrices take inputs that are rounded to eight bits, token by token (BitNet).
+    public var roundsInputs = false
     /// The factors on what the gate's activation takes, and on the last matrix' result (Falcon-H1).
     public var gateScale: Float = 1, outputScale: Float = 1
     /// Limits of the gated form, as GPT-OSS has them.

@@ -166,7 +166,7 @@ public struct Family: Sendable {
         cohere2,
         granite,
         miniCPM, miniCPM3, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, falconMamba, jamba, bamba,
-        falconH1, qwen3Next, qwen35, qwen35MoE, smolLM3, glm,
+        falconH1, bitNet, qwen3Next, qwen35, qwen35MoE, smolLM3, glm,
         glm4,
         internLM2, internLM3, exaone, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
@@ -241,6 +241,7 @@ public struct Family: Sendable {
             configuration.family = modelType
             try form.configure(&configuration, reader)
             try configuration.seeWholeTexts(reader)
+            try configuration.roundInputs(reader)
             if !family.rotatesPart, !reader.says("martlet_gguf") { try configuration.demandWholeRotation(reader.file) }
             try configuration.check(file: reader.file)
             return configuration
@@ -370,6 +371,27 @@ extension DecoderConfiguration {
                 expected: "true where layers have windows, recurrent states or linear biases")
         }
         try eachLayer { $0.attention.reach = .everything }
+    }
+
+    /// BitNet's layers take inputs of eight bits, whatever family they are in.
+    fileprivate mutating func roundInputs(_ reader: ConfigurationReader) throws(ModelError) {
+        guard BitNetReader.isMeant(by: reader) else { return }
+        guard
+            layers.allSatisfy({
+                $0.withState == nil && $0.attention.latent == nil && $0.attention.sharesKeysOf == nil
+                    && $0.feedForward.experts == nil
+            })
+        else {
+            throw .unsupported(
+                file: reader.file,
+                reason:
+                    "quantization_config: BitNet's inputs of eight bits are computed of plain attention and dense layers alone"
+            )
+        }
+        try eachLayer {
+            $0.attention.roundsInputs = true
+            $0.feedForward.roundsInputs = true
+        }
     }
 
     func check(file: String) throws(ModelError) {

@@ -88,6 +88,17 @@ final class CheckpointParameters: ParameterSource {
 
     func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor {
         if let table = table(name, shape: shape, role: role) { return table }
+        if packed?.roundsTrainedWeights == true, shape.rank == 2, role.plain != .embedding, name != "lm_head.weight" {
+            failure =
+                failure
+                ?? ModelError.unsupported(
+                    file: file,
+                    reason:
+                        "quantization_config: the weights are rounded where they are used. Train an adapter on them "
+                        + "(adapter=lora), or take quantization_config out of config.json and train with qat=ternary and "
+                        + "qat_activations=int8")
+            return placeholder
+        }
         let places = places(name)
         guard let place = places.first(where: { source.entry($0.storedName) != nil }) else {
             missing.append(places.first?.storedName ?? name)

@@ -10,6 +10,8 @@ package protocol PackedReader: Sendable {
     var suffixes: [String] { get }
     /// What stands behind the name of a stack of experts.
     var stackSuffixes: [String] { get }
+    /// Whether `weight` holds numbers that are rounded before they are used, so that they cannot be trained as they are.
+    var roundsTrainedWeights: Bool { get }
     /// The matrix of a module `[out, in]`; nil where the module is not packed.
     func matrix(_ module: PackedModule) throws -> (any WeightMatrix)?
     /// The matrix of an expert whose module holds all experts; nil where the module is not packed.
@@ -20,6 +22,8 @@ package protocol PackedReader: Sendable {
 
 extension PackedReader {
     package var stackSuffixes: [String] { [] }
+
+    package var roundsTrainedWeights: Bool { false }
 
     package func expert(_ index: Int, _ part: ExpertPart, of stack: PackedModule) throws -> (any WeightMatrix)? { nil }
 
@@ -80,7 +84,7 @@ package struct PackedModule {
 package enum PackedFormats {
     package static let supported = [
         "gptq", "awq", "auto-round", "bitsandbytes", "fp8", "fbgemm_fp8", "compressed-tensors", "modelopt", "mxfp4",
-        "hqq", "torchao", "mlx",
+        "hqq", "torchao", BitNetReader.method, "mlx",
     ]
 
     /// - Returns: nil for a configuration that says nothing of quantisation.
@@ -105,6 +109,7 @@ package enum PackedFormats {
         case "compressed-tensors": return try CompressedTensorsReader(reader)
         case "hqq": return try HQQReader(reader)
         case "torchao": return TorchAOReader()
+        case BitNetReader.method: return try BitNetReader(reader)
         default:
             throw .unsupported(
                 file: configuration.file,

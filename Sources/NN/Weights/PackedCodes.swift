@@ -21,8 +21,9 @@ public struct PackedCodes: Sendable {
         /// uint8 `[out, in]`: a code a byte.
         case unsignedBytes
         /// uint8 `[rows / share, width]`, share being 8 / bits: the flattened matrix is cut into rows of `width` codes, and a
-        /// byte holds the codes of `share` rows, `rows / share` apart from each other, the first in its highest bits (hqq).
-        case rowsInBytes(width: Int)
+        /// byte holds the codes of `share` rows, `rows / share` apart from each other, the first in its highest bits (hqq), or
+        /// in its lowest (BitNet).
+        case rowsInBytes(width: Int, lowestFirst: Bool = false)
         /// int32 `[⌈rows / share⌉, width]`, share being ⌊32 / bits⌋: the same with words, whose highest bits stay empty. Rows
         /// that fill up the last words hold nothing (hqq's three bits).
         case rowsInWords(width: Int)
@@ -46,7 +47,7 @@ public struct PackedCodes: Sendable {
         case .wholeInputsInWords: expected = [outputs, Self.words(inputs, bits: bits)]
         case .wholeInputsInColumns: expected = [Self.words(inputs, bits: bits), outputs]
         case .bytes, .unsignedBytes: expected = [outputs, inputs]
-        case .rowsInBytes(let width):
+        case .rowsInBytes(let width, _):
             let share = 8 / Swift.max(bits, 1)
             guard [1, 2, 4, 8].contains(bits), width > 0, outputs * inputs % width == 0,
                 outputs * inputs / width % share == 0
@@ -84,6 +85,9 @@ public struct PackedCodes: Sendable {
         self.outputs = outputs
         self.inputs = inputs
     }
+
+    /// `[out, in]`
+    package var shape: Shape { [outputs, inputs] }
 
     /// How many words hold so many codes of which none is cut.
     package static func words(_ codes: Int, bits: Int) -> Int {
@@ -140,12 +144,12 @@ public struct PackedCodes: Sendable {
                 let codes = raw.bindMemory(to: Int8.self)
                 body { output, input in Int(codes[output * inputs + input]) + 128 }
             case .unsignedBytes: body { output, input in Int(raw[output * inputs + input]) }
-            case .rowsInBytes(let width):
+            case .rowsInBytes(let width, let lowestFirst):
                 let step = outputs * inputs / width * bits / 8
                 body { output, input in
                     let index = output * inputs + input, row = index / width
                     let byte = Int(raw[row % step * width + index % width])
-                    return byte >> (8 - bits * (row / step + 1)) & mask
+                    return byte >> (lowestFirst ? bits * (row / step) : 8 - bits * (row / step + 1)) & mask
                 }
             case .rowsInWords(let width):
                 let words = raw.bindMemory(to: UInt32.self), share = 32 / bits

@@ -34,7 +34,7 @@ struct InputGroup {
             }
             let hasPlainValues =
                 attention.latent == nil && attention.clip == nil && layer.recurrent == nil && !attention.valuesAreKeys
-                && !attention.normalizesValues && attention.sharesKeysOf == nil
+                && !attention.normalizesValues && attention.sharesKeysOf == nil && attention.outputNorm == nil
             if attention.heads == attention.keyValueHeads, hasPlainValues {
                 groups.append(
                     InputGroup(
@@ -45,7 +45,7 @@ struct InputGroup {
             guard layer.feedForward.experts == nil, layer.hasFeedForward else { return groups }
             let gate = layer.feedForward.isGated ? ["mlp.gate_proj"] : []
             norm("post_attention_layernorm", gate + ["mlp.up_proj"])
-            if layer.feedForward.isGated {
+            if layer.feedForward.isGated, layer.feedForward.innerNorm == nil {
                 groups.append(
                     InputGroup(
                         layers: [prefix + "mlp.down_proj"],
