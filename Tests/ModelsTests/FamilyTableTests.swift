@@ -312,6 +312,15 @@ struct FamilyTableTests {
         ("mamba", "hidden_act", .string("gelu")), ("mamba", "expand", .integer(0)),
         ("mamba", "state_size", .integer(0)), ("mamba2", "n_groups", .integer(3)), ("mamba2", "expand", .integer(3)),
         ("mamba2", "time_step_limit", .array([0.5])), ("mamba2", "time_step_limit", .array([2.0, 1.0])),
+        ("falcon_mamba", "hidden_act", .string("gelu")), ("falcon_mamba", "mixer_rms_eps", .number(-1)),
+        ("jamba", "attn_layer_offset", .integer(3)), ("jamba", "expert_layer_period", .integer(1)),
+        ("jamba", "mamba_inner_layernorms", .bool(false)), ("jamba", "num_experts_per_tok", .integer(5)),
+        ("bamba", "attn_layer_indices", .array([3])), ("bamba", "attn_rotary_emb", .integer(8)),
+        ("bamba", "mamba_n_groups", .integer(3)),
+        ("falcon_h1", "mamba_d_ssm", .integer(50)), ("falcon_h1", "mlp_multipliers", .array([1])),
+        ("falcon_h1", "ssm_multipliers", .array([1, 1])), ("falcon_h1", "projectors_bias", .bool(true)),
+        ("falcon_h1", "attention_bias", .bool(true)), ("falcon_h1", "mamba_use_mlp", .bool(false)),
+        ("bitnet", "hidden_act", .string("mish")),
         ("granitemoehybrid", "mamba_d_head", .integer(7)), ("granitemoehybrid", "mamba_n_groups", .integer(3)),
         ("granitemoehybrid", "position_embedding_type", .string("learned")),
         ("granitemoehybrid", "layer_types", .array(["mamba", "conv", "mamba"])),
@@ -324,6 +333,63 @@ struct FamilyTableTests {
         try FamilyGolden(name).withFolder(change: { $0[key] = value }) { path in
             let error = #expect(throws: ModelError.self) { _ = try Checkpoint(path: path).decoder() }
             #expect("\(error.map { "\($0)" } ?? "")".contains(key))
+        }
+    }
+
+    /// BitNet's ternary weights and inputs of eight bits: of trained weights that are rounded when they are read, and packed,
+    /// four rows in a byte.
+    @Test func ternaryWeightsAreThoseOfTransformers() throws {
+        let golden = try FamilyGolden("../bitnet-online")
+        func logits(_ path: String) throws -> [Float] {
+            let checkpoint = try Checkpoint(path: path)
+            #expect(try checkpoint.warnings() == [])
+            let decoder = try checkpoint.decoder()
+            try decoder.prepare(.exact)
+            return try FamilyTests.floats(decoder(golden.tokens))
+        }
+        try golden.withFolder { path in
+            #expect(FamilyTests.relativeError(try logits(path), golden.expected) < 1e-4)
+            // They are not trained as they are.
+            #expect { _ = try Checkpoint(path: path).trainableDecoder() } throws: { "\($0)".contains("qat=ternary") }
+        }
+        for (name, divides) in [("bitlinear", true), ("autobitlinear", false)] {
+            let method: JSON = ["quant_method": "bitnet", "linear_class": .string(name)]
+            try golden.withFolder(change: { $0["quantization_config"] = method }) { path in
+                let folder = try SafetensorsFolder(path: path, copying: true)
+                var tensors: [(String, Tensor)] = []
+                for name in folder.names {
+                    let tensor = try folder.tensor(name)
+                    guard name.hasSuffix("_proj.weight") else {
+                        tensors.append((name, tensor))
+                        continue
+                    }
+                    let numbers = try tensor.toArray(as: Float.self), quarter = numbers.count / 4
+                    let factor = numbers.reduce(0) { $0 + abs($1) } / Float(numbers.count)
+                    func code(_ index: Int) -> UInt8 { UInt8(max(-1, min(1, (numbers[index] / factor).rounded())) + 1) }
+                    let bytes = (0..<quarter).map { index in
+                        (0..<4).reduce(UInt8(0)) { $0 | code(index + $1 * quarter) << UInt8(2 * $1) }
+                    }
+                    tensors.append((name, try Tensor(bytes, shape: [tensor.shape[0] / 4, tensor.shape[1]])))
+                    tensors.append((name + "_scale", try Tensor([divides ? 1 / factor : factor])))
+                }
+                try SafetensorsWriter.write(tensors, to: path + "/model.safetensors")
+                #expect(FamilyTests.relativeError(try logits(path), golden.expected) < 1e-4)
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("use_rms_norm", true), ("linear_class", "other"), ("quantization_mode", "other"),
+            ("modules_to_not_convert", ["model.layers.0.mlp.up_proj"]),
+        ] as [(String, JSON)])
+    func whatBitNetDoesNotComputeIsRefused(_ key: String, _ value: JSON) throws {
+        let method: JSON = .object(["quant_method": "bitnet", "linear_class": "autobitlinear"])
+        var members = try #require(method.object)
+        members[key] = value
+        let changed = JSON.object(members)
+        try FamilyGolden("../bitnet-online").withFolder(change: { $0["quantization_config"] = changed }) { path in
+            #expect { _ = try Checkpoint(path: path).decoder() } throws: { "\($0)".contains(key) }
         }
     }
 
@@ -361,7 +427,7 @@ struct FamilyTableTests {
     }
 
     @Test(arguments: [
-        ("granite_swa", "granite"), ("falcon_mamba", "mamba"), ("flex_olmo", "olmo"), ("chatglm", "glm"),
+        ("granite_swa", "granite"), ("codestral_mamba", "mamba"), ("flex_olmo", "olmo"), ("chatglm", "glm"),
         ("deberta", "deberta-v2"),
         ("hunyuan_v1_moe", "hunyuan_v1_dense"), ("xlm-roberta-xl", "xlm-roberta"),
     ])

@@ -31,7 +31,7 @@ struct GGUFFamilyTests {
     @Test(arguments: [
         "qwen2_moe-all", "qwen3_moe-all", "olmoe", "gpt_oss", "gemma", "granite", "granitemoe", "starcoder2-full",
         "seed_oss", "arcee", "lfm2", "mamba", "mamba2", "granitemoehybrid", "granitemoehybrid-dense", "qwen3_next",
-        "glm4_moe", "llama4-plain",
+        "falcon_mamba", "jamba", "falcon_h1-plain", "glm4_moe", "llama4-plain",
         "gemma3n-files", "gemma4", "gemma4-values", "gemma4-experts", "gemma4-experts-all",
     ])
     func writtenFilesComputeTheSame(_ name: String) throws {
@@ -140,6 +140,11 @@ struct GGUFFamilyTests {
         ("mamba", "use_conv_bias", .bool(false), "convolutions have no biases"),
         ("mamba2", "use_conv_bias", .bool(false), "convolutions have no biases"),
         ("mamba", "intermediate_size", .integer(96), "96 channels"),
+        ("falcon_mamba-bias", "use_bias", .bool(true), "projections of states have biases"),
+        ("jamba-dense", "mamba_proj_bias", .bool(true), "projections of states have biases"),
+        ("falcon_h1", "mamba_rms_norm", .bool(false), "scores are scaled"),
+        ("falcon_h1-plain", "lm_head_multiplier", .number(0.5), "factors are not 1"),
+        ("falcon_h1-plain", "mamba_norm_before_gate", .bool(true), "normalised before their gate"),
         ("lfm2-bias", "conv_bias", .bool(true), "convolutions have biases"),
         ("qwen3_next-sparse", "mlp_only_layers", .array([]), "heads of values and of keys differ in width"),
         ("seed_oss-bias", "attention_out_bias", .bool(true), "other projections"),

@@ -58,7 +58,7 @@ struct PackedReaderTests {
 
     @Test func everyLayoutStandsForItsNumbers() throws {
         let file = try Self.files, cases = try Self.cases
-        #expect(cases.count == 47)
+        #expect(cases.count == 50)
         var stream = RandomStream(seed: 4)
         let x = try Tensor((0..<(5 * 64)).map { _ in Float(stream.nextNormal()) }, shape: [5, 64])
         for item in cases {

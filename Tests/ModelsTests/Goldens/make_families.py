@@ -41,6 +41,13 @@ MAMBA = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, expand=2, **ids
 GRANITE4 = dict(S, num_hidden_layers=3, intermediate_size=16, shared_intermediate_size=24, embedding_multiplier=3.0,
                 logits_scaling=4.0, residual_multiplier=0.3, attention_multiplier=0.2, mamba_n_heads=8, mamba_n_groups=2,
                 mamba_d_state=6, mamba_chunk_size=4, layer_types=["linear_attention", "full_attention", "linear_attention"])
+JAMBA = dict(S4, attn_layer_period=3, attn_layer_offset=2, expert_layer_period=2, expert_layer_offset=1, mamba_d_state=5,
+             mamba_dt_rank=3)
+FALCON_H1 = dict(S, head_dim=12, mamba_d_ssm=48, mamba_n_heads=6, mamba_d_head=8, mamba_n_groups=2, mamba_d_state=6,
+                 mamba_chunk_size=4, embedding_multiplier=3.0, lm_head_multiplier=0.25, key_multiplier=0.6,
+                 attention_in_multiplier=0.8, attention_out_multiplier=0.9, ssm_in_multiplier=1.25,
+                 ssm_out_multiplier=0.7, ssm_multipliers=[0.9, 1.1, 0.8, 1.3, 0.7], mlp_multipliers=[0.6, 0.4],
+                 **rope(1e11))
 NEXT = dict(S4, head_dim=16, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6,
             linear_value_head_dim=10, layer_types=["linear_attention"] * 3 + ["full_attention"],
             **rope(partial_rotary_factor=0.25))
@@ -167,6 +174,29 @@ cases = {
     "granitemoehybrid": ("GraniteMoeHybrid", dict(GRANITE4, num_local_experts=4, num_experts_per_tok=2)),
     "granitemoehybrid-dense": ("GraniteMoeHybrid", dict(GRANITE4, num_local_experts=0, num_experts_per_tok=0,
                                                         position_embedding_type="rope", mamba_n_groups=1, **rope())),
+    "falcon_mamba": ("FalconMamba", dict(MAMBA, time_step_rank=3, state_size=5, mixer_rms_eps=1e-3)),
+    "falcon_mamba-bias": ("FalconMamba", dict(MAMBA, use_bias=True, use_conv_bias=False, state_size=4,
+                                              tie_word_embeddings=False)),
+    "jamba": ("Jamba", dict(JAMBA, num_experts=4, num_experts_per_tok=2)),
+    "jamba-dense": ("Jamba", dict(JAMBA, num_experts=1, num_experts_per_tok=1, mamba_proj_bias=True,
+                                  mamba_conv_bias=False, mamba_expand=3, tie_word_embeddings=True)),
+    "bamba": ("Bamba", dict(S, num_hidden_layers=3, attn_layer_indices=[1], mamba_n_heads=8, mamba_n_groups=2,
+                            mamba_d_state=6, mamba_chunk_size=4)),
+    "bamba-bias": ("Bamba", dict(S, attn_layer_indices=[0], mamba_n_heads=4, mamba_n_groups=1, mamba_d_state=5,
+                                 mamba_chunk_size=4, mamba_proj_bias=True, mamba_conv_bias=False, mlp_bias=True,
+                                 attention_bias=True, tie_word_embeddings=True)),
+    "falcon_h1": ("FalconH1", dict(FALCON_H1)),
+    # The norm before the gate, and behind it with factors that are all 1, as GGUF files have them.
+    "falcon_h1-norm": ("FalconH1", dict(FALCON_H1, mamba_rms_norm=True, mamba_norm_before_gate=True,
+                                        mamba_proj_bias=True, projectors_bias=True, mlp_bias=True)),
+    "falcon_h1-plain": ("FalconH1", dict(S, head_dim=8, mamba_d_ssm=None, mamba_expand=2, mamba_n_heads=8,
+                                         mamba_d_state=6, mamba_chunk_size=4, mamba_rms_norm=True,
+                                         mamba_norm_before_gate=False, tie_word_embeddings=True, **rope())),
+    "bitnet": ("BitNet", dict(S, **rope(500000.0))),
+    # Ternary weights and inputs of eight bits; FamilyTableTests has a test of its own for it.
+    "../bitnet-online": ("BitNet", dict(S, quantization_config=dict(
+        quant_method="bitnet", linear_class="autobitlinear", quantization_mode="online",
+        modules_to_not_convert=["lm_head"]), **rope(500000.0))),
     "qwen3_next": ("Qwen3Next", dict(NEXT, moe_intermediate_size=16, shared_expert_intermediate_size=24, num_experts=6,
                                      num_experts_per_tok=2, norm_topk_prob=True, linear_value_head_dim=6)),
     "qwen3_next-sparse": ("Qwen3Next", dict(NEXT, num_hidden_layers=2, moe_intermediate_size=16, num_experts=4,
@@ -233,6 +263,8 @@ encoders = {
     "electra-factored": ("Electra", dict(N, embedding_size=16)),
     "albert": ("Albert", dict(N, embedding_size=16)),
     "nomic_bert": ("NomicBert", dict(N)),
+    "eurobert": ("EuroBert", dict(S)),
+    "eurobert-bias": ("EuroBert", dict(S, head_dim=12, attention_bias=True, mlp_bias=True, **rope(250000.0))),
 }
 
 T5 = dict(vocab_size=64, d_model=32, d_kv=6, d_ff=40, num_layers=2, num_heads=4, relative_attention_num_buckets=8,
@@ -306,6 +338,11 @@ heads.update({
     "deberta-masked-conv": ("DebertaV2", "MaskedLM", dict(D, conv_kernel_size=3, conv_act="gelu")),
     "deberta-masked-v3": ("DebertaV2", "MaskedLM", dict(D, share_att_key=False, legacy=False)),
     "gte-masked": ("Gte", "MaskedLM", dict(N)),
+    "eurobert-masked": ("EuroBert", "MaskedLM", dict(S)),
+    "eurobert-classes": ("EuroBert", "SequenceClassification", dict(S, **labels3)),
+    "eurobert-mean": ("EuroBert", "SequenceClassification", dict(S, classifier_pooling="mean", **labels3)),
+    "eurobert-first": ("EuroBert", "SequenceClassification", dict(S, classifier_pooling="bos", **labels3)),
+    "eurobert-tokens": ("EuroBert", "TokenClassification", dict(S, **labels3)),
     "jina-masked": ("JinaEmbeddingsV3", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
 })
 encoders["gemma3-bidirectional"] = ("Gemma3Text", dict(S, head_dim=8, sliding_window=6, use_bidirectional_attention=True,
@@ -479,7 +516,7 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
             labels = torch.randint(3, 64, (1, 14), generator=torch.Generator().manual_seed(3))
             loss = model(input_ids=text, labels=labels).loss
             golden["labels"] = labels[0].tolist()
-        if not (is_encoder or head) or head == "MaskedLM":
+        if not (is_encoder or head or name.endswith("-online")) or head == "MaskedLM":
             # Loss and gradient norm over all published parameters, as training from this checkpoint computes them.
             if not is_pair and not head: loss = model(input_ids=text, labels=text, **more).loss
             loss.backward()

@@ -4,7 +4,7 @@
 
 The layouts are those their packages publish: AutoGPTQ / GPTQModel (gptq versions 1 and 2), AutoAWQ (gemm), bitsandbytes
 (Linear4bit, Linear8bitLt), DeepSeek's fp8 blocks, compressed-tensors, mlx (affine), hqq (along both axes), torchao,
-auto-round, modelopt.
+auto-round, modelopt, BitNet (packed as transformers does).
 """
 import json
 import pathlib
@@ -282,13 +282,25 @@ for name, algorithm, out, shape in [
     add(name, MODELOPT | {"quant_algo": algorithm}, weight.float() * whole, weight=weight, weight_scale=s,
         input_scale=torch.tensor(0.1))
 
+# BitNet: four rows a quarter of the rows apart in a byte, the first in its lowest bits; a factor that divides, or multiplies.
+for name, kind in [("bitnet", "bitlinear"), ("bitnetauto", "autobitlinear")]:
+    codes = torch.randint(0, 3, (OUT, IN), generator=generator)
+    factor = torch.tensor([0.75 if kind == "autobitlinear" else 24.0])
+    words = sum(codes[i * OUT // 4:(i + 1) * OUT // 4] << 2 * i for i in range(4)).to(torch.uint8)
+    add(name, {"quant_method": "bitnet", "linear_class": kind},
+        (codes - 1).float() * (factor if kind == "autobitlinear" else 1 / factor), weight=words, weight_scale=factor)
+weight = torch.randn(OUT, IN, generator=generator) * 0.1
+mean = weight.abs().mean()
+add("bitnetonline", {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "online"},
+    (weight / mean).round().clamp(-1, 1) * mean, weight=weight)
+
 folder = pathlib.Path(__file__).parent
 for key in [k for k in tensors if k.endswith(".expected")]:
     tensors[key] = tensors[key].to(torch.float32)
 files = {"packed": {}, "packed-more": {}, "packed-axis0": {}, "packed-later": {}}
 for name, tensor in tensors.items():
     case = name.split(".")[0]
-    later = case.startswith(("hqq3", "ar", "mo", "ctnv", "ctmx"))
+    later = case.startswith(("hqq3", "ar", "mo", "ctnv", "ctmx", "bitnet"))
     along = case.endswith(("axis0", "spread"))
     more = case.startswith(("mlx", "hqq", "ao"))
     kind = "packed-later" if later else "packed-axis0" if along else "packed-more" if more else "packed"
