@@ -215,6 +215,7 @@ extension Tokenizer {
     ) throws(TokenizerError) -> Parts {
         let (className, configuration) = (companions.className, companions.configuration)
         let known = TokenizerClass.plainPairs.union(TokenizerClass.robertaPairs).union(TokenizerClass.qwenPairs)
+            .union(TokenizerClass.debertaPairs)
         try TokenizerClass.check(className, known, configuration)
         let isQwen = className.map(TokenizerClass.qwenPairs.contains) ?? false
         var result = try parts(
@@ -227,25 +228,12 @@ extension Tokenizer {
             result.stages.steps.insert(.rewrite(PrefixSpaceRewriter()), at: 0)
         }
         if let className, TokenizerClass.robertaPairs.contains(className) {
-            result.addedTokens = []
-            result.details.bosToken = nil
-            result.details.eosTokens = []
-            for name in ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] {
-                guard let id = result.id(of: name) else { continue }
-                result.addedTokens.append(
-                    AddedToken(id: id, content: name, isSpecial: true, stripsLeft: name == "<mask>"))
-            }
-            guard let start = result.id(of: "<s>"), let end = result.id(of: "</s>") else {
-                throw .malformed(file: "vocab.json", field: "the whole file", reason: "no <s> or no </s>")
-            }
+            let (start, end) = try result.takeSpecials("<s>", "</s>", pad: "<pad>", unknown: "<unk>", mask: "<mask>")
             result.surroundAsRoberta(start: start, end: end)
-            result.details.bosToken = start
-            result.details.classToken = start
-            result.details.separatorToken = end
-            result.details.padToken = result.id(of: "<pad>")
-            result.details.unknownToken = result.id(of: "<unk>")
-            result.details.maskToken = result.id(of: "<mask>")
-            result.details.eosTokens = [end]
+        } else if let className, TokenizerClass.debertaPairs.contains(className) {
+            let (start, end) = try result.takeSpecials("[CLS]", "[SEP]", pad: "[PAD]", unknown: "[UNK]", mask: "[MASK]")
+            // One separator between the texts of a pair, as the models were trained; transformers 5 puts two.
+            result.template = .bert(start: start, end: end)
         } else {
             // OPT's are "</s>" and "<pad>" of the vocabulary.
             for key in ["bos_token", "eos_token", "unk_token", "pad_token"] {

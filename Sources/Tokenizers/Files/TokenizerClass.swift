@@ -24,6 +24,8 @@ enum TokenizerClass {
     static let robertaPairs: Set<String> = [
         "RobertaTokenizer", "BartTokenizer", "LongformerTokenizer", "LEDTokenizer", "MvpTokenizer",
     ]
+    /// The same two files, with `[CLS]` and `[SEP]` around a text.
+    static let debertaPairs: Set<String> = ["DebertaTokenizer"]
     /// BERT's vocabulary file.
     static let wordPieces: Set<String> = [
         "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer", "ConvBertTokenizer",
@@ -38,6 +40,7 @@ enum TokenizerClass {
         "whisper": "WhisperTokenizer", "t5": "T5Tokenizer", "mt5": "MT5Tokenizer", "llama": "LlamaTokenizer",
         "bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "electra": "ElectraTokenizer",
         "mpnet": "MPNetTokenizer", "albert": "AlbertTokenizer", "deberta-v2": "DebertaV2Tokenizer",
+        "deberta": "DebertaTokenizer", "led": "LEDTokenizer",
         "xlnet": "XLNetTokenizer", "pegasus": "PegasusTokenizer", "marian": "MarianTokenizer",
         "m2m_100": "M2M100Tokenizer",
     ]
@@ -126,6 +129,25 @@ extension Tokenizer.Parts {
             guard !addedTokens.contains(where: { $0.id == id }) else { continue }
             addedTokens.append(AddedToken(id: id, content: "<extra_id_\(number)>", isSpecial: true))
         }
+    }
+
+    /// Takes the special tokens of a model with `vocab.json` and `merges.txt`, by the names that they have in the vocabulary.
+    /// - Returns: those that stand around a text.
+    mutating func takeSpecials(
+        _ start: String, _ end: String, pad: String, unknown: String, mask: String
+    ) throws(TokenizerError) -> (start: Int32, end: Int32) {
+        addedTokens = []
+        for name in [start, pad, end, unknown, mask] {
+            guard let id = id(of: name) else { continue }
+            addedTokens.append(AddedToken(id: id, content: name, isSpecial: true, stripsLeft: name == mask))
+        }
+        guard let first = id(of: start), let last = id(of: end) else {
+            throw .malformed(file: "vocab.json", field: "the whole file", reason: "no \(start) or no \(end)")
+        }
+        (details.bosToken, details.classToken, details.separatorToken) = (first, first, last)
+        (details.padToken, details.unknownToken, details.maskToken) = (id(of: pad), id(of: unknown), id(of: mask))
+        details.eosTokens = [last]
+        return (first, last)
     }
 
     /// `<s>` and `</s>` around a text, and two `</s>` between the texts of a pair, as in RoBERTa.
