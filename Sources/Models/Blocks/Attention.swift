@@ -57,7 +57,9 @@ final class Attention: SelfAttention {
         qProj = Linear(source, name + ".q_proj", from: hidden, to: spec.queryWidth, bias: spec.inputBias)
         let isOwn = spec.sharesKeysOf == nil
         kProj =
-            isOwn ? Linear(source, name + ".k_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias) : nil
+            isOwn
+            ? Linear(
+                source, name + ".k_proj", from: hidden, to: spec.keyWidth, bias: spec.inputBias && spec.keyBias) : nil
         vProj =
             isOwn && !spec.valuesAreKeys
             ? Linear(source, name + ".v_proj", from: hidden, to: spec.valueWidth, bias: spec.inputBias) : nil

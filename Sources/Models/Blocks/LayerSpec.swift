@@ -104,6 +104,8 @@ public struct AttentionSpec: Sendable, Equatable {
     public var ownValueDimension: Int?
     /// Biases of queries, keys and values.
     public var inputBias = false
+    /// Whether keys have one where queries and values do (not in the first DeBERTa).
+    public var keyBias = true
     public var outputBias = false
     public var queryKeyNorm = QueryKeyNorm.none
     /// Whether these norms multiply by learned weights; those of Llama 4 do not.
@@ -207,6 +209,8 @@ public struct DisentangledSpec: Sendable, Equatable {
     public var sharesProjections = true
     /// Whether the table is normalised (`norm_rel_ebd`).
     public var normalizes = true
+    /// Whether the projection to keys of positions has a bias where it is not the layer's own (not in the first DeBERTa).
+    public var biasesKeys = true
 
     public init(span: Int, farthest: Int? = nil) {
         self.span = span

@@ -50,12 +50,12 @@ final class PositionProjections {
 
     init(_ source: ParameterSource, _ name: String, _ spec: DisentangledSpec, hidden: Int, width: Int) {
         self.spec = spec
-        func own(_ part: String, _ isThere: Bool) -> Linear? {
+        func own(_ part: String, _ isThere: Bool, bias: Bool) -> Linear? {
             isThere && !spec.sharesProjections
-                ? Linear(source, "\(name).\(part)", from: hidden, to: width, bias: true) : nil
+                ? Linear(source, "\(name).\(part)", from: hidden, to: width, bias: bias) : nil
         }
-        ownKeys = own("pos_k_proj", spec.contentToPosition)
-        ownQueries = own("pos_q_proj", spec.positionToContent)
+        ownKeys = own("pos_k_proj", spec.contentToPosition, bias: spec.biasesKeys)
+        ownQueries = own("pos_q_proj", spec.positionToContent, bias: true)
     }
 
     func callAsFunction(

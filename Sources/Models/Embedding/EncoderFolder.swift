@@ -13,7 +13,7 @@ package struct EncoderFolder {
 
     /// - Parameter hasHead: whether a classifier is written, in whose folder the encoder's names have a prefix.
     package init(_ checkpoint: Checkpoint, hasHead: Bool) throws(ModelError) {
-        guard case .encoder(let form)? = Family.named(checkpoint.modelType)?.body else {
+        guard let form = checkpoint.encoderForm else {
             throw .unsupported(
                 file: checkpoint.path,
                 reason: "\(checkpoint.modelType) is no encoder, and this folder is written of encoders")
@@ -49,17 +49,25 @@ package struct EncoderFolder {
     /// - Throws: `ModelError.unsupported` for a place that is only read.
     package func tensors(_ parameters: [(name: String, tensor: Tensor)]) throws -> [(String, Tensor)] {
         var result: [(String, Tensor)] = [], parts: [String: [Int: Tensor]] = [:], counts: [String: Int] = [:]
+        /// The parts of a tensor in order, once all are there.
+        func whole(_ stored: String, _ part: Int, of count: Int, _ tensor: Tensor) -> [Tensor]? {
+            parts[stored, default: [:]][part] = tensor
+            guard let all = parts[stored], all.count == count else {
+                counts[stored] = count
+                return nil
+            }
+            counts[stored] = nil
+            return (0..<count).compactMap { all[$0] }
+        }
         for (name, tensor) in parameters {
             switch place(name) {
             case .tensor(let stored)?: result.append((stored, tensor))
             case .rows(let stored, let sizes, let part)?:
-                parts[stored, default: [:]][part] = tensor
-                guard let all = parts[stored], all.count == sizes.count else {
-                    counts[stored] = sizes.count
-                    continue
-                }
-                counts[stored] = nil
-                result.append((stored, try Tensor.concatenate((0..<sizes.count).compactMap { all[$0] })))
+                guard let all = whole(stored, part, of: sizes.count, tensor) else { continue }
+                result.append((stored, try Tensor.concatenate(all)))
+            case .groupedRows(let stored, let groups, let sizes, let part)?:
+                guard let all = whole(stored, part, of: sizes.count, tensor) else { continue }
+                result.append((stored, try WeightPlace.grouped(all, groups: groups)))
             default:
                 throw ModelError.unsupported(
                     file: name, reason: "its place in the files of this family can be read, not written")

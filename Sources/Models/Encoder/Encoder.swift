@@ -13,7 +13,7 @@ public final class Encoder {
     /// All layers by path.
     public let tree: ModuleTree
     let wordEmbedding: Embedding
-    private let positionEmbedding, typeEmbedding: Embedding?
+    private let positionEmbedding, typeEmbedding, taskEmbedding: Embedding?
     private let embeddingProjection: Linear?
     private let embeddingNorm: Norm?
     private let stack: BlockStack
@@ -33,6 +33,9 @@ public final class Encoder {
         typeEmbedding =
             spec.typeVocabularySize > 0
             ? Embedding(source, "model.embed_types", count: spec.typeVocabularySize, size: inner) : nil
+        taskEmbedding =
+            spec.taskVocabularySize > 0
+            ? Embedding(source, "model.embed_tasks", count: spec.taskVocabularySize, size: inner) : nil
         embeddingNorm =
             spec.normalizesEmbeddings ? Norm(source, "model.embed_norm", spec.layers[0].norm, size: inner) : nil
         embeddingProjection =
@@ -102,6 +105,9 @@ public final class Encoder {
         if let positionEmbedding {
             let offset = Int32(configuration.positionOffset)
             x = try Fused.add(x, positionEmbedding(positions.map { $0 + offset }))
+        }
+        if let taskEmbedding {
+            x = try Fused.add(x, taskEmbedding(Array(repeating: 0, count: tokens.count)))
         }
         x = try context.dropped(embeddingNorm?(x) ?? x, site: 0)  // [tokens, embedding]
         if let embeddingProjection { x = try embeddingProjection(x, context.adapters) }  // [tokens, hidden]

@@ -17,6 +17,10 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var projectsEmbeddings = false
     /// Whether learned vectors of positions are added to the embeddings.
     public var learnsPositions = true
+    /// Whether the sum of the embeddings is normalised (not in Megatron-BERT).
+    public var normalizesEmbeddings = true
+    /// The rows of a table of tasks, whose first is added to every embedding (ERNIE); 0 without one.
+    public var taskVocabularySize = 0
     /// Unused rows at the beginning of the table of positions: two in RoBERTa.
     public var positionOffset = 0
     /// Whether all layers use the parameters of the first (ALBERT).
@@ -25,6 +29,8 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var normalizesEmbeddings = true
     /// Changes to a BERT's block, as the family makes them.
     public var biases = true
+    /// Whether keys have biases where queries and values have (not in the first DeBERTa).
+    public var biasesKeys = true
     /// Whether the first matrices of the feed-forward layers have biases where the others have (not in GTE and JinaBERT).
     public var biasesInnerFeedForward = true
     public var isGated = false
@@ -50,6 +56,7 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var layer: LayerSpec {
         var attention = AttentionSpec(heads: heads, headDimension: hiddenSize / heads)
         attention.inputBias = biases
+        attention.keyBias = biasesKeys
         attention.outputBias = biases
         attention.rotary = rotary
         attention.relativeBias = relativeBias

@@ -8,19 +8,7 @@ extension Family {
     static let deBERTa = Family(
         encoder: EncoderForm(
             configure: { (reader) throws(ModelError) in
-                var spec = try EncoderConfiguration(bert: reader)
-                for (key, expected) in [
-                    ("embedding_size", spec.hiddenSize), ("attention_head_size", spec.hiddenSize / spec.heads),
-                    ("pooler_hidden_size", spec.hiddenSize),
-                ] {
-                    let found = try reader.integer(key, default: expected)
-                    guard found == expected else {
-                        throw .wrongValue(file: reader.file, key: key, found: "\(found)", expected: "\(expected)")
-                    }
-                }
-                try reader.demand("pooler_hidden_act", is: "gelu")
-                spec.learnsPositions = try reader.flag("position_biased_input", default: true)
-                spec.disentangled = try DisentangledSpec(reader, spec)
+                var spec = try EncoderConfiguration(deBERTa: reader)
                 if let convolution = try TokenConvolutionSpec(reader, hidden: spec.hiddenSize) {
                     var layers = spec.layers
                     layers[0].convolution = convolution
@@ -36,25 +24,8 @@ extension Family {
                     "self_attn.pos_k_proj": "attention.self.pos_key_proj",
                     "self_attn.pos_q_proj": "attention.self.pos_query_proj",
                 ]
-                let stored = renamed(
-                    name,
-                    outside: [
-                        "model.embed_tokens": "embeddings.word_embeddings", "model.embed_norm": "embeddings.LayerNorm",
-                        "model.embed_positions": "embeddings.position_embeddings",
-                        "model.embed_types": "embeddings.token_type_embeddings",
-                        "model.layers.relative_embeddings": "encoder.rel_embeddings",
-                        "model.layers.relative_norm": "encoder.LayerNorm",
-                        "model.layers.0.convolution": "encoder.conv.conv",
-                        "model.layers.0.convolution_norm": "encoder.conv.LayerNorm",
-                    ], layers: "encoder.layer", inside: bertModules.merging(own) { $1 })
-                return [.tensor(stored), .tensor("deberta." + stored)]
-            }, ggufPlaces: { [.tensor($0)] },
-            head: EncoderHeadForm(
-                activation: .gelu, hasOwnPooler: false,
-                masked: MaskedHeadForm(
-                    dense: ["cls.predictions.transform.dense", "lm_predictions.lm_head.dense"],
-                    norm: ["cls.predictions.transform.LayerNorm", "lm_predictions.lm_head.LayerNorm"],
-                    bias: ["cls.predictions", "cls.predictions.decoder", "lm_predictions.lm_head"]))),
+                return deBERTaPlaces(name, inside: own)
+            }, ggufPlaces: { [.tensor($0)] }, head: deBERTaHead),
         "deberta-v2",
         defaults: [
             "vocab_size": 128_100, "hidden_size": 1536, "num_hidden_layers": 24, "num_attention_heads": 24,
@@ -73,6 +44,91 @@ extension Family {
                 ("position_biased_input", false), ("pooler_hidden_act", "gelu"),
             ]
         })
+
+    /// DeBERTa v1 (He et al. 2021): a row for each distance, projections of its own for positions, no bias of keys; and the
+    /// queries, keys and values of each head are joined in one matrix.
+    static let deBERTaV1 = Family(
+        encoder: EncoderForm(
+            configure: { (reader) throws(ModelError) in
+                for (key, needed) in [("talking_head", false), ("share_att_key", false)]
+                where try reader.flag(key, default: needed) != needed {
+                    throw .wrongValue(file: reader.file, key: key, found: "\(!needed)", expected: "\(needed)")
+                }
+                var spec = try EncoderConfiguration(deBERTa: reader)
+                spec.disentangled?.biasesKeys = false
+                spec.biasesKeys = false
+                return spec
+            },
+            places: { name in
+                let own = [
+                    "self_attn.pos_k_proj": "attention.self.pos_proj",
+                    "self_attn.pos_q_proj": "attention.self.pos_q_proj",
+                ]
+                for (module, stored) in [("q_proj", "q_bias"), ("v_proj", "v_bias")]
+                where name.hasSuffix(".self_attn.\(module).bias") {
+                    let layer = name.split(separator: ".")[2]
+                    return ["", "deberta."].map { .tensor("\($0)encoder.layer.\(layer).attention.self.\(stored)") }
+                }
+                return deBERTaPlaces(name, inside: own)
+            }, ggufPlaces: { [.tensor($0)] }, head: deBERTaHead,
+            sizedPlaces: { name, spec in
+                let modules = ["q_proj", "k_proj", "v_proj"].map { ".self_attn.\($0).weight" }
+                guard let part = modules.firstIndex(where: name.hasSuffix) else { return nil }
+                let layer = name.split(separator: ".")[2], head = spec.hiddenSize / spec.heads
+                return ["", "deberta."].map {
+                    .groupedRows(
+                        "\($0)encoder.layer.\(layer).attention.self.in_proj.weight", groups: spec.heads,
+                        sizes: [head, head, head], part: part)
+                }
+            }),
+        "deberta",
+        defaults: [
+            "vocab_size": 50_265, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+            "intermediate_size": 3072, "max_position_embeddings": 512, "type_vocab_size": 0, "layer_norm_eps": 1e-7,
+        ],
+        neutral: ["pooler_dropout", "cls_dropout", "legacy", "padding_idx", "tie_word_embeddings"])
+
+    private static let deBERTaHead = EncoderHeadForm(
+        activation: .gelu, hasOwnPooler: false,
+        masked: MaskedHeadForm(
+            dense: ["cls.predictions.transform.dense", "lm_predictions.lm_head.dense"],
+            norm: ["cls.predictions.transform.LayerNorm", "lm_predictions.lm_head.LayerNorm"],
+            bias: ["cls.predictions", "cls.predictions.decoder", "lm_predictions.lm_head"]))
+
+    /// - Parameter own: the names of modules of a layer where they are not BERT's.
+    private static func deBERTaPlaces(_ name: String, inside own: [String: String]) -> [WeightPlace] {
+        let stored = renamed(
+            name,
+            outside: [
+                "model.embed_tokens": "embeddings.word_embeddings", "model.embed_norm": "embeddings.LayerNorm",
+                "model.embed_positions": "embeddings.position_embeddings",
+                "model.embed_types": "embeddings.token_type_embeddings",
+                "model.layers.relative_embeddings": "encoder.rel_embeddings",
+                "model.layers.relative_norm": "encoder.LayerNorm",
+                "model.layers.0.convolution": "encoder.conv.conv",
+                "model.layers.0.convolution_norm": "encoder.conv.LayerNorm",
+            ], layers: "encoder.layer", inside: bertModules.merging(own) { $1 })
+        return [.tensor(stored), .tensor("deberta." + stored)]
+    }
+}
+
+extension EncoderConfiguration {
+    /// What all versions of DeBERTa share.
+    fileprivate init(deBERTa reader: ConfigurationReader) throws(ModelError) {
+        self = try EncoderConfiguration(bert: reader)
+        for (key, expected) in [
+            ("embedding_size", hiddenSize), ("attention_head_size", hiddenSize / heads),
+            ("pooler_hidden_size", hiddenSize),
+        ] {
+            let found = try reader.integer(key, default: expected)
+            guard found == expected else {
+                throw .wrongValue(file: reader.file, key: key, found: "\(found)", expected: "\(expected)")
+            }
+        }
+        try reader.demand("pooler_hidden_act", is: "gelu")
+        learnsPositions = try reader.flag("position_biased_input", default: true)
+        disentangled = try DisentangledSpec(reader, self)
+    }
 }
 
 extension TokenConvolutionSpec {

@@ -121,6 +121,14 @@ struct EncoderHeadForm: Sendable {
 }
 
 extension Family.EncoderForm {
+    /// The form of a model's own files.
+    func sized(_ spec: EncoderConfiguration) -> Family.EncoderForm {
+        guard let sizedPlaces else { return self }
+        return Family.EncoderForm(
+            configure: configure, places: { [places] in sizedPlaces($0, spec) ?? places($0) }, ggufPlaces: ggufPlaces,
+            head: head, readOnlyPositions: readOnlyPositions)
+    }
+
     /// Where a folder's files, or a GGUF file, keep a parameter of the encoder or of a head on it.
     func allPlaces(_ name: String, isGGUF: Bool) -> [WeightPlace] {
         if isGGUF { return ggufPlaces(name) }

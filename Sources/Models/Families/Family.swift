@@ -61,6 +61,8 @@ public struct Family: Sendable {
         let places, ggufPlaces: @Sendable (String) -> [WeightPlace]
         /// How its classifiers are made.
         var head = EncoderHeadForm()
+        /// Where a folder's files keep a parameter whose place depends on the model's sizes; nil for the others.
+        var sizedPlaces: (@Sendable (String, EncoderConfiguration) -> [WeightPlace]?)?
         /// Kinds of positions whose files are of another code than transformers' classes: read, and not written.
         var readOnlyPositions: Set<String> = []
     }
@@ -170,8 +172,8 @@ public struct Family: Sendable {
         glm4,
         internLM2, internLM3, exaone, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
-        bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, euroBERT, deBERTa, gte, gteOfAlibaba,
-        jinaEmbeddings,
+        bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, euroBERT, deBERTa, deBERTaV1, gte,
+        gteOfAlibaba, jinaEmbeddings, ernie, roFormer, megatronBERT, data2vecText, robertaPreNorm, xlmRobertaXL,
         t5, mt5, umT5, bart, mbart, blenderbot, pegasus, marian, m2m100,
     ]
 

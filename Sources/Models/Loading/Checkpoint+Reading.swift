@@ -69,9 +69,16 @@ extension Checkpoint {
         return { name in form.naming.places(name, spec).map(names.stored) }
     }
 
+    /// The form of an encoder's files; nil for a model of another kind.
+    var encoderForm: Family.EncoderForm? {
+        guard case .encoder(let form)? = Family.named(modelType)?.body else { return nil }
+        guard form.sizedPlaces != nil, let spec = try? EncoderConfiguration(configuration) else { return form }
+        return form.sized(spec)
+    }
+
     /// Where the encoder's parameters are stored.
     var encoderPlaces: (String) -> [WeightPlace] {
-        guard case .encoder(let form)? = Family.named(modelType)?.body else { return { _ in [] } }
+        guard let form = encoderForm else { return { _ in [] } }
         return { [isGGUF = gguf != nil] in form.allPlaces($0, isGGUF: isGGUF) }
     }
 

@@ -162,7 +162,9 @@ extension Checkpoint {
                 "generator_", "pre_classifier.", "qa_outputs.", "head.", "decoder.", "lm_predictions.",
                 "mask_predictions.", "sop_classifier.", "dense.",
             ]
+            // Positions that are computed (RoFormer) too.
             return heads.contains(where: name.hasPrefix) || name.contains(".pooler.") || name.hasSuffix("position_ids")
+                || name.hasSuffix("encoder.embed_positions.weight")
         }
         // The head of a classifier, which is read with it.
         if [.scores, .classifies].contains(kind), ["score.weight", "score.bias"].contains(name) { return true }

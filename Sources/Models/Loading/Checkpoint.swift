@@ -222,7 +222,7 @@ public struct Checkpoint: Sendable {
         let family = Family.named(modelType), place: WeightPlace?
         switch family?.body {
         case .decoder(let form): place = form.naming.places(name, try Family.configuration(configuration).1).first
-        case .encoder(let form): place = form.allPlaces(name, isGGUF: false).first
+        case .encoder: place = encoderForm?.allPlaces(name, isGGUF: false).first
         case .encoderDecoder(let form): place = form.places(name).first
         case nil: place = nil
         }

@@ -303,6 +303,8 @@ heads = {
 }
 D = dict(N, relative_attention=True, share_att_key=True, pos_att_type=["p2c", "c2p"], norm_rel_ebd="layer_norm",
          position_buckets=8, max_relative_positions=-1, position_biased_input=False, type_vocab_size=0)
+D1 = dict(N, relative_attention=True, pos_att_type=["c2p", "p2c"], max_relative_positions=-1,
+          position_biased_input=False, type_vocab_size=0)
 encoders.update({
     "deberta-v2": ("DebertaV2", dict(D)),
     # Projections of their own for positions, one term, a row for each distance, and learned positions beside them.
@@ -313,6 +315,17 @@ encoders.update({
     "deberta-v2-conv": ("DebertaV2", dict(D, conv_kernel_size=3, conv_act="gelu")),
     "deberta-v2-conv5": ("DebertaV2", dict(D, conv_kernel_size=5, conv_groups=4)),
     "deberta-v2-p2c": ("DebertaV2", dict(D, share_att_key=False, pos_att_type=["p2c"])),
+    "deberta": ("Deberta", dict(D1)),
+    # One term, and positions beside the distances, which are fewer than a text has.
+    "deberta-p2c": ("Deberta", dict(D1, pos_att_type=["p2c"], max_relative_positions=6, position_biased_input=True,
+                                    type_vocab_size=2)),
+    "ernie": ("Ernie", dict(N, use_task_id=True)),
+    "ernie-plain": ("Ernie", dict(N)),
+    "roformer": ("RoFormer", dict(N, embedding_size=16)),
+    "megatron-bert": ("MegatronBert", dict(N)),
+    "data2vec-text": ("Data2VecText", dict(N, type_vocab_size=1, pad_token_id=1)),
+    "roberta-prelayernorm": ("RobertaPreLayerNorm", dict(N, type_vocab_size=1, pad_token_id=1)),
+    "xlm-roberta-xl": ("XLMRobertaXL", dict(N, type_vocab_size=1, pad_token_id=1)),
     "gte": ("Gte", dict(N, type_vocab_size=2)),
     "gte-base": ("Gte", dict(N, type_vocab_size=0)),
     "jina_embeddings_v3": ("JinaEmbeddingsV3", dict(N, type_vocab_size=1, pad_token_id=1)),
@@ -334,6 +347,18 @@ heads.update({
     "mpnet-masked": ("MPNet", "MaskedLM", dict(N, pad_token_id=1)),
     "modernbert-masked": ("ModernBert", "MaskedLM", dict(N4)),
     "modernbert-masked-silu": ("ModernBert", "MaskedLM", dict(N4, classifier_activation="silu")),
+    "deberta-v1-classes": ("Deberta", "SequenceClassification", dict(D1, **labels3)),
+    "deberta-v1-masked": ("Deberta", "MaskedLM", dict(D1)),
+    "ernie-tokens": ("Ernie", "TokenClassification", dict(N, use_task_id=True, **labels3)),
+    "ernie-masked": ("Ernie", "MaskedLM", dict(N, use_task_id=True)),
+    "roformer-classes": ("RoFormer", "SequenceClassification", dict(N, embedding_size=16, **labels3)),
+    "roformer-masked": ("RoFormer", "MaskedLM", dict(N, embedding_size=16)),
+    "megatron-classes": ("MegatronBert", "SequenceClassification", dict(N, **labels3)),
+    "megatron-masked": ("MegatronBert", "MaskedLM", dict(N)),
+    "data2vec-classes": ("Data2VecText", "SequenceClassification", dict(N, type_vocab_size=1, pad_token_id=1, **labels3)),
+    "prelayernorm-masked": ("RobertaPreLayerNorm", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
+    "xlm-roberta-xl-classes": ("XLMRobertaXL", "SequenceClassification", dict(N, type_vocab_size=1, pad_token_id=1,
+                                                                             **labels3)),
     "deberta-masked": ("DebertaV2", "MaskedLM", dict(D)),
     "deberta-masked-conv": ("DebertaV2", "MaskedLM", dict(D, conv_kernel_size=3, conv_act="gelu")),
     "deberta-masked-v3": ("DebertaV2", "MaskedLM", dict(D, share_att_key=False, legacy=False)),
@@ -458,7 +483,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
             getattr(t, kind + end) for end in ("ForCausalLM", "LMHeadModel") if hasattr(t, kind + end))
         torch.manual_seed(1)
         model = cls(config, **(dict(add_pooling_layer=False) if kind in
-                    ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert", "JinaEmbeddingsV3")
+                    ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert", "JinaEmbeddingsV3", "Ernie",
+                     "MegatronBert", "Data2VecText", "RobertaPreLayerNorm", "XLMRobertaXL")
                     and not head else {})).eval().float()
         folder = tempfile.mkdtemp()
         model.save_pretrained(folder)
@@ -466,6 +492,10 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
         with safe_open(path, "pt") as file: stored = {key: file.get_tensor(key) for key in file.keys()}
         tensors, made = [], {}
         for key, shape, parts in published(name, stored):
+            # RoFormer's computed positions.
+            if kind == "RoFormer" and "embed_positions" in key:
+                made[key] = stored[key]
+                continue
             first = stored[next(iter(parts))]
             base = int(first.dim() < 2 and first.float().mean() > 0.5)
             tensors.append([key, base, *shape])
