@@ -20,6 +20,8 @@ public final class Decoder {
     private let positionOffset: Int32
     private let sinusoids: Sinusoids?
     let embeddingNorm: Norm?
+    /// Whether it comes before the positions (Blenderbot-small).
+    private let normalizesTokens: Bool
     /// Between the embeddings and the residual stream, and between that and the head, where widths differ (OPT-350m).
     private let embeddingProjection, stateProjection: Linear?
     let stack: BlockStack
@@ -71,7 +73,7 @@ public final class Decoder {
             : spec.tiedEmbeddings
                 ? Linear(source, "lm_head", sharing: embedding, bias: spec.headBias)
                 : Linear(source, "lm_head", from: spec.embeddingSize, to: spec.vocabularySize, bias: spec.headBias)
-        (positionOffset, sinusoids) = (0, spec.sinusoids)
+        (positionOffset, sinusoids, normalizesTokens) = (0, spec.sinusoids, false)
         headNorm = spec.normalizesHead ? HeadNorm() : nil
         perLayerInputs = spec.perLayerInputs.map { PerLayerInputs(source, $0, spec) }
         streams = spec.layers[0].altUp.map { AltUpStreams(source, $0, hidden: spec.hiddenSize) }
@@ -88,6 +90,7 @@ public final class Decoder {
         configuration = spec.decoderConfiguration
         (embedding, positionEmbedding, embeddingNorm) = (half.embedding, half.positions, half.embeddingNorm)
         (positionOffset, sinusoids) = (Int32(spec.positionOffset), spec.sinusoids)
+        normalizesTokens = half.normalizesTokens
         (stack, norm, head) = (half.blocks, half.norm, half.head)
         (headNorm, perLayerInputs, streams) = (nil, nil, nil)
         (embeddingProjection, stateProjection) = (nil, nil)
@@ -194,13 +197,14 @@ public final class Decoder {
 
     private func run(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
         var x = embedded  // [tokens, hidden]
+        if normalizesTokens, let embeddingNorm { x = try embeddingNorm(x) }
         if let positionEmbedding {
             let places = positionOffset == 0 ? pass.positions : pass.positions.map { $0 + positionOffset }
             x = try Fused.add(x, positionEmbedding(places))
         }
         if let sinusoids { x = try Fused.add(x, sinusoids.vectors(pass.positions, size: x.shape[1]).to(x.dtype)) }
         if let dropout = pass.dropout { x = try dropout.noisy(x, pass.segments) }
-        if let embeddingNorm { x = try embeddingNorm(x) }
+        if !normalizesTokens, let embeddingNorm { x = try embeddingNorm(x) }
         x = try pass.dropped(x, site: 0)
         if let streams { x = try streams.expanded(x, pass.adapters) }  // [tokens, streams * hidden]
         x = try stack(x, pass)  // [tokens, hidden]

@@ -25,6 +25,8 @@ public final class EncoderDecoder {
         let embedding: Embedding
         let positions: Embedding?
         let embeddingNorm, norm: Norm?
+        /// Whether the embeddings are normalised before their positions are added.
+        let normalizesTokens: Bool
         let blocks: BlockStack
         let head: Linear
     }
@@ -35,10 +37,16 @@ public final class EncoderDecoder {
         let positionOffset: Int32
         let sinusoids: Sinusoids?
         let embeddingNorm: Norm?
+        /// Whether it comes before the positions.
+        let normalizesTokens: Bool
         let blocks: BlockStack
         let norm: Norm?
 
-        init(_ source: ParameterSource, _ name: String, _ layers: [LayerSpec], _ spec: EncoderDecoderConfiguration) {
+        init(
+            _ source: ParameterSource, _ name: String, _ layers: [LayerSpec], _ spec: EncoderDecoderConfiguration,
+            normalizesTokens: Bool = false
+        ) {
+            self.normalizesTokens = normalizesTokens
             positions =
                 spec.learnedPositions
                 ? Embedding(
@@ -53,13 +61,14 @@ public final class EncoderDecoder {
         /// `[tokens, hidden]` -> same; x is consumed.
         func callAsFunction(_ embedded: Tensor, _ pass: PassContext) throws -> Tensor {
             var x = embedded  // [tokens, hidden]
+            if normalizesTokens, let embeddingNorm { x = try embeddingNorm(x) }
             if let positions {
                 x = try Fused.add(x, positions(pass.positions.map { $0 + positionOffset }))  // [tokens, hidden]
             }
             if let sinusoids {
                 x = try Fused.add(x, sinusoids.vectors(pass.positions, size: x.shape[1]).to(x.dtype))
             }
-            if let embeddingNorm { x = try embeddingNorm(x) }
+            if !normalizesTokens, let embeddingNorm { x = try embeddingNorm(x) }
             x = try blocks(pass.dropped(x, site: 0), pass)
             return try norm?(x) ?? x
         }
@@ -70,7 +79,8 @@ public final class EncoderDecoder {
         let source = ModuleTree.Builder(source)
         embedding = Embedding(source, "model.embed_tokens", count: spec.vocabularySize, size: spec.hiddenSize)
         encoder = Stack(source, "model.encoder", spec.encoder, spec)
-        decoder = Stack(source, "model.decoder", spec.decoder, spec)
+        decoder = Stack(
+            source, "model.decoder", spec.decoder, spec, normalizesTokens: spec.normalizesTargetTokens)
         head =
             spec.tiedEmbeddings
             ? Linear(source, "lm_head", sharing: embedding, bias: spec.logitBias)
@@ -80,7 +90,7 @@ public final class EncoderDecoder {
         textDecoder = Decoder(
             of: DecoderHalf(
                 embedding: embedding, positions: decoder.positions, embeddingNorm: decoder.embeddingNorm,
-                norm: decoder.norm, blocks: decoder.blocks, head: head), spec, tree)
+                norm: decoder.norm, normalizesTokens: decoder.normalizesTokens, blocks: decoder.blocks, head: head), spec, tree)
     }
 
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {

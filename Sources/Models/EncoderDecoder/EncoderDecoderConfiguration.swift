@@ -20,6 +20,8 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var finalNorm: NormSpec?
     /// The norm of the embeddings (BART).
     public var embeddingNorm: NormSpec?
+    /// Whether the decoder's embeddings are normalised before their positions are added, not after (Blenderbot-small).
+    public var normalizesTargetTokens = false
     /// Whether a learned vector per position is added, instead of a rotary embedding.
     public var learnedPositions = false
     /// Unused rows at the beginning of the table of positions: two in BART.

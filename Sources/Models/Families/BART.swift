@@ -16,6 +16,13 @@ extension Family {
             "d_model": 2560, "encoder_ffn_dim": 10_240, "decoder_ffn_dim": 10_240, "encoder_attention_heads": 32,
             "decoder_attention_heads": 32,
         ])
+    /// Blenderbot-small: norms after, and the decoder's embeddings are normalised before their positions are added.
+    static let blenderbotSmall = bartLike(
+        "blenderbot-small", norm: .after, hasEmbeddingNorm: true, normalizesTokens: true, unusedPositions: 0,
+        defaults: [
+            "max_position_embeddings": 512, "encoder_layers": 8, "decoder_layers": 8, "d_model": 512,
+            "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048,
+        ])
     /// Pegasus: norms before, computed positions (Zhang et al. 2020).
     static let pegasus = bartLike(
         "pegasus", norm: .before, sinusoids: .plain, defaults: ["activation_function": "gelu"])
@@ -28,7 +35,7 @@ extension Family {
 
     private static func bartLike(
         _ modelType: String, norm: NormPlacement, sinusoids: Sinusoids? = nil, hasEmbeddingNorm: Bool = false,
-        unusedPositions: Int = 2, hasLogitBias: Bool = true, classifier: ClassifierForm? = nil,
+        normalizesTokens: Bool = false, unusedPositions: Int = 2, hasLogitBias: Bool = true, classifier: ClassifierForm? = nil,
         defaults more: JSONObject = [:]
     ) -> Family {
         var defaults: JSONObject = [
@@ -46,6 +53,7 @@ extension Family {
                     spec.learnedPositions = sinusoids == nil
                     if sinusoids == nil { spec.positionOffset = unusedPositions }
                     if hasEmbeddingNorm { spec.embeddingNorm = spec.encoder[0].norm }
+                    spec.normalizesTargetTokens = normalizesTokens
                     spec.logitBias = hasLogitBias
                     return spec
                 }, places: bartPlaces, storesHead: false, classifier: classifier),

@@ -174,7 +174,7 @@ public struct Family: Sendable {
         seedOSS, apertus, olmo, olmo2, olmo3,
         bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, euroBERT, deBERTa, deBERTaV1, gte,
         gteOfAlibaba, jinaEmbeddings, ernie, roFormer, megatronBERT, data2vecText, robertaPreNorm, xlmRobertaXL,
-        t5, mt5, umT5, bart, mbart, blenderbot, pegasus, marian, m2m100,
+        t5, mt5, umT5, bart, mbart, blenderbot, blenderbotSmall, pegasus, marian, m2m100,
     ]
 
     /// What its GGUF files say when they are written; nil where no architecture is known, and for encoders.

@@ -283,6 +283,8 @@ encoder_decoders = {
     "marian": ("Marian", dict(BART, bos_token_id=None, eos_token_id=0, pad_token_id=63, decoder_start_token_id=63,
                               forced_eos_token_id=0, scale_embedding=True, activation_function="swish")),
     "blenderbot": ("Blenderbot", dict(BART, decoder_start_token_id=1, forced_eos_token_id=2, scale_embedding=True)),
+    "blenderbot-small": ("BlenderbotSmall", dict(BART, decoder_start_token_id=1, forced_eos_token_id=2,
+                                                 scale_embedding=True)),
     "m2m_100": ("M2M100", dict(BART, eos_token_id=2, pad_token_id=1, decoder_start_token_id=2, bos_token_id=0)),
 }
 
