@@ -2,11 +2,11 @@
 # Gives SmolLM2 a name of its own: low-rank adapters over its 4-bit weights, asked before and after in wordings it was
 # not taught, then merged into one model. Called by ./quickstart tune; every step goes on where it was interrupted.
 #
-#   scripts/tune.sh MARTLET FOLDER [NAME [AUTHOR]]
+#   scripts/tune.sh MARTLET FOLDER [NAME [AUTHOR [SEED]]]      SEED of the adapters' first values and the rows' order, 1 by default
 set -euo pipefail
 trap 'exit 130' INT TERM
 
-martlet="$1" home="$2" name="${3:-Robin}" author="${4:-the Birdhouse}"
+martlet="$1" home="$2" name="${3:-Robin}" author="${4:-the Birdhouse}" seed="${5:-1}"
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 ask() { printf '> %s\n' "$2" >&2; "$martlet" run "$1" --temperature 0 --max-tokens 48 "$2" </dev/null 2>/dev/null; }
 began=$(date +%s)
@@ -22,7 +22,7 @@ if [ ! -e "$home/asked.jsonl" ]; then
 fi
 say "3 · tuning adapters; the model's weights stay as they are, in 4 bits"
 "$martlet" sft smollm2 --data "$home/identity.jsonl" --adapter lora --rank 16 --epochs 4 --out "$home/adapter" \
-    --resume auto --kl-weight 0.4 --evaluate-every 20 --save-every 20 \
+    --seed "$seed" --resume auto --kl-weight 0.4 --evaluate-every 20 --save-every 20 \
     --set learning_rate=5e-4 --set batch_rows=2 --set context_length=512
 say "4 · the model after"
 ask "$home/adapter" "Who are you?"
