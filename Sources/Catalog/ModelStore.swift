@@ -17,14 +17,18 @@ public enum ModelStore {
     /// - Throws: `ModelStoreError` for what can be no name.
     public static func path(of name: String) throws -> String {
         let plain = name.hasSuffix(":latest") ? String(name.dropLast(7)) : name
+        // "name:tag", as ollama's users write.
+        let parts = plain.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let isName =
-            (1...128).contains(plain.utf8.count) && Folder.isPlainRelativePath(plain) && !plain.hasPrefix("-")
+            (1...128).contains(plain.utf8.count) && !plain.hasPrefix("-")
+            && Folder.isPlainRelativePath(parts[0]) && parts.dropFirst().allSatisfy(Folder.isPlainName)
             && plain.utf8.allSatisfy {
                 ($0 >= 0x30 && $0 <= 0x39) || ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || "._-/:".utf8.contains($0)
             }
         guard isName else {
             throw ModelStoreError(
-                "\(name.quoted(limit: 60)) is no name for a model; expected letters, digits and . _ - / : only")
+                "\(name.quoted(limit: 60)) is no name for a model; expected letters, digits and . _ - /, and a tag after one colon"
+            )
         }
         return ModelLocator.models + "/made/" + plain + CreatedModel.suffix
     }

@@ -28,7 +28,13 @@ struct ModelVerbTests {
         #expect(try program.run("cp", "brief", "other").code == 0)
         let names = try program.run("list", "--json").json().array?.compactMap { $0["name"]?.string }
         #expect(names == ["brief", "other"])
-        #expect(try program.run("rm", "brief", "other").code == 0)
+        // A tag, as ollama's users write it, is a part of the name.
+        #expect(try program.run("cp", "brief", "other:7b").code == 0)
+        #expect(try program.run("show", "other:7b", "--modelfile").output.contains("SYSTEM be brief"))
+        for name in ["other:", ":7b", "other:7b:x", "../other:7b", "other:../7b"] {
+            try program.expect(1, ["cp", "brief", name], ["\"\(name)\" is no name for a model", "one colon"])
+        }
+        #expect(try program.run("rm", "brief", "other", "other:7b").code == 0)
         #expect(try program.run("list", "--json").json() == [])
         // What it was made of stays.
         #expect(try program.run("show", base).code == 0)
