@@ -69,7 +69,7 @@ struct ListAdaptersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "Tell what an adapter is, or what adapters a folder holds.")
     @Argument(help: "An adapter, or a folder of adapters.") var path: String
-    @Option(help: "The base, for GGUF adapters.") var base: String?
+    @Option(help: "The base, for GGUF adapters.", completion: .models) var base: String?
     @Flag(help: "A JSON array.") var json = false
 
     func run() throws {
@@ -109,7 +109,9 @@ struct ConvertAdapterCommand: ParsableCommand {
         commandName: "convert", abstract: "Write an adapter in the form of PEFT, mlx-lm or llama.cpp.")
     @Argument(help: "The adapter.") var path: String
     @Option(help: "peft, mlx or gguf.") var to: String
-    @Option(help: "The base, by which GGUF names its tensors; the one the adapter names where left out.")
+    @Option(
+        help: "The base, by which GGUF names its tensors; the one the adapter names where left out.",
+        completion: .models)
     var base: String?
     @Option(name: .shortAndLong, help: "The folder to write, for gguf the file.") var out: String
 
@@ -142,8 +144,8 @@ struct ConvertAdapterCommand: ParsableCommand {
 struct ExtractAdapterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "extract", abstract: "Make a LoRA of the difference between two models of one shape.")
-    @Argument(help: "The model before.") var base: String
-    @Argument(help: "The model after.") var tuned: String
+    @Argument(help: "The model before.", completion: .models) var base: String
+    @Argument(help: "The model after.", completion: .models) var tuned: String
     @Option(help: "Rank of the adapter.") var rank = 32
     @Option(name: .shortAndLong, help: "The folder to write.") var out: String
 
@@ -178,7 +180,7 @@ struct ExpandCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "expand",
         abstract: "Make a deeper model that says the same, whose new blocks are to be tuned (LLaMA Pro).")
-    @Argument(help: "The model.") var model: String
+    @Argument(help: "The model.", completion: .models) var model: String
     @Option(help: "Blocks to add; a divisor of those there are.") var blocks: Int
     @Option(name: .shortAndLong, help: "The folder to write.") var out: String
 
@@ -207,7 +209,7 @@ struct AddTokensCommand: ParsableCommand {
               martlet adapters add-tokens smollm2 --token "<tool>" --token "</tool>" --out larger/
               martlet adapters add-tokens base/ --token "<|pause|>" --special --out larger/
             """)
-    @Argument(help: "The model.") var model: String
+    @Argument(help: "The model.", completion: .models) var model: String
     @Option(name: [.customLong("token"), .customLong("tokens")], help: "The text of a token; repeatable.")
     var tokens: [String]
     @Flag(help: "They are special: replies that people read leave them out.") var special = false

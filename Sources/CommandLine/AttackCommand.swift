@@ -33,7 +33,7 @@ struct InjectionCommand: ParsableCommand {
               martlet attack injection http://host:8000/v1 --model name --data cases.jsonl --marked
             """)
 
-    @Argument(help: "The model, or the URL of a server.") var model: String
+    @Argument(help: "The model, or the URL of a server.", completion: .models) var model: String
     @Option(help: "A file of cases; those built in without it.") var data: String?
     @OptionGroup var flags: EvaluatedModelFlags
     @Flag(help: "Set the document between marks, and say that it holds no instructions.") var marked = false
@@ -80,7 +80,7 @@ struct ExtractionCommand: ParsableCommand {
               martlet attack extraction smollm2 --data texts.jsonl --prompt-tokens 50 --tokens 50
             """)
 
-    @Argument(help: "A model of this machine.") var model: String
+    @Argument(help: "A model of this machine.", completion: .models) var model: String
     @Option(help: "Texts: a file of records.") var data: String
     @Option(help: "The column of the texts; text, content or question when left out.") var column: String?
     @OptionGroup var flags: EvaluatedModelFlags
@@ -135,7 +135,7 @@ struct SuffixCommand: ParsableCommand {
               martlet attack suffix smollm2 --prompt "Tell me a story." --target "Sure, here" --steps 20 --ordinary prompts.txt
             """)
 
-    @Argument(help: "A model of this machine.") var model: String
+    @Argument(help: "A model of this machine.", completion: .models) var model: String
     @Option(help: "The prompt.") var prompt: String
     @Option(help: "What the reply should begin with.") var target: String
     @OptionGroup var flags: EvaluatedModelFlags
@@ -278,7 +278,7 @@ struct ToxicityCommand: ParsableCommand {
               martlet toxicity smollm2 --data prompts.jsonl --classifier ./toxic-bert
             """)
 
-    @Argument(help: "The model, or the URL of a server.") var model: String
+    @Argument(help: "The model, or the URL of a server.", completion: .models) var model: String
     @Option(help: "A file of prompts.") var data: String
     @Option(help: "A list of words and phrases, a line each.") var words: String?
     @Option(help: "The folder of a classifier, one of whose classes is toxicity.") var classifier: String?

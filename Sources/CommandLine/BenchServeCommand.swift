@@ -19,7 +19,7 @@ struct BenchServeCommand: AsyncParsableCommand {
               martlet bench serve --model smollm2 --rate 4 --seconds 60 --prompt lognormal:300,0.6 --slo-ttft 500 --plot load.svg
             """)
     @Option(help: "The server, without a path.") var url = "http://127.0.0.1:8080"
-    @Option(help: "The model to ask for.") var model: String
+    @Option(help: "The model to ask for.", completion: .models) var model: String
     @Option(help: "The key to send; MARTLET_API_KEY when left out.") var apiKey: String?
     @Option(help: "chat or completions.") var endpoint = "completions"
     @Option(name: .shortAndLong, help: "Clients that ask again as soon as they have their answer.")

@@ -33,7 +33,8 @@ struct CompareCommand: ParsableCommand {
               martlet compare ./folder a.gguf --text wiki.txt --tasks gsm8k,arc_easy --limit 100 --data-dir data
               martlet compare gpt2_124M.bin --state gpt2_124M_debug_state.bin
             """)
-    @Argument(help: "The reference, then one or more models; with --state one model.") var models: [String]
+    @Argument(help: "The reference, then one or more models; with --state one model.", completion: .models) var models:
+        [String]
     @Option(help: "A text file, or records (.jsonl, …), which are read as documents, as in training.") var text: String?
     @Option(help: "Tokens of a window, of which the second half is scored; 512, or the context if that is less.")
     var context: Int?

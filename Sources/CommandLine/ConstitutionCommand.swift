@@ -29,13 +29,16 @@ struct ConstitutionCommand: ParsableCommand {
               martlet dpo runs/revised --data rows.jsonl
             """)
 
-    @Argument(help: "The model that replies: folder, GGUF file, hub repository or short name.") var model: String
+    @Argument(help: "The model that replies: folder, GGUF file, hub repository or short name.", completion: .models)
+    var model: String
     @Option(help: "A file or folder of prompts; may be given several times.", completion: .file()) var data: [String] =
         []
     @Option(help: "A file of principles: a line each, or JSON.", completion: .file()) var principles: String
     @Option(name: .shortAndLong, help: "The file of rows to write (.jsonl).") var out: String
     @Option(help: "Critiques and revisions of a reply, one after the other.") var rounds = 1
-    @Option(help: "The model, or the URL of a server, that compares replies; the one that writes them where left out.")
+    @Option(
+        help: "The model, or the URL of a server, that compares replies; the one that writes them where left out.",
+        completion: .models)
     var judge: String?
     @Option(help: "Of a URL: the model's name there.") var judgeName: String?
     @Option(help: "Of a URL: the environment variable that holds its key.") var judgeKeyVariable: String?

@@ -26,7 +26,9 @@ struct ConvertCommand: ParsableCommand {
               martlet convert ./gpt2 --to llmc --out gpt2_124M.bin --state state.bin --text tinyshakespeare.txt
               martlet convert shards/ --to llmc --out tokens/
             """)
-    @Argument(help: "A folder, a GGUF file, a .bin file, org/name, a short name, or a folder of token shards.")
+    @Argument(
+        help: "A folder, a GGUF file, a .bin file, org/name, a short name, or a folder of token shards.",
+        completion: .models)
     var model: String
     @Option(help: "gguf, hf, mlx, llama2c or llmc.") var to: Form
     @Option(help: "f32, f16 or bf16.") var dtype: PlainType?

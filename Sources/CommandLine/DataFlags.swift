@@ -36,7 +36,8 @@ struct RecordFlags: ParsableArguments {
 struct CorpusFlags: ParsableArguments {
     enum Chats: String, ExpressibleByArgument, CaseIterable { case template, text, pairs }
 
-    @Option(help: "The tokenizer: a folder, a GGUF file, org/name, or a short name.") var tokenizer: String
+    @Option(help: "The tokenizer: a folder, a GGUF file, org/name, or a short name.", completion: .models)
+    var tokenizer: String
     @OptionGroup var records: RecordFlags
     @Option(help: "What stands between the documents of a text file; \"\" makes each file one document.")
     var separator = "<|endoftext|>"

@@ -25,7 +25,8 @@ struct DistillCommand: ParsableCommand, TrainingVerb {
               martlet distill runs/small --teacher http://host:8000/v1 --teacher-name big --data chat.jsonl --teacher-top 20
             """)
 
-    @Argument(help: "The student: folder, GGUF file, hub repository or short name.") var model: String?
+    @Argument(help: "The student: folder, GGUF file, hub repository or short name.", completion: .models) var model:
+        String?
     @OptionGroup var training: TrainingFlags<DistillCommand>
 
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .distillation) }

@@ -31,7 +31,8 @@ struct EmbeddingTrainCommand: ParsableCommand, TrainingVerb {
               martlet embed runs/emb --text "where do cats sleep?"
             """)
 
-    @Argument(help: "The embedding model to begin with: folder, hub repository or short name.") var model: String?
+    @Argument(help: "The embedding model to begin with: folder, hub repository or short name.", completion: .models)
+    var model: String?
     @OptionGroup var training: TrainingFlags<EmbeddingTrainCommand>
 
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .embedding) }
@@ -86,7 +87,8 @@ struct ClassifierTrainCommand: ParsableCommand, TrainingVerb {
               martlet rerank runs/ce "where do cats sleep" --text "Cats sleep in the sun." --text "Dogs bark."
             """)
 
-    @Argument(help: "The text encoder to begin with: folder, hub repository or short name.") var model: String?
+    @Argument(help: "The text encoder to begin with: folder, hub repository or short name.", completion: .models)
+    var model: String?
     @OptionGroup var training: TrainingFlags<ClassifierTrainCommand>
 
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .classification) }

@@ -26,7 +26,8 @@ struct EvalCommand: ParsableCommand {
 
     @Argument(
         help:
-            "The model: folder, GGUF file, hub repository or short name; with --tasks several, or the URL of a server.")
+            "The model: folder, GGUF file, hub repository or short name; with --tasks several, or the URL of a server.",
+        completion: .models)
     var models: [String]
     @OptionGroup var adapters: AdapterFlags
     @OptionGroup(title: "Options of --tasks") var harness: HarnessFlags

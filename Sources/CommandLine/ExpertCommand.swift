@@ -22,7 +22,8 @@ struct ExpertCommand: ParsableCommand {
               martlet expert runs/sft --data problems.jsonl --reward ./judge.py --rounds 5 --from last --out runs/expert
             """)
 
-    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.", completion: .models)
+    var model: String
     @Option(help: "A file or folder of problems.", completion: .file()) var data: String?
     @Option(help: "What is asked, where there are no problems: arithmetic or world.") var task: String?
     @Option(help: "The village that the task is about.") var worldSeed: UInt64 = 1

@@ -17,7 +17,7 @@ struct FeaturesCommand: ParsableCommand {
               martlet features smollm2 --data corpus.txt --at layers.15.residual.after --tokens 1000000 --features 4096 --steps 4000 --work sae/
             """)
 
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @Option(help: "A text file.") var data: String
     @Option(help: "The activation: one of our names or of TransformerLens's.") var at: String
     @OptionGroup var adapters: AdapterFlags

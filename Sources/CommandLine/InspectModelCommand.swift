@@ -20,7 +20,7 @@ struct InspectModelCommand: ParsableCommand {
               martlet inspect smollm2 "1 2 3 4" --keep 'blocks.*.hook_resid_post' --save activations.safetensors
             """)
 
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @Argument(help: "The text.") var text: String
     @OptionGroup var adapters: AdapterFlags
     @Flag(help: "What each layer would say (logit lens).") var lens = false

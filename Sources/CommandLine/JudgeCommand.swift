@@ -26,9 +26,9 @@ struct JudgeCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "A model that answers the questions first, as often as you like: of this machine, or the URL of a server of one.",
-            valueName: "model"))
+            valueName: "model"), completion: .models)
     var ask: [String] = []
-    @Option(help: "The model that judges, or the URL of a server.") var judge: String
+    @Option(help: "The model that judges, or the URL of a server.", completion: .models) var judge: String
     @OptionGroup var flags: EvaluatedModelFlags
     @Option(help: "MT-Bench's questions; with --ask AlpacaEval's too.") var questions: String?
     @Flag(help: "Compare models with each other; without it every answer is rated from 1 to 10.") var pairwise = false

@@ -17,7 +17,7 @@ struct LensCommand: ParsableCommand {
               martlet inspect smollm2 "The capital of France is" --tuned-lens lens.safetensors
             """)
 
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @Option(help: "A text file.") var data: String
     @Option(name: .shortAndLong, help: "The safetensors file to write.") var out: String
     @OptionGroup var adapters: AdapterFlags

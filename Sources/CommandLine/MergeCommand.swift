@@ -19,7 +19,9 @@ struct MergeCommand: ParsableCommand {
               martlet merge smollm2 --adapter runs/id --out tuned.gguf
               martlet merge smollm2 --adapter runs/a --adapter runs/b=0.3 --method ties --density 0.3 --out both/
             """)
-    @Argument(help: "The base: folder, GGUF file, org/name or short name; or a run's folder that holds an adapter.")
+    @Argument(
+        help: "The base: folder, GGUF file, org/name or short name; or a run's folder that holds an adapter.",
+        completion: .models)
     var model: String
     @OptionGroup var flags: AdapterFlags
     @Option(name: .shortAndLong, help: "The folder, or .gguf file, to write.") var out: String

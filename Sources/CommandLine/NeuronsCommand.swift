@@ -19,7 +19,7 @@ struct NeuronsCommand: ParsableCommand {
               martlet neurons smollm2 --neuron 12.345 --data corpus.txt
             """)
 
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @OptionGroup var adapters: AdapterFlags
     @Option(help: "The token that is written.") var writes: String?
     @Option(help: "The token it is compared with.") var less: String?

@@ -19,7 +19,7 @@ struct PlanCommand: ParsableCommand {
               martlet plan smollm2 --length 2048 --whole-square
             """)
 
-    @Argument(help: "A model, instead of --depth.") var model: String?
+    @Argument(help: "A model, instead of --depth.", completion: .models) var model: String?
     @Option(help: "Layers; the dial that sets every size.") var depth: Int?
     @Option(
         name: [.customLong("params"), .customLong("parameters")],

@@ -41,7 +41,8 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
               martlet grpo runs/sft --data problems.jsonl --reward math --tool ./calculator.py --tool-turns 3
             """)
 
-    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.", completion: .models)
+    var model: String?
     @OptionGroup var training: TrainingFlags<PolicyCommand>
 
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .policy) }

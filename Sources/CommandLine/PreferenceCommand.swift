@@ -28,7 +28,8 @@ struct PreferenceCommand: ParsableCommand, TrainingVerb {
               martlet dpo runs/sft --data dpo_en_demo --dataset-info data/dataset_info.json
             """)
 
-    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.", completion: .models)
+    var model: String?
     @OptionGroup var training: TrainingFlags<PreferenceCommand>
 
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .preferences) }
@@ -64,7 +65,8 @@ struct RewardModelCommand: ParsableCommand, TrainingVerb {
               martlet grpo runs/sft --data problems.jsonl --reward runs/rm
             """)
 
-    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.", completion: .models)
+    var model: String?
     @OptionGroup var training: TrainingFlags<RewardModelCommand>
 
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .rewardModel) }

@@ -21,7 +21,8 @@ struct ProximalCommand: ParsableCommand, TrainingVerb {
               martlet ppo runs/sft --task arithmetic --problems 64 --steps 200
             """)
 
-    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.", completion: .models)
+    var model: String?
     @Option(help: "The folder of a reward model: the same as --reward FOLDER.") var rewardModel: String?
     @OptionGroup var training: TrainingFlags<ProximalCommand>
 

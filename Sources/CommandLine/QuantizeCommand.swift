@@ -33,7 +33,7 @@ struct QuantizeCommand: ParsableCommand {
               martlet quantize ./model --to q4_k_m --calibration wiki.txt --out model.gguf
               martlet quantize ./model --to iq4_xs --imatrix imatrix.gguf --tensor 'ffn_down=q6_k' --out model.gguf
             """)
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @Option(help: "The type of the GGUF file.") var to: String?
     @Option(help: "\(QuantizationMethod.allCases.map(\.rawValue).joined(separator: ", ")): write a folder instead.")
     var method: QuantizationMethod?

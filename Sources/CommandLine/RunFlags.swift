@@ -42,13 +42,17 @@ struct OptionFlags<Verb: TrainingVerb>: ParsableArguments, CustomReflectable {
         }
     }
 
+    /// Options that name a model.
+    private static var models: Set<String> { ["teacher", "reference", "tokenizer", "reward_model"] }
+
     var customMirror: Mirror {
         var children: [Mirror.Child] = []
         for flag in Verb.emptyOptions.flags {
             let names = NameSpecification(flag.names.map { .customLong($0) })
             let help = ArgumentHelp(stringLiteral: flag.help).seen(flag.isShown)
             let completion: CompletionKind? =
-                flag.isPath ? .file() : flag.choices.isEmpty ? nil : .list(flag.choices)
+                Self.models.contains(flag.option)
+                ? .models : flag.isPath ? .file() : flag.choices.isEmpty ? nil : .list(flag.choices)
             switch flag.form {
             case .value:
                 children.append((flag.option, Option<String?>(name: names, help: help, completion: completion)))

@@ -17,7 +17,7 @@ struct BiasCommand: ParsableCommand {
               martlet bias smollm2 --data bbq/Age.jsonl --kind bbq --limit 200
             """)
 
-    @Argument(help: "The model, or the URL of a server.") var model: String
+    @Argument(help: "The model, or the URL of a server.", completion: .models) var model: String
     @Option(help: "The file of the published data.") var data: String
     @Option(help: "bbq, crows-pairs, stereoset or winobias.") var kind: String
     @OptionGroup var flags: EvaluatedModelFlags
@@ -74,7 +74,7 @@ struct RedteamCommand: ParsableCommand {
               martlet redteam smollm2 --data simple_safety_tests.csv
             """)
 
-    @Argument(help: "The model, or the URL of a server.") var model: String
+    @Argument(help: "The model, or the URL of a server.", completion: .models) var model: String
     @Option(help: "A file of prompts.") var data: String
     @OptionGroup var flags: EvaluatedModelFlags
     @Option(help: "The first so many prompts.") var limit: Int?
@@ -130,7 +130,7 @@ struct ContaminationCommand: ParsableCommand {
               martlet contamination smollm2 --data maybe.jsonl --unseen new.jsonl
             """)
 
-    @Argument(help: "A model of this machine.") var model: String?
+    @Argument(help: "A model of this machine.", completion: .models) var model: String?
     @Option(help: "Texts of a test: a file of records.") var data: String
     @Option(help: "The column of the texts; text, question or problem when left out.") var column: String?
     @Option(help: "Files of training data.") var corpus: [String] = []
@@ -229,7 +229,7 @@ struct WatermarkCommand: ParsableCommand {
               martlet watermark smollm2 --detect story.txt
             """)
 
-    @Argument(help: "A model of this machine; its tokenizer for --detect.") var model: String
+    @Argument(help: "A model of this machine; its tokenizer for --detect.", completion: .models) var model: String
     @Option(help: "The beginning of the text to write.") var prompt: String?
     @Option(help: "A text file to look at.") var detect: String?
     @Option(help: "Tokens to write.") var tokens = 200

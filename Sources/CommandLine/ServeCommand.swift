@@ -38,7 +38,7 @@ struct ServeCommand: AsyncParsableCommand {
               martlet serve chat=./my-model --host 0.0.0.0 --api-key "$KEY" --tls-cert cert.pem --tls-key key.pem
             """)
 
-    @Argument(help: "A model, or NAME=MODEL; several are told apart by \"model\" in a request.")
+    @Argument(help: "A model, or NAME=MODEL; several are told apart by \"model\" in a request.", completion: .models)
     var models: [String]
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
     @Option(help: "Port to listen on; 0 lets the system choose.") var port = 8080

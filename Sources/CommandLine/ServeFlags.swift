@@ -101,7 +101,7 @@ struct ServeLoading: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Speculative decoding by a smaller model of the same vocabulary. Replies stay the same.",
-            valueName: "model"))
+            valueName: "model"), completion: .models)
     var draft: String?
     @Option(help: "Tokens that the draft model guesses at a time; 4 when left out.") var draftTokens: Int?
     @Option(

@@ -73,7 +73,7 @@ struct StopCommand: AsyncParsableCommand {
             Example:
               martlet stop smollm2
             """)
-    @Argument(help: "The model, as `martlet ps` shows it.") var model: String
+    @Argument(help: "The model, as `martlet ps` shows it.", completion: .models) var model: String
     @OptionGroup var server: ServerFlags
 
     func run() async throws {

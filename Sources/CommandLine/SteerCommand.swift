@@ -18,7 +18,7 @@ struct SteerCommand: ParsableCommand {
               martlet steer smollm2 "Today" --vector happy.safetensors --strength=-4
             """)
 
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @Argument(help: "The text that goes on.") var text: String
     @OptionGroup var adapters: AdapterFlags
     @Option(help: "A file of texts to steer towards, a line each.") var towards: String?

@@ -25,7 +25,8 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
               martlet data preview chat.jsonl --tokenizer runs/first
             """)
 
-    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.") var model: String?
+    @Argument(help: "The model to begin with: folder, GGUF file, hub repository or short name.", completion: .models)
+    var model: String?
     @OptionGroup var training: TrainingFlags<SupervisedCommand>
 
     static var emptyOptions: TrainingOptions { TrainingOptions(for: .tuning) }

@@ -136,7 +136,8 @@ struct RerankCommand: ParsableCommand {
               martlet rerank ./ms-marco-MiniLM "where do cats sleep" --text "Cats sleep in the sun." --text "Dogs bark."
               martlet rerank ./bge-reranker "how to bake bread" --top 5 < passages.txt
             """)
-    @Argument(help: "A folder or a GGUF file of a cross-encoder, org/name, or a short name.") var model: String
+    @Argument(help: "A folder or a GGUF file of a cross-encoder, org/name, or a short name.", completion: .models)
+    var model: String
     @Argument(help: "The query.") var query: String
     @Option(
         name: .customLong("text"),

@@ -16,7 +16,7 @@ struct EmbedCommand: ParsableCommand {
               martlet embed ./bge --prompt-name query --text "where do cats sleep?"
               martlet embed minilm --adapter runs/emb --text "a cat"
             """)
-    @Argument(help: "A folder, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, org/name, or a short name.", completion: .models) var model: String
     @OptionGroup var adapters: AdapterFlags
     @Option(
         name: .customLong("text"),

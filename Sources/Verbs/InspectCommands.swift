@@ -13,7 +13,7 @@ struct ShowCommand: ParsableCommand {
               martlet show smollm2 --tree
               martlet show minilm --json
             """)
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @OptionGroup var adapters: AdapterFlags
     @Flag(help: "List every tensor with its type and shape.") var tensors = false
     @Flag(help: "List the layers of the model by path: kind, shape, stored type, bytes, trained or frozen.")
@@ -68,7 +68,7 @@ struct TokenizeCommand: ParsableCommand {
               martlet tokenize smollm2 --json < README.md
               martlet tokenize smollm2 --decode 19556,28,905
             """)
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.") var model: String
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models) var model: String
     @Argument(help: "The text.") var text: [String] = []
     @Option(help: "Token ids separated by commas, to be decoded.") var decode: String?
     @Flag(inversion: .prefixedNo, help: "Add the special tokens the model begins or ends a text with.") var special =

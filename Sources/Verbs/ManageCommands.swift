@@ -68,7 +68,7 @@ struct CopyCommand: ParsableCommand {
             Example:
               martlet cp smollm2 small
             """)
-    @Argument(help: "A model of this machine.") var model: String
+    @Argument(help: "A model of this machine.", completion: .models) var model: String
     @Argument(help: "The new name.") var name: String
 
     func run() throws {
@@ -90,7 +90,7 @@ struct RemoveCommand: ParsableCommand {
               martlet rm terse
               martlet rm org/name ; martlet rm org/name:Q4_K_M
             """)
-    @Argument(help: "Names, as `martlet list` shows them.") var names: [String]
+    @Argument(help: "Names, as `martlet list` shows them.", completion: .models) var names: [String]
 
     func run() throws {
         for name in names {

@@ -17,7 +17,10 @@ struct PullCommand: AsyncParsableCommand {
               martlet pull HuggingFaceTB/SmolLM2-135M-Instruct
               martlet pull bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M
             """)
-    @Argument(help: "org/name, org/name:FILE, org/name:QUANTISATION, or a short name.") var name: String
+    @Argument(
+        help: "org/name, org/name:FILE, org/name:QUANTISATION, or a short name.",
+        completion: .list(ShortName.all.map(\.name)))
+    var name: String
     @Flag(help: "Print the result as a JSON object.") var json = false
 
     func run() async throws {

@@ -128,7 +128,7 @@ struct SamplingFlags: ParsableArguments {
 
 /// Which model, and how it computes.
 package struct ModelFlags: ParsableArguments {
-    @Argument(help: "A folder, a GGUF file, org/name, or a short name.")
+    @Argument(help: "A folder, a GGUF file, org/name, or a short name.", completion: .models)
     package var model: String
     @Flag(
         help:

@@ -24,20 +24,40 @@ struct OutputTests {
         #expect(try program.run("run", "smollm2", "-n", "2", "hi").code == 0)
     }
 
-    /// The place of a model is one for a path: without an action of its own nothing would be offered there.
-    @Test func completionsOfferFilesWhereNothingBetterIsKnown() throws {
-        func script(_ shell: String) throws -> String {
-            let result = try program.run("--generate-completion-script", shell)
-            let joined = try program.run("--generate-completion-script=\(shell)")
-            #expect(result.code == 0 && joined.output == result.output)
-            return result.output
+    /// Where a script knows nothing better, the place is one for a path: without a rule of its own nothing would be offered there.
+    @Test(arguments: ["bash", "zsh", "fish"])
+    func completionsOfferModelsAndFiles(of shell: String) throws {
+        let result = try program.run("--generate-completion-script", shell)
+        let joined = try program.run("--generate-completion-script=\(shell)")
+        #expect(result.code == 0 && joined.output == result.output)
+        let lines = result.output.split(separator: "\n")
+        let ofModels = lines.indices.filter { lines[$0].contains("---completion ") }
+        #expect(ofModels.count > 40)
+        switch shell {
+        case "bash":
+            #expect(lines.contains("complete -o filenames -o bashdefault -o default -F _martlet martlet"))
+            for index in ofModels { #expect(lines[index + 1].hasSuffix("_add_completions -f"), "\(lines[index])") }
+        case "zsh":
+            for line in lines where line.hasPrefix("        '") { #expect(!line.hasSuffix(":'"), "\(line)") }
+            for index in ofModels { #expect(lines[index].hasSuffix("; _files}'"), "\(lines[index])") }
+        default:
+            // -f would take the files away.
+            #expect(!lines.contains("complete -c 'martlet' -f") && !result.output.contains("-rfka ''"))
+            for index in ofModels { #expect(lines[index].contains("Fka '("), "\(lines[index])") }
         }
-        let rule = "complete -o filenames -o bashdefault -o default -F _martlet martlet"
-        #expect(try script("bash").contains("\n\(rule)\n"))
-        let specifications = try script("zsh").split(separator: "\n").filter { $0.hasPrefix("        '") }
-        #expect(specifications.count(where: { $0.hasSuffix(":model:_files'") }) > 10)
-        for line in specifications { #expect(!line.hasSuffix(":'"), "\(line)") }
-        #expect(try script("fish").contains("complete -c 'martlet'"))
+    }
+
+    /// The script asks the program for the names; zsh takes what follows a colon for a description.
+    @Test func completionsNameTheModelsOfThisMachine() throws {
+        try TinyModel().write(gguf: try program.folder("martlet/models/smollm2") + "/SmolLM2-135M-Instruct.Q4_1.gguf")
+        #expect(try program.run("cp", "smollm2", "mine:one").code == 0)
+        for place in [["run", "--", "positional@0"], ["serve", "--", "--draft"], ["distill", "--", "--teacher"]] {
+            let words = ["---completion"] + place + ["2", "0", "martlet", "run", ""]
+            let bash = try program.run(words, environment: ["SAP_SHELL": "bash"])
+            #expect(bash.code == 0 && bash.output == "smollm2\nmine:one\n", "\(bash)")
+            let zsh = try program.run(words, environment: ["SAP_SHELL": "zsh"])
+            #expect(zsh.output.contains("mine\\:one\n"), "\(zsh)")
+        }
     }
 
     /// `man` fills paragraphs; what keeps its lines has to fit beside the margins, and is a command of the shell as before.
