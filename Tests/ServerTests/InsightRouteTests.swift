@@ -94,7 +94,8 @@ struct InsightRouteTests {
         var settings = ServerSettings()
         settings.runsFolder = runs.path
         try await RunningServer.with(settings: settings) { running in
-            let list = try await running.get("/api/runs").json()["data"]?.array ?? []
+            let all = try await running.get("/api/runs").json(), list = all["data"]?.array ?? []
+            #expect(all["watched"]?.bool == true)
             #expect(list.map { $0["name"]?.string } == ["first", "second"])
             #expect(list.map { $0["running"]?.bool } == [false, true])
             #expect(list.map { $0["step"]?.integer } == [40, 40] && list.map { $0["steps"]?.integer } == [100, nil])
@@ -113,6 +114,13 @@ struct InsightRouteTests {
             #expect(try await running.post("/api/runs/second/stop", [:]).status == 200)
             #expect(trainer.isAskedToStop)
             #expect(try await running.get("/api/runs/second").json()["stopping"]?.bool == true)
+        }
+    }
+
+    @Test func aServerWithoutAFolderOfRunsSaysSo() async throws {
+        try await RunningServer.with { running in
+            let all = try await running.get("/api/runs").json()
+            #expect(all["data"]?.array?.isEmpty == true && all["watched"]?.bool == false)
         }
     }
 

@@ -10,7 +10,10 @@ extension Server {
         [
             Route(.get, "/api/runs", scope: .inference, summary: "The training runs.") { [self] _ in
                 let runs = settings.runsFolder.map { RunFolders(path: $0).list() } ?? []
-                return .json(["object": "list", "data": .array(runs.map(Self.describe))])
+                return .json([
+                    "object": "list", "data": .array(runs.map(Self.describe)),
+                    "watched": .bool(settings.runsFolder != nil),
+                ])
             },
             Route(.get, "/api/runs/{name}", scope: .inference, summary: "One training run.") { [self] call in
                 let (runs, name) = try namedRun(call)

@@ -71,7 +71,7 @@ test("the pages stay small, plain and within their policy", () => {
     }
     if (path.endsWith(".css")) assert.ok(!/@import|url\(/.test(text), path);
   }
-  assert.ok(size < 300_000, `${size} bytes`);
+  assert.ok(size < 320_000, `${size} bytes`);
 });
 
 test("loads of experts are counted, and how uneven they are", async () => {
@@ -196,13 +196,72 @@ test("tokens come with what else was likely", () => {
 
 test("the server's errors are told in the page's language, and a refused key is one", async () => {
   globalThis.sessionStorage ??= { getItem: () => "", setItem() {}, removeItem() {} };
-  const { explain, ServerError } = await load("api.js");
-  assert.match(explain(new TypeError("Failed to fetch")), /does not answer/);
+  const { ConnectionError, explain, InputError, ServerError } = await load("api.js");
+  // The browser's own words are English in every language.
+  assert.match(explain(new ConnectionError("no.server", new TypeError("Failed to fetch"))), /^The server does not answer[^:]*$/);
+  assert.equal(explain(new InputError("this is no list")), "this is no list");
+  assert.match(explain(new TypeError("x is undefined")), /did not work: x is undefined/);
   assert.match(explain(new ServerError(401, "Invalid API key.", undefined, "invalid_api_key")), /refused this key/);
   assert.match(explain(new ServerError(401, "No API key.", undefined, "missing_api_key")), /wants an API key/);
   assert.match(explain(new ServerError(503, "It is busy.", undefined, "overloaded")), /The server says: It is busy/);
   const { serverMessages } = await load("i18n/server.js");
   for (const [code, text] of Object.entries(serverMessages.zh)) assert.ok(/^[a-z_]+$/.test(code) && text.trim(), code);
+});
+
+test("a reply that ends before its end is an error, and what was stopped is none of the server's", async () => {
+  const { ConnectionError, getJSON, stream } = await load("api.js");
+  const before = globalThis.fetch, events = (...lines) => lines.map((line) => `data: ${line}\n\n`).join("");
+  const answer = (text, error) => { globalThis.fetch = async () => new Response(new ReadableStream({ start(control) {
+    control.enqueue(new TextEncoder().encode(text));
+    if (error) setTimeout(() => control.error(error)); else control.close();
+  } })); };
+  const read = async (signal) => { const got = []; await stream("/v1/completions", {}, { signal, onEvent: (event) => got.push(event.n) }); return got; };
+  try {
+    answer(events('{"n":1}', '{"n":2}', "[DONE]"));
+    assert.deepEqual(await read(), [1, 2]);
+    answer(events('{"n":1}', '{"n":2}'));
+    await assert.rejects(read(), (error) => error instanceof ConnectionError && /before the reply was complete/.test(error.message));
+    answer(events('{"n":1}'), new TypeError("network error"));
+    await assert.rejects(read(), (error) => error instanceof ConnectionError && !/network/.test(error.message));
+    answer(events('{"n":1}'), new DOMException("stopped", "AbortError"));
+    await assert.rejects(read(AbortSignal.abort()), { name: "AbortError" });
+    globalThis.fetch = async () => { throw new TypeError("Failed to fetch"); };
+    await assert.rejects(getJSON("/v1/models"), (error) => error instanceof ConnectionError && /does not answer/.test(error.message));
+  } finally { globalThis.fetch = before; }
+});
+
+test("the server's sentences are told in Chinese with their numbers, and are those that it writes", async () => {
+  const { serverText, serverSentence } = await load("i18n.js");
+  const { serverSentences } = await load("i18n/server.js");
+  const why = "This model's maximum context length is 8192 tokens. The prompt has 9001 tokens and 48 were asked for in the reply. Shorten one or both.";
+  assert.equal(serverText("context_length_exceeded", why, "messages", "zh"),
+    "对话超过了模型的上下文长度，请开始新的对话或缩短内容。（上下文长度为 8192 个词元，提示有 9001 个，回答要求 48 个）");
+  assert.equal(serverText("invalid_parameter", "temperature is -3.0; it must be from 0.0 to 2.0", "temperature", "zh"),
+    "参数 temperature 不对。（temperature 是 -3.0，应在 0.0 到 2.0 之间）");
+  assert.equal(serverText("model_not_found", "The model '$&' does not exist; this server has a, b.", "", "zh"), "没有这个模型。（没有 $&，有 a, b）");
+  assert.equal(serverSentence("Something else.", "zh"), "Something else.");
+  const rooms = ["API", "Server", "Inference", "Interpretability", "Martlet", "System"].map((room) => fileURLToPath(new URL(`../../../Sources/${room}/`, import.meta.url)));
+  const sources = rooms.flatMap((room) => files(room)).filter((path) => path.endsWith(".swift"))
+    .map((path) => readFileSync(path, "utf8").replace(/"\s*\+\s*"/g, "")).join("\n");
+  for (const [form, told] of serverSentences.zh) {
+    const blanks = (text) => [...new Set(text.match(/\{\d\}/g) ?? [])].sort();
+    assert.deepEqual(blanks(told), blanks(form), form);
+    for (const part of form.split(/\{\d\}|[.,;:()'] ?| (?=of the |from )/).map((one) => one.trim()).filter((one) => one.length > 6)) {
+      assert.ok(sources.includes(part), `no source says "${part}"`);
+    }
+  }
+});
+
+test("where a default comes from is told in Chinese", async () => {
+  const { inChinese } = await load("i18n/options-zh.js");
+  const room = fileURLToPath(new URL("../../../Sources/Training/Configuration/", import.meta.url));
+  const given = /(?:return|\?|:|\.value|\.none|\{)\s*\((?:[^"()]|\([^()]*\))*"((?:[^"\\])*)"\)/g;
+  const found = files(room).filter((path) => path.endsWith(".swift"))
+    .flatMap((path) => [...readFileSync(path, "utf8").matchAll(given)].map((match) => match[1]));
+  // Formulas are the same in every language.
+  const sentences = [...new Set(found)].filter((text) => /^\w.*[a-z] [a-z]/.test(text));
+  assert.ok(sentences.length > 20, `${sentences.length}`);
+  assert.deepEqual(sentences.filter((text) => inChinese(text) === text), []);
 });
 
 test("the page of documentation shows every page, each in both languages", async () => {

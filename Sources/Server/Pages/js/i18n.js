@@ -1,6 +1,6 @@
 /** Texts of the pages in the language of the reader. */
 import { en } from "./i18n/en.js";
-import { serverMessages } from "./i18n/server.js";
+import { serverMessages, serverSentences } from "./i18n/server.js";
 import { zh } from "./i18n/zh.js";
 
 export const tables = { en, zh };
@@ -11,13 +11,25 @@ export const language = stored ?? (preferred.startsWith("zh") ? "zh" : "en");
 /** The text called `key`; `{name}` in it becomes `values.name`. */
 export function t(key, values = {}) {
   const text = tables[language]?.[key] ?? en[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
+  return fill(text, values);
+}
+
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => (name in values ? String(values[name]) : all));
+
+/** A sentence of the server in the page's language where it is a known one, else as it is. */
+export function serverSentence(text, tag = language) {
+  for (const [form, told] of serverSentences[tag] ?? []) {
+    const parts = form.split(/\{\d\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+    const found = new RegExp(`^${parts.join("(.+?)")}$`, "s").exec(text);
+    if (found) return fill(told, found);
+  }
+  return text;
 }
 
 /** An error of the server in the page's language; its own words, which are English, where that is the language. */
-export function serverText(code, why, at = "") {
-  const text = serverMessages[language]?.[code];
-  return text ? text.replace("{why}", why).replace("{at}", at) : t("server.other", { why });
+export function serverText(code, why, at = "", tag = language) {
+  const text = serverMessages[tag]?.[code], told = serverSentence(why, tag);
+  return text ? fill(text, { why: told, at }) : t("server.other", { why: told });
 }
 
 export function setLanguage(tag) {

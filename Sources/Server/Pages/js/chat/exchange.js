@@ -1,4 +1,6 @@
 /** Conversations as files, and preferences as training data. */
+import { InputError } from "../api.js";
+import { t } from "../i18n.js";
 import { newConversation, newId, path, requestMessages, titleOf } from "./tree.js";
 
 export const format = "martlet-conversations";
@@ -10,14 +12,14 @@ export function toJSON(conversations) {
 /**
  * Conversations of a file that `toJSON` wrote, or of messages in OpenAI's form (`{messages: […]}` or a list of them).
  * They get new ids, so that importing twice keeps both.
- * @throws {Error} saying what is wrong
+ * @throws {InputError} saying what is wrong
  */
 export function fromJSON(text) {
   let value;
-  try { value = JSON.parse(text); } catch { throw new Error("not JSON"); }
+  try { value = JSON.parse(text); } catch { throw new InputError(t("not.json")); }
   if (value?.format === format && Array.isArray(value.conversations)) return value.conversations.map(checked);
   const lists = Array.isArray(value?.messages) ? [value.messages] : Array.isArray(value) ? [value] : null;
-  if (!lists) throw new Error(`expected "format": "${format}" or "messages"`);
+  if (!lists) throw new InputError(t("import.unknown", { format }));
   return lists.map(fromMessages);
 }
 
@@ -27,12 +29,12 @@ const roles = new Set(["user", "assistant", "tool"]);
 /** Keeps what is known of a conversation and refuses trees that do not hang together. */
 function checked(given) {
   if (typeof given?.nodes !== "object" || given.nodes === null || !Array.isArray(given.roots)) {
-    throw new Error("a conversation has no messages");
+    throw new InputError(t("import.empty"));
   }
   const nodes = {};
   const take = (id, parent, depth) => {
     const node = Object.hasOwn(given.nodes, id) ? given.nodes[id] : null;
-    if (!node || nodes[id] || depth > 10_000 || !roles.has(node.role)) throw new Error("a message is missing or broken");
+    if (!node || nodes[id] || depth > 10_000 || !roles.has(node.role)) throw new InputError(t("import.damaged"));
     nodes[id] = {
       ...node, id, parent, content: text(node.content), reasoning: text(node.reasoning),
       children: Array.isArray(node.children) ? node.children.map(String) : [],
@@ -59,7 +61,7 @@ function fromMessages(messages) {
     const content = Array.isArray(message?.content)
       ? message.content.map((part) => text(part?.text)).join("") : text(message?.content);
     if (message?.role === "system" || message?.role === "developer") { conversation.system = content; continue; }
-    if (!roles.has(message?.role)) throw new Error(`unknown role "${message?.role}"`);
+    if (!roles.has(message?.role)) throw new InputError(t("import.role", { role: message?.role }));
     const id = newId();
     conversation.nodes[id] = { id, parent, children: [], created: Date.now(), role: message.role, content };
     if (parent) conversation.nodes[parent].children.push(id);

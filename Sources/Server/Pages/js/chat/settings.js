@@ -1,4 +1,5 @@
 /** What a request is sent with: parameters, tools and system prompts. */
+import { InputError } from "../api.js";
 import { el, iconButton, replace } from "../dom.js";
 import { t } from "../i18n.js";
 
@@ -23,11 +24,12 @@ export function requestFields(settings) {
   return fields;
 }
 
-/** The tools of a request: a JSON list of functions. @throws {Error} when it is none */
+/** The tools of a request: a JSON list of functions. @throws {InputError} when it is none */
 export function tools(settings) {
   if (!settings.tools?.trim()) return undefined;
-  const value = JSON.parse(settings.tools);
-  if (!Array.isArray(value)) throw new Error("expected a list");
+  let value;
+  try { value = JSON.parse(settings.tools); } catch { throw new InputError(t("tools.broken", { why: t("not.json") })); }
+  if (!Array.isArray(value)) throw new InputError(t("tools.broken", { why: t("not.a.list") }));
   return value.map((tool) => (tool.type ? tool : { type: "function", function: tool }));
 }
 
@@ -57,7 +59,7 @@ export function settingsPanel(state, onChange, own = {}) {
     placeholder: '[{"name": "weather", "parameters": {…}}]', oninput: (event) => {
       state.settings.tools = event.target.value || undefined;
       try { tools(state.settings); toolNote.hidden = true; } catch (error) {
-        toolNote.textContent = t("tools.broken", { why: error.message });
+        toolNote.textContent = error.message;
         toolNote.hidden = false;
       }
       onChange();

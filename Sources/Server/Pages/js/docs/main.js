@@ -1,5 +1,5 @@
 /** The documentation, as it lies in the program. */
-import { explain, ServerError } from "../api.js";
+import { explain, getText } from "../api.js";
 import { el, replace } from "../dom.js";
 import { language, t } from "../i18n.js";
 import { renderMarkdown } from "../markdown/render.js";
@@ -18,9 +18,7 @@ const current = names.includes(wanted) ? wanted : names[0];
 /** In the reader's language, unless a link leads to the English page. */
 async function text(name, inEnglish = false) {
   const path = language === "zh" && !inEnglish ? `zh/${name}` : name;
-  const response = await fetch(`/ui/docs/${path}.md`);
-  if (!response.ok) throw new ServerError(response.status, response.status === 404 ? name : `HTTP ${response.status}`);
-  return response.text();
+  return getText(`/ui/docs/${path}.md`);
 }
 
 const title = (source, name) => /^#\s+(.+)$/m.exec(source)?.[1].replaceAll("`", "") ?? name;

@@ -5,7 +5,8 @@ export const en = {
   "save": "Save", "close": "Close", "copy": "Copy", "copied": "Copied", "copy.failed": "Could not copy", "code": "code",
   "edit": "Edit", "remove": "Remove", "again": "Answer again", "stop": "Stop", "send": "Send", "reset": "Reset",
   "key.title": "API key", "key.hint": "Kept in this tab only, until it is closed.",
-  "no.server": "The server does not answer: {why}", "no.model": "The server has no model to talk to.",
+  "no.server": "The server does not answer. Is it still running?",
+  "reply.broken": "The connection ended before the reply was complete.", "no.model": "The server has no model to talk to.",
   "error": "That did not work: {why}",
 
   "ask": "Ask something", "messages": "Conversation", "welcome": "What shall we talk about?",
@@ -21,13 +22,16 @@ export const en = {
   "vote": "Prefer this", "vote.chosen": "Preferred", "vote.kept": "Kept as a preference pair",
   "votes.export": "Preference pairs ({n}) as JSONL",
   "tool.result": "What the tool gives back", "tool.result.hint": "Result", "tool.send": "Send the results",
-  "tools.broken": "Not a JSON list of functions: {why}",
+  "tools.broken": "Tools are a JSON list of functions: {why}.",
+  "not.json": "this is not JSON", "not.a.list": "this is no list",
 
   "history": "Conversations", "new.chat": "New chat", "search": "Search", "untitled": "New chat", "rename": "Rename",
   "no.history": "Conversations are kept in this browser.", "nothing.found": "Nothing found.",
   "when.today": "Today", "when.yesterday": "Yesterday", "when.week": "Last seven days", "when.older": "Earlier",
   "remove.sure": "Remove “{title}”?", "import": "Import", "imported": "{n} conversations imported",
-  "import.failed": "Cannot import: {why}",
+  "import.failed": "Cannot import: {why}.",
+  "import.unknown": "expected \"format\": \"{format}\" or \"messages\"", "import.empty": "a conversation has no messages",
+  "import.damaged": "a message is missing or broken", "import.role": "unknown role \"{role}\"",
 
   "settings": "Settings", "parameters": "Parameters", "of.the.model": "default",
   "random": "random", "stop.hint": "one per line", "system.hint": "How the model should behave", "presets": "Saved prompts",
@@ -84,7 +88,8 @@ export const en = {
   "steer.length": "The direction is {length} long, the residual stream there {stream}.",
 
   "runs.title": "Training runs", "runs.more": "The run folders of this server, as they are written.",
-  "runs.none": "No run folders. Start the server with --runs FOLDER.", "run": "Run", "step": "Step", "loss": "Training loss",
+  "runs.none": "No run has written into this server's folder yet.",
+  "runs.off": "No run folders. Start the server with --runs FOLDER.", "run": "Run", "step": "Step", "loss": "Training loss",
   "validation": "Validation loss", "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
   "tokens_per_second": "Tokens per second", "reward": "Reward",
   "memory": "Memory", "running": "running", "finished": "finished", "paused": "not running", "stopping": "stopping",
@@ -98,6 +103,7 @@ export const en = {
   "provenance": "Where the runs come from", "run.date": "Date", "run.version": "Version", "run.command": "Command",
   "run.machine": "Machine", "run.data": "Data",
 
+  "no.text.model": "None of this server's models writes text.",
   "no.chat.model": "None of this server's models has a chat template; they only continue text, in the",
   "key.refused": "The server refused this key. Enter another.", "key.missing": "The server wants an API key.",
   "tune.title": "Tune a model", "tune.lead":

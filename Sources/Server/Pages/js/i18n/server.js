@@ -53,3 +53,35 @@ export const serverMessages = {
     client_closed_request: "连接已经断开。",
   },
 };
+
+/** The server's sentences with numbers and names in them, as it writes them, and in the other languages; `{1}` is what stands there. */
+export const serverSentences = {
+  zh: [
+    ["This model's maximum context length is {1} tokens. The prompt has {2} tokens and {3} were asked for in the reply. Shorten one or both.",
+      "上下文长度为 {1} 个词元，提示有 {2} 个，回答要求 {3} 个"],
+    ["This model's maximum context length is {1} tokens. The prompt has {2} tokens. Shorten one or both.",
+      "上下文长度为 {1} 个词元，提示有 {2} 个"],
+    ["The model '{1}' does not exist; this server has {2}. Did you mean '{3}'?", "没有 {1}，有 {2}；您要的是 {3} 吗？"],
+    ["The model '{1}' does not exist; this server has {2}.", "没有 {1}，有 {2}"],
+    ["The model '{1}' does not exist.", "没有 {1}"],
+    ["The model '{1}' makes embeddings and generates no text.", "{1} 生成嵌入，不写文字"],
+    ["The model '{1}' generates text, and makes no embeddings and no scores.", "{1} 写文字，不生成嵌入，也不打分"],
+    ["The model '{1}' scores pairs of texts, and makes no embeddings and no text.", "{1} 给成对的文字打分，不生成嵌入，也不写文字"],
+    ["The model '{1}' is an adapter, which is not looked into; name its base.", "{1} 是适配器，不能查看内部，请选它的基础模型"],
+    ["The model '{1}' needs {2} of memory (weights {3}, one context {4}, working space {5}), and {6} are left.",
+      "{1} 需要 {2} 内存：权重 {3}，一个上下文 {4}，工作空间 {5}；还剩 {6}"],
+    ["The model '{1}' needs {2} of memory (weights {3}, one context {4}, working space {5}), and {6} are left of the {7} that models may take.",
+      "{1} 需要 {2} 内存：权重 {3}，一个上下文 {4}，工作空间 {5}；模型可用的 {7} 中还剩 {6}"],
+    ["{1} is {2} tokens; expected from {3} to {4}", "{1} 有 {2} 个词元，应为 {3} 到 {4} 个"],
+    ["{1} has {2} tokens; from 1 to {3} are read", "{1} 有 {2} 个词元，应为 1 到 {3} 个"],
+    ["{1} has {2} tokens; at most {3} are patched", "{1} 有 {2} 个词元，最多 {3} 个"],
+    ["the prompts have {1} and {2} tokens; patching needs as many of both, as each is put in the other's place",
+      "两段文字分别有 {1} 个和 {2} 个词元；修补要求词元数相同，因为要逐个替换"],
+    ["{1} is {2}; it must be from {3} to {4}", "{1} 是 {2}，应在 {3} 到 {4} 之间"],
+    ["{1} must hold at least one character", "{1} 不能为空"],
+    ["{1} must hold at least one text, and none that is empty", "{1} 至少要有一段文字，而且不能为空"],
+    ["{1} is missing", "缺少 {1}"],
+    ["it ended with status {1}", "程序以状态 {1} 结束"],
+    ["it was ended by signal {1}", "程序被信号 {1} 终止"],
+  ],
+};

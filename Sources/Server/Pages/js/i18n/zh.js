@@ -5,7 +5,8 @@ export const zh = {
   "save": "保存", "close": "关闭", "copy": "复制", "copied": "已复制", "copy.failed": "复制失败", "code": "代码",
   "edit": "编辑", "remove": "删除", "again": "重新回答", "stop": "停止", "send": "发送", "reset": "恢复默认",
   "key.title": "API 密钥", "key.hint": "只保存在此标签页中，关闭后即清除。",
-  "no.server": "服务器没有响应：{why}", "no.model": "服务器上没有可以对话的模型。",
+  "no.server": "服务器没有响应，它还在运行吗？",
+  "reply.broken": "回答还没有完成，连接就断开了。", "no.model": "服务器上没有可以对话的模型。",
   "error": "出错了：{why}",
 
   "ask": "问点什么", "messages": "对话内容", "welcome": "今天聊些什么？",
@@ -21,13 +22,16 @@ export const zh = {
   "vote": "更喜欢这个", "vote.chosen": "已选为更好", "vote.kept": "已存为一组偏好数据",
   "votes.export": "导出偏好数据（{n} 组，JSONL）",
   "tool.result": "工具返回的结果", "tool.result.hint": "结果", "tool.send": "发送结果",
-  "tools.broken": "不是 JSON 格式的函数列表：{why}",
+  "tools.broken": "工具应是 JSON 格式的函数列表：{why}。",
+  "not.json": "这不是 JSON", "not.a.list": "这不是列表",
 
   "history": "历史对话", "new.chat": "新对话", "search": "搜索", "untitled": "新对话", "rename": "重命名",
   "no.history": "对话保存在这个浏览器里。", "nothing.found": "没有找到。",
   "when.today": "今天", "when.yesterday": "昨天", "when.week": "最近七天", "when.older": "更早",
   "remove.sure": "删除“{title}”？", "import": "导入", "imported": "已导入 {n} 个对话",
-  "import.failed": "无法导入：{why}",
+  "import.failed": "无法导入：{why}。",
+  "import.unknown": "应有 \"format\": \"{format}\" 或 \"messages\"", "import.empty": "有一个对话没有消息",
+  "import.damaged": "有一条消息缺失或损坏", "import.role": "未知的角色 \"{role}\"",
 
   "settings": "设置", "parameters": "参数", "of.the.model": "默认",
   "random": "随机", "stop.hint": "每行一个", "system.hint": "希望模型怎样回答", "presets": "已保存的提示",
@@ -80,7 +84,8 @@ export const zh = {
   "steer.length": "这个方向的长度为 {length}，那里的残差流为 {stream}。",
 
   "runs.title": "训练", "runs.more": "这台服务器上的训练目录，边写边看。",
-  "runs.none": "没有训练目录。启动服务器时请加上 --runs 目录。", "run": "训练", "step": "步", "loss": "训练损失",
+  "runs.none": "这台服务器的目录里还没有训练。",
+  "runs.off": "没有训练目录。启动服务器时请加上 --runs 目录。", "run": "训练", "step": "步", "loss": "训练损失",
   "validation": "验证损失", "learning_rate": "学习率", "gradient_norm": "梯度范数",
   "tokens_per_second": "每秒词元", "reward": "奖励",
   "memory": "内存", "running": "进行中", "finished": "已完成", "paused": "未运行", "stopping": "正在停止",
@@ -94,6 +99,7 @@ export const zh = {
   "provenance": "训练的来历", "run.date": "日期", "run.version": "版本", "run.command": "命令",
   "run.machine": "机器", "run.data": "数据",
 
+  "no.text.model": "这台服务器上没有写文字的模型。",
   "no.chat.model": "这台服务器上的模型都没有对话模板，只能续写文字，请到",
   "key.refused": "服务器拒绝了这个密钥，请换一个。", "key.missing": "服务器需要 API 密钥。",
   "tune.title": "微调模型", "tune.lead": "选择模型、数据和方法，然后开始。训练会自己进行；保存之后，就可以和训练出的模型对话。",

@@ -68,6 +68,11 @@ document.addEventListener("martlet-theme", () => attention.draw());
 textModels().then((all) => {
   // Encoder-decoders are not looked into.
   const models = all.filter((one) => !one.capabilities?.includes("translation"));
+  if (!models.length) {
+    for (const part of [form, patch.element, steer.element]) part.hidden = true;
+    form.before(el("p.notice.calm", {}, t("no.text.model")));
+    return;
+  }
   model = modelSelect(models, "inspect", () => { off.clear(); answer = whole = null; results.hidden = true; patch.clear(); steer.clear(); });
   replace(form.querySelector(".picker"), model);
   look();

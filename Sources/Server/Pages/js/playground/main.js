@@ -10,5 +10,6 @@ shell("/playground");
 const content = el("div");
 document.body.append(el("main.page", { id: "main" }, el("div.sheet", {},
   el("header", {}, el("h1", {}, t("playground.title")), el("p", {}, t("playground.more"))), content)));
-textModels().then((models) => replace(content, completionCard(models), tokenizerCard(models)),
+textModels().then((models) => replace(content, models.length ? [completionCard(models), tokenizerCard(models)]
+  : el("p.notice.calm", {}, t("no.text.model"))),
   (error) => replace(content, el("p.notice", { role: "alert" }, explain(error))));

@@ -115,7 +115,7 @@ async function load(run) {
 
 async function refresh() {
   try {
-    const { data } = await getJSON("/api/runs");
+    const { data, watched } = await getJSON("/api/runs");
     const old = [...runs.values()].map((run) => [run.name, run.modified, run.running].join());
     for (const name of [...runs.keys()]) if (!data.some((run) => run.name === name)) runs.delete(name);
     const colours = coloursOf(data.map((run) => run.name));
@@ -134,10 +134,12 @@ async function refresh() {
     await Promise.all([...chosen].map((name) => runs.get(name)).filter((run) => run && (run.running || !run.steps || isFirst)).map(load));
     if (isFirst || old.join() !== changed.join()) drawAll();
     isFirst = false;
-    replace(note, data.length ? null : el("p.notice.calm", {}, t("runs.none")));
+    replace(note, data.length ? null : el("p.notice.calm", {}, t(watched === false ? "runs.off" : "runs.none")));
     content.hidden = data.length === 0;
   } catch (error) {
     replace(note, el("p.notice", { role: "alert" }, explain(error)));
+    // A key is asked for once, not every two seconds: with one the page loads anew.
+    if (error.status === 401) return;
   }
   setTimeout(refresh, document.hidden ? 15_000 : 2_000);
 }

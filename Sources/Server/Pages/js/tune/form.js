@@ -5,6 +5,8 @@ import { arranged, freeName, size, suggested, usualOf, valueOf } from "./options
 
 /** The schema's English sentences in the page's language. */
 const told = language === "zh" ? (await import("../i18n/options-zh.js")).inChinese : (text) => text;
+/** Chinese sentences stand side by side. */
+const gap = language === "zh" ? "" : " ";
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + t("full.stop");
 /** In the page's own, shorter words where it has some, else in the schema's. */
 const meaning = (option) => (t("option." + option.name) === "option." + option.name ? told(option.meaning) : t("option." + option.name));
@@ -66,7 +68,7 @@ export function tuneForm(offer, begin) {
       const isRule = usual.length > 16;
       open.textContent = usual && !isRule ? t("tune.default", { value: usual }) : "–";
       if (!names.length) input.placeholder = isRule ? t("tune.auto") : usual;
-      rule.textContent = isRule ? " " + sentence(t("tune.default", { value: usual })) : "";
+      rule.textContent = isRule ? gap + sentence(t("tune.default", { value: usual })) : "";
     });
     return el("label.field", { title: told(option.meaning) }, el("span", {}, el("code", {}, option.name)), input,
       el("span.small.meaning", {}, meaning(option), rule));

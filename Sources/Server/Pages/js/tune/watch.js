@@ -2,7 +2,7 @@
 import { explain, getJSON, postJSON } from "../api.js";
 import { lineChart } from "../chart.js";
 import { el, replace, toast } from "../dom.js";
-import { number, significant, t } from "../i18n.js";
+import { number, serverSentence, significant, t } from "../i18n.js";
 import { addLines, isInNats, points, share } from "../runs/curves.js";
 
 const isOver = (state) => !["running", "stopping"].includes(state);
@@ -44,10 +44,11 @@ export function watchCard(onchange) {
       await read(mine);
       if (mine !== name) return;
       draw();
-      replace(note, run.reason ? el("p.notice", { role: "alert" }, run.reason) : null);
+      replace(note, run.reason ? el("p.notice", { role: "alert" }, serverSentence(run.reason)) : null);
       if (before !== run.state) onchange();
     } catch (error) {
       if (mine === name) replace(note, el("p.notice", { role: "alert" }, explain(error)));
+      if (error.status === 401) return;
     }
     if (mine === name && !(run && isOver(run.state))) timer = setTimeout(poll, 2000);
   }
