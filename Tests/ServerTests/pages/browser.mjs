@@ -198,13 +198,16 @@ export class Page {
   /** @param {string} key "Enter", "Tab", "Escape", "k" … @param {string[]} held of "Control", "Shift" */
   async press(key, held = []) {
     const modifiers = (held.includes("Control") ? 2 : 0) + (held.includes("Shift") ? 8 : 0);
-    const codes = { Enter: 13, Tab: 9, Escape: 27, ArrowRight: 39, ArrowLeft: 37 };
+    const codes = { Enter: 13, Tab: 9, Escape: 27, ArrowLeft: 37, ArrowUp: 38, ArrowRight: 39, ArrowDown: 40 };
     const code = codes[key] ?? key.toUpperCase().charCodeAt(0);
     const text = key === "Enter" ? "\r" : undefined;
     for (const type of [text ? "keyDown" : "rawKeyDown", "keyUp"]) {
       await this.#send("Input.dispatchKeyEvent", { type, key, modifiers, windowsVirtualKeyCode: code, text: type === "keyDown" ? text : undefined });
     }
   }
+
+  /** As on paper, or as on a screen again. */
+  async print(isOn = true) { await this.#send("Emulation.setEmulatedMedia", { media: isOn ? "print" : "" }); }
 
   async screenshot(path, settings = {}) {
     const { data } = await this.#send("Page.captureScreenshot", { format: "png", ...settings });

@@ -449,5 +449,60 @@ await check("on a phone a press of a button of the page Inspect shows what it br
   }
 });
 
+await check("a panel over the conversation takes the keyboard, and Escape closes it", { phone: true }, async (page) => {
+  await page.go(address + "/");
+  await page.until("document.querySelector('.models select')");
+  const focus = (selector) => `document.activeElement?.matches(${JSON.stringify(selector)})`;
+  for (const [button, panel] of [[".bar button[aria-expanded]", ".side"], [".bar button[aria-pressed]", ".drawer"]]) {
+    await page.evaluate(`document.querySelector("${button}").click()`);
+    await page.until(focus(`${panel} *`), 5);
+    await page.press("Escape");
+    await page.until(focus(button), 5);
+    assert.equal(await page.evaluate(`document.querySelector("${panel}").checkVisibility()`), false);
+  }
+});
+
+await check("arrow keys read the logit lens", {}, async (page) => {
+  await page.go(address + "/inspect");
+  await page.until("document.querySelector('.lens td')", 60);
+  await page.evaluate("document.querySelector('.lens').focus()");
+  const at = "[...document.querySelectorAll('.lens tbody tr')].map((row) => [...row.querySelectorAll('td')].findIndex((cell) => cell.matches('.seen')))";
+  const reading = "document.querySelector('.lens + .reading').textContent";
+  const seen = [];
+  for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowUp"]) {
+    await page.press(key);
+    const columns = await page.evaluate(at), row = columns.findIndex((column) => column >= 0);
+    seen.push([row, columns[row]]);
+    assert.ok(await page.evaluate(reading));
+  }
+  assert.deepEqual(seen, [[0, 0], [1, 0], [1, 1], [1, 0], [0, 0]]);
+});
+
+await check("names of models that are long make no page wider", { phone: true, allowed: /./ }, async (page) => {
+  for (const path of ["/", "/playground", "/inspect"]) {
+    await page.go(address + path);
+    await page.until("document.querySelector('select option')");
+    await page.evaluate(`(() => { for (const select of document.querySelectorAll("select")) {
+      const long = new Option("an-adapter-with-a-name-that-is-rather-long-2026-11-30 (a-base-model)");
+      select.add(long);
+    } })()`);
+    const out = await page.evaluate(`[...document.querySelectorAll("select")].filter((one) => one.checkVisibility()
+      && one.getBoundingClientRect().right > innerWidth).length`);
+    assert.deepEqual([out, await page.evaluate("document.querySelector('.page, .scroller').scrollWidth <= innerWidth")], [0, true], path);
+  }
+});
+
+await check("all of a page is printed, on white", { dark: true }, async (page) => {
+  await page.go(address + "/docs");
+  await page.until("document.querySelector('.docs h1')");
+  await page.evaluate("document.documentElement.dataset.theme = 'dark'");
+  await page.print();
+  const [height, inside, bar, back] = await page.evaluate(`[document.documentElement.scrollHeight, document.querySelector(".page").scrollHeight,
+    document.querySelector(".bar").checkVisibility(), getComputedStyle(document.body).backgroundColor]`);
+  assert.ok(height >= inside && inside > 1000, `${height} of ${inside}`);
+  assert.deepEqual([bar, back], [false, "rgb(255, 255, 255)"]);
+  assert.deepEqual(await page.evaluate(faintTexts), []);
+});
+
 await browser.close();
 console.log(`${count} checks passed`);

@@ -74,7 +74,28 @@ export function toast(text) {
 export function bringIntoView(element) {
   if (!matchMedia("(max-width: 800px)").matches) return;
   document.activeElement?.blur();
-  element.scrollIntoView({ block: "start", behavior: "smooth" });
+  scrollTo(element);
+}
+
+/** Slides there, or jumps for who wants nothing to move. */
+export function scrollTo(element) {
+  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  element.scrollIntoView({ block: "start", behavior: isStill ? "auto" : "smooth" });
+}
+
+/** Cells that show something when they are pointed at: the arrow keys go from one to the next where `table` has the focus. */
+export function arrowKeys(table) {
+  table.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!step || event.target !== table) return;
+    const rows = [...table.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("td")]);
+    const at = rows.findIndex((row) => row.some((cell) => cell.matches(".seen")));
+    const next = at < 0 ? rows[0]?.[0] : rows[at + step[0]]?.[rows[at].findIndex((cell) => cell.matches(".seen")) + step[1]];
+    event.preventDefault();
+    next?.click();
+    next?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
+  return table;
 }
 
 /** Hands a file to the person. */

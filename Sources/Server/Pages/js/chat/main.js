@@ -1,6 +1,6 @@
 /** The chat page: what is shown, and what its buttons do. */
 import { el, icon, iconButton, replace, toast } from "../dom.js";
-import { chatModels, explain } from "../api.js";
+import { chatModels, explain, textModels } from "../api.js";
 import { shell } from "../shell.js";
 import { number, t } from "../i18n.js";
 import { preference } from "./exchange.js";
@@ -18,7 +18,7 @@ const initial = { settings: {}, system: "" };
 const defaults = () => JSON.parse(localStorage.getItem(defaultsName) ?? "null") ?? initial;
 const begin = () => newConversation(structuredClone(defaults()));
 
-const chat = { conversation: begin(), models: [], running: null, open };
+const chat = { conversation: begin(), models: null, continues: false, running: null, open };
 const log = el("div.messages", { role: "log", "aria-label": t("messages") });
 const scroller = el("div.scroller", { tabIndex: -1 }, log);
 const picker = modelPicker();
@@ -56,6 +56,9 @@ function draw() {
 }
 
 function welcome() {
+  if (chat.models?.length === 0) {
+    return !chat.continues ? el("p.notice.calm", {}, t("no.text.model")) : el("p.notice.calm", {}, t("no.chat.model"), " ", el("a", { href: "/playground" }, t("nav.playground")));
+  }
   const ideas = ["idea.1", "idea.2", "idea.3"].map((name) => el("button", { type: "button", onclick: () => {
     input.value = t(name);
     composer.requestSubmit();
@@ -69,7 +72,7 @@ function showState() {
   send.setAttribute("aria-label", t(isRunning ? "stop" : "send"));
   send.title = t(isRunning ? "stop" : "send");
   const last = path(chat.conversation).findLast((node) => node.usage);
-  const limit = chat.models.find((model) => model.id === (last?.model ?? picker.chosen[0]))?.max_model_len;
+  const limit = chat.models?.find((model) => model.id === (last?.model ?? picker.chosen[0]))?.max_model_len;
   const used = last?.usage.total_tokens ?? 0;
   gauge.hidden = !limit;
   if (!limit) return;
@@ -103,8 +106,8 @@ function open(conversation) {
   draw();
   side.refresh();
   scroller.scrollTop = scroller.scrollHeight;
-  if (!wide.matches) page.classList.remove("with-side");
   if (wide.matches) input.focus();
+  else if (page.classList.contains("with-side")) toggleSide(false);
 }
 
 async function submit(event) {
@@ -160,7 +163,7 @@ const actions = {
   async again(node) {
     if (chat.running) return;
     const parent = chat.conversation.nodes[node.parent];
-    const isThere = chat.models.some((model) => model.id === node.model);
+    const isThere = chat.models?.some((model) => model.id === node.model);
     await answer(parent, [isThere ? node.model : picker.chosen[0]]);
   },
   remove(node) {
@@ -200,7 +203,7 @@ function drawSettings() {
     localStorage.setItem(defaultsName, JSON.stringify({ settings: values, system }));
     if (chat.conversation.leaf) put("conversations", chat.conversation);
   };
-  const own = chat.models.find((model) => model.id === picker.chosen[0])?.default_sampling;
+  const own = chat.models?.find((model) => model.id === picker.chosen[0])?.default_sampling;
   replace(settings, el("header.row", {}, el("h2.grow", {}, t("settings")),
     iconButton("close", t("close"), () => toggleSettings(false))), settingsPanel(chat.conversation, changed, own));
 }
@@ -214,9 +217,22 @@ function grow() {
 function toggleSettings(on = settings.hidden) {
   settings.hidden = !on;
   settingsButton.setAttribute("aria-pressed", String(on));
+  if (on && !wide.matches) settings.querySelector("button").focus();
 }
 const settingsButton = iconButton("sliders", t("settings"), () => toggleSettings(), { "aria-pressed": "false" });
-const toggleSide = () => page.classList.toggle("with-side");
+const sideButton = iconButton("menu", t("history"), () => toggleSide());
+/** Where a panel lies over the conversation, who opened it is in it, and back at its button when it is closed. */
+function toggleSide(on = !page.classList.contains("with-side")) {
+  page.classList.toggle("with-side", on);
+  sideButton.setAttribute("aria-expanded", String(on));
+  if (!wide.matches) (on ? side.search : sideButton).focus();
+}
+function closePanel() {
+  if (wide.matches) return false;
+  if (!settings.hidden) { toggleSettings(false); settingsButton.focus(); return true; }
+  if (page.classList.contains("with-side")) { toggleSide(false); return true; }
+  return false;
+}
 
 input.addEventListener("input", grow);
 input.addEventListener("keydown", (event) => {
@@ -228,24 +244,25 @@ input.addEventListener("keydown", (event) => {
 document.addEventListener("keydown", (event) => {
   const command = event.ctrlKey || event.metaKey;
   if (event.key === "Escape" && chat.running) chat.running.abort();
-  else if (command && event.key === "k") { page.classList.add("with-side"); side.search.focus(); }
+  else if (event.key === "Escape" && closePanel()) { /* it lay over the conversation */ }
+  else if (command && event.key === "k") { toggleSide(true); side.search.focus(); }
   else if (command && event.shiftKey && event.key.toLowerCase() === "o") open(null);
   else if (command && event.key === "b") toggleSide();
   else return;
   event.preventDefault();
 });
-page.addEventListener("click", (event) => { if (event.target === page) page.classList.remove("with-side"); });
+page.addEventListener("click", (event) => { if (event.target === page) toggleSide(false); });
 
-shell("/", { leading: [iconButton("menu", t("history"), toggleSide)], trailing: [settingsButton] });
+shell("/", { leading: [sideButton], trailing: [settingsButton] });
 document.body.append(page);
 page.classList.toggle("with-side", wide.matches);
+sideButton.setAttribute("aria-expanded", String(wide.matches));
 open(null);
-chatModels().then((models) => {
+Promise.all([chatModels(), textModels()]).then(([models, writers]) => {
   chat.models = models;
+  chat.continues = writers.length > 0;
   picker.fill(models, () => { drawSettings(); showState(); });
   drawSettings();
   showState();
-  if (models.length === 0) {
-    replace(log, el("p.notice.calm", {}, t("no.chat.model"), " ", el("a", { href: "/playground" }, t("nav.playground"))));
-  }
+  if (models.length === 0 && !path(chat.conversation).length) draw();
 }, (error) => replace(log, el("p.notice", { role: "alert" }, explain(error))));

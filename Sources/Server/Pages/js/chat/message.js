@@ -112,5 +112,6 @@ function edit(element, node, actions) {
   replace(element, el("div.editing", {}, area, el("div.row", {},
     el("button.primary", { type: "button", onclick: done }, t(node.role === "user" ? "edit.send" : "edit.keep")),
     el("button", { type: "button", onclick: () => actions.show(node.id) }, t("cancel")))));
+  area.style.height = Math.min(area.scrollHeight + 2, innerHeight / 2) + "px";
   area.focus();
 }

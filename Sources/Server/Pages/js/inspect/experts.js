@@ -1,5 +1,5 @@
 /** Which experts the tokens of the text go to: a heat map of their loads, layer by layer. */
-import { el, replace } from "../dom.js";
+import { arrowKeys, el, replace } from "../dom.js";
 import { number, percent, t } from "../i18n.js";
 import { visible } from "../playground/tokens.js";
 
@@ -14,7 +14,7 @@ export function loadsOf(tokens) {
 }
 
 export function expertsCard() {
-  const table = el("div.wide.lens.experts", { tabIndex: 0 });
+  const table = arrowKeys(el("div.wide.lens.experts", { tabIndex: 0, role: "group", "aria-label": t("experts") }));
   const reading = el("p.small.reading", { "aria-live": "polite" });
   const element = el("section.card", { hidden: true }, el("h2", {}, t("experts")), el("p.quiet.small", {}, t("experts.hint")), table, reading);
 

@@ -1,13 +1,13 @@
 /** The logit lens as a table, and how long the residual stream is. */
 import { lineChart } from "../chart.js";
-import { el, replace } from "../dom.js";
+import { arrowKeys, el, replace } from "../dom.js";
 import { percent, t } from "../i18n.js";
 import { visible } from "../playground/tokens.js";
 
 const where = (layer, token) => (layer === 0 ? `${t("embedding")}, ${token}` : t("lens.at", { layer, token }));
 
 export function lensCard() {
-  const table = el("div.wide.lens", { tabIndex: 0 });
+  const table = arrowKeys(el("div.wide.lens", { tabIndex: 0, role: "group", "aria-label": t("lens") }));
   const reading = el("p.small.reading", { "aria-live": "polite" });
   const element = el("section.card", {}, el("h2", {}, t("lens")), el("p.quiet.small", {}, t("lens.hint")), table, reading);
 

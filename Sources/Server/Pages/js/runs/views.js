@@ -109,7 +109,7 @@ function drawTable(run, table) {
 export function drawScores(target, runs) {
   const rows = runs.flatMap((run) => (run.scores ?? []).map((score) => ({ run, score })));
   if (!rows.length) { replace(target); return; }
-  replace(target, el("section.card", {}, el("h2", {}, t("scores")), el("div.wide", {}, el("table.data", {},
+  replace(target, el("section.card", {}, el("h2", {}, t("scores")), el("div.wide", { tabIndex: 0 }, el("table.data", {},
     el("thead", {}, el("tr", {}, [t("run"), t("task"), t("step"), t("accuracy")].map((name) => el("th", {}, name)))),
     el("tbody", {}, rows.map(({ run, score }) => el("tr", {}, el("td", {}, dot(run), run.name), el("td", {}, score.task),
       el("td.number", {}, number(score.step)), el("td", {}, `${percent(score.right / score.questions)} `,
@@ -120,7 +120,7 @@ export function drawConfiguration(target, runs, { onlyDifferences }) {
   const rows = compareConfigurations(runs.filter((run) => run.configuration))
     .filter((row) => !onlyDifferences || runs.length < 2 || row.differs);
   if (!rows.length) { replace(target, el("p.quiet", {}, t("no.differences"))); return; }
-  replace(target, el("div.wide", {}, el("table.data", {},
+  replace(target, el("div.wide", { tabIndex: 0 }, el("table.data", {},
     el("thead", {}, el("tr", {}, el("th", {}, t("option")), runs.map((run) => el("th", {}, dot(run), run.name)))),
     el("tbody", {}, rows.map((row) => el("tr", { class: row.differs && runs.length > 1 ? "differs" : "" }, el("td.mono.small", {}, row.name),
       row.options.map((option) => el("td", {}, option ? el("span.mono.small", {}, text(option.value)) : "–",
@@ -132,7 +132,7 @@ export function drawProvenance(target, runs) {
   const rows = runs.flatMap((run) => (run.sessions ?? []).map((session) => ({ run, session })));
   if (!rows.length) { replace(target, el("p.quiet", {}, t("no.data"))); return; }
   const names = ["date", "version", "command", "machine", "data"];
-  replace(target, el("div.wide", {}, el("table.data", {},
+  replace(target, el("div.wide", { tabIndex: 0 }, el("table.data", {},
     el("thead", {}, el("tr", {}, [t("run"), t("step"), ...names.map((name) => t("run." + name))].map((name) => el("th", {}, name)))),
     el("tbody", {}, rows.map(({ run, session }) => el("tr", {}, el("td", {}, dot(run), run.name),
       el("td.number", {}, number(session.step)), names.map((name) => el("td.small", { class: "of-" + name }, session[name] ?? "–"))))))));

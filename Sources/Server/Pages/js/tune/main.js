@@ -1,6 +1,6 @@
 /** The page that begins runs of training: a model, data, a method, a few numbers; watched, stopped and talked to. */
 import { explain, getJSON, postJSON } from "../api.js";
-import { el, replace } from "../dom.js";
+import { el, replace, scrollTo } from "../dom.js";
 import { t } from "../i18n.js";
 import { shell } from "../shell.js";
 import { tuneForm } from "./form.js";
@@ -39,7 +39,7 @@ async function start() {
       form.rename(names());
       watch.show(run.name);
       watch.list(offer.runs);
-      watch.element.scrollIntoView({ block: "start", behavior: "smooth" });
+      scrollTo(watch.element);
     } catch (error) {
       replace(form.note, el("p.notice", { role: "alert" }, explain(error)));
     }
