@@ -17,7 +17,7 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var projectsEmbeddings = false
     /// Whether learned vectors of positions are added to the embeddings.
     public var learnsPositions = true
-    /// Whether the sum of the embeddings is normalised (not in Megatron-BERT).
+    /// Whether the sum of the embeddings is normalised (not in Megatron-BERT and EuroBERT).
     public var normalizesEmbeddings = true
     /// The rows of a table of tasks, whose first is added to every embedding (ERNIE); 0 without one.
     public var taskVocabularySize = 0
@@ -25,8 +25,6 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var positionOffset = 0
     /// Whether all layers use the parameters of the first (ALBERT).
     public var sharesLayers = false
-    /// Whether the embeddings are normalised before the first block (not in EuroBERT).
-    public var normalizesEmbeddings = true
     /// Changes to a BERT's block, as the family makes them.
     public var biases = true
     /// Whether keys have biases where queries and values have (not in the first DeBERTa).
