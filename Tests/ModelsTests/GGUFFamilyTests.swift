@@ -64,6 +64,48 @@ struct GGUFFamilyTests {
         }
     }
 
+    /// An encoder's file, with the keys and names that llama.cpp's converter gives it.
+    @Test(arguments: ["eurobert", "eurobert-bias"]) func aFileOfEuroBERTIsItsFolder(_ name: String) throws {
+        let golden = try FamilyGolden(name)
+        try golden.withFolder { path in
+            let folder = try SafetensorsFolder(path: path, copying: true)
+            var writer = GGUFWriter()
+            writer.metadata["general.architecture"] = .string("eurobert")
+            for (key, own) in [
+                ("block_count", "num_hidden_layers"), ("context_length", "max_position_embeddings"),
+                ("embedding_length", "hidden_size"), ("feed_forward_length", "intermediate_size"),
+                ("attention.head_count", "num_attention_heads"), ("attention.head_count_kv", "num_key_value_heads"),
+                ("attention.key_length", "head_dim"), ("attention.value_length", "head_dim"),
+            ] {
+                writer.metadata["eurobert." + key] = .uint32(UInt32(try #require(golden.config[own]?.integer)))
+            }
+            let theta = try #require(golden.config["rope_parameters"]?["rope_theta"]?.double)
+            writer.metadata["eurobert.rope.freq_base"] = .float32(Float(theta))
+            writer.metadata["eurobert.rope.scaling.type"] = .string("none")
+            writer.metadata["eurobert.attention.layer_norm_rms_epsilon"] = .float32(1e-5)
+            writer.metadata["eurobert.attention.causal"] = .bool(false)
+            for own in folder.names {
+                var stored = own.replacing("embed_tokens.", with: "token_embd.").replacing("layers.", with: "blk.")
+                for (module, given) in [
+                    ("input_layernorm", "attn_norm"), ("post_attention_layernorm", "ffn_norm"),
+                    ("self_attn.o_proj", "attn_output"), ("self_attn.", "attn_"), ("mlp.", "ffn_"), ("_proj.", "."),
+                ] {
+                    stored = stored.replacing(module, with: given)
+                }
+                if stored.hasPrefix("norm.") { stored = "output_" + stored }
+                writer.add(stored, try folder.tensor(own))
+            }
+            let file = path + "/model.gguf"
+            try writer.write(to: file)
+            let checkpoint = try Checkpoint(path: file)
+            #expect(try checkpoint.warnings() == [])
+            let encoder = try checkpoint.encoder()
+            try encoder.prepare(.exact)
+            let states = try FamilyTests.floats(encoder([golden.tokens]))
+            #expect(FamilyTests.relativeError(states, golden.expected) < 1e-4)
+        }
+    }
+
     /// A folder, its GGUF file, and a folder of that: the same tensors, bit for bit, and the same logits. What converters say
     /// of the model is in the metadata.
     @Test(arguments: ["gemma3n-files", "gemma4", "gemma4-values", "gemma4-experts", "gemma4-experts-all"])

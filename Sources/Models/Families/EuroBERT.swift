@@ -43,6 +43,19 @@ extension Family {
                     file: reading.file.path, key: "eurobert.attention.causal", found: "true",
                     expected: "false: an encoder attends to the whole text")
             }
+            if reading.config["head_dim"] == nil, let hidden = reading.config["hidden_size"]?.integer,
+                let heads = reading.config["num_attention_heads"]?.integer, heads > 0
+            {
+                reading.config["head_dim"] = .integer(Int64(hidden / heads))
+            }
+            if let values = try reading.keys.value("attention.value_length"),
+                values.integer != reading.config["head_dim"]?.integer
+            {
+                throw ModelError.wrongValue(
+                    file: reading.file.path, key: "eurobert.attention.value_length", found: values.text(),
+                    expected: "the length of a key, \(reading.config["head_dim"]?.text() ?? "")")
+            }
+            try reading.takeRotation()
             reading.config["attention_bias"] = .bool(reading.has("blk.0.attn_q.bias"))
             reading.config["mlp_bias"] = .bool(reading.has("blk.0.ffn_up.bias"))
             try reading.takeVocabulary()
