@@ -164,7 +164,7 @@ public struct Family: Sendable {
         ernie45MoE, phi, phi3,
         gemma, gemma2,
         gemma3, gemma3n, gemma4,
-        gpt2, gptJ, codeGen, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, xglm, bloom, mpt, falcon, stableLM, cohere,
+        gpt1, gpt2, bioGPT, gptJ, codeGen, gptNeo, gptNeoX, gptBigCode, starCoder2, opt, xglm, bloom, mpt, falcon, stableLM, cohere,
         cohere2,
         granite,
         miniCPM, miniCPM3, graniteHybrid, lfm2, lfm2MoE, mamba, mamba2, falconMamba, jamba, bamba,

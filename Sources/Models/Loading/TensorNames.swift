@@ -14,7 +14,9 @@ struct TensorNames: Sendable {
         "model.", "", "language_model.model.", "model.language_model.", "model.language_model.model.",
         "language_model.", "model.text_model.", "model.text_model.model.",
     ]
-    private static let heads = ["lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight"]
+    private static let heads = [
+        "lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight", "output_projection.weight",
+    ]
 
     init(_ source: any TensorSource) {
         body = Self.bodies.first { source.entry($0 + "embed_tokens.weight") != nil } ?? "model."

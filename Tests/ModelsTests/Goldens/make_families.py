@@ -97,10 +97,17 @@ cases = {
                                 attention_multiplier=0.2)),
     "xglm": ("XGLM", dict(vocab_size=64, d_model=32, num_layers=2, ffn_dim=40, attention_heads=4,
                           max_position_embeddings=64, **ids)),
+    "openai-gpt": ("OpenAIGPT", dict(G)),
+    "biogpt": ("BioGpt", dict(N)),
     "minicpm3": ("MiniCPM3", dict(M, kv_lora_rank=16, q_lora_rank=12, qk_nope_head_dim=8, qk_rope_head_dim=4,
                                   dim_model_base=8, rope_parameters=dict(
                                       rope_type="longrope", rope_theta=10000.0, long_factor=[1.5, 3.0],
                                       short_factor=[1.1, 1.3], original_max_position_embeddings=64, factor=1.0))),
+    # With the factors that readers of GGUF files know.
+    "minicpm3-files": ("MiniCPM3", dict(M, kv_lora_rank=16, q_lora_rank=12, qk_nope_head_dim=8, qk_rope_head_dim=4,
+                                        dim_model_base=256, rope_parameters=dict(
+                                            rope_type="longrope", rope_theta=10000.0, long_factor=[1.5, 3.0],
+                                            short_factor=[1.1, 1.3], original_max_position_embeddings=64, factor=1.0))),
     "smollm3": ("SmolLM3", dict(S4, no_rope_layer_interval=2)),
     "glm4": ("Glm4", dict(S, head_dim=8, **rope(partial_rotary_factor=0.5))),
     "glm": ("Glm", dict(S, head_dim=8, **rope(partial_rotary_factor=0.5))),
