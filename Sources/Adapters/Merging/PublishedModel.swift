@@ -55,7 +55,7 @@ public enum PublishedModel {
                 case .columns: try Tensor.concatenate(values, axis: values[0].rank - 1)
                 case .expert: try Tensor.stack(values)
                 case .expertPart(let layout):
-                    try Tensor.stack(
+                    try layout.stacked(
                         stride(from: 0, to: values.count, by: layout.share.count).map {
                             try layout.joined(Array(values[$0..<$0 + layout.share.count]))
                         })

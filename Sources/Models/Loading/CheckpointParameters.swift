@@ -176,7 +176,9 @@ extension WeightPlace {
         case .expertPart(_, _, let part):
             var whole = Array(shape)
             whole[0] *= part.share.count
-            return Shape([0] + (part.isTransposed && whole.count == 2 ? whole.reversed() : whole))
+            if part.isTransposed, whole.count == 2 { whole.reverse() }
+            guard let count = part.flat else { return Shape([0] + whole) }
+            return Shape([count * whole[0]] + whole.dropFirst())
         case .latentHeads: return [0, shape[1], 0]
         }
     }
@@ -216,6 +218,11 @@ extension WeightPlace {
         // Of two tensors: `CheckpointParameters` joins them.
         case .latentHeads: return nil
         case .expertPart(_, let index, let part):
+            if let count = part.flat {
+                guard stored.rank == 2, stored.shape[0] % count == 0 else { return nil }
+                let size = stored.shape[0] / count
+                return try part.take(from: stored.leadingRows(index * size, count: size))
+            }
             return try Self.member(index, of: stored, rank: stored.rank == 2 ? 2 : 3).flatMap {
                 try part.take(from: $0)
             }

@@ -74,6 +74,8 @@ public struct ExpertPart: Sendable, Equatable {
     /// Whether matrices are stored `[in, out]`.
     public var isTransposed: Bool
     public var rows: Rows
+    /// The number of experts where their matrices stand one behind the other in a tensor of two dimensions (DBRX).
+    public var flat: Int?
 
     public enum Rows: Sendable, Equatable {
         case all
@@ -83,9 +85,15 @@ public struct ExpertPart: Sendable, Equatable {
         case everyOther(from: Int)
     }
 
-    public init(isTransposed: Bool = false, _ rows: Rows = .all) {
+    public init(isTransposed: Bool = false, _ rows: Rows = .all, flat: Int? = nil) {
         self.isTransposed = isTransposed
         self.rows = rows
+        self.flat = flat
+    }
+
+    /// The whole tensor from the experts' matrices or vectors in order.
+    package func stacked(_ experts: [Tensor]) throws -> Tensor {
+        flat == nil ? try Tensor.stack(experts) : try Tensor.concatenate(experts)
     }
 
     /// The number of modules that share a matrix of the stack, and which of them this is.

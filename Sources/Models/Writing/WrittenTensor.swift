@@ -145,12 +145,13 @@ extension Checkpoint {
             var inner = Array(first.shape)
             inner[0] *= share
             if layout.isTransposed, inner.count == 2 { inner.reverse() }
-            let shape = Shape([parts.count / share] + inner)
+            let count = parts.count / share
+            let shape = Shape(layout.flat == nil ? [count] + inner : [count * inner[0]] + inner.dropFirst())
             return WrittenTensor(name: name, shape: shape, modules: modules, stored: nil) {
                 let experts = try stride(from: 0, to: ordered.count, by: share).map { start in
                     try layout.joined(ordered[start..<start + share].map { try value($0).to(.float32) })
                 }
-                return try Tensor.stack(experts)
+                return try layout.stacked(experts)
             }
         case .expert:
             let ordered = parts.sorted { $0.place.part < $1.place.part }.map(\.parameter)
