@@ -42,6 +42,51 @@ struct PlanTests {
         #expect(tooMuch?.message.contains("1000") == true)
     }
 
+    /// Ollama's `num_ctx` and `truncate`: the oldest turns are left out, system messages and the last turn stay.
+    @Test func aChatOfOllamaLosesItsOldestTurnsToFit() throws {
+        let model = try LanguageModel.tiny()
+        func plan(_ turns: Int, truncate: JSON = true, options: JSON = [:]) throws -> GenerationPlan {
+            var messages: [JSON] = [["role": "system", "content": "S"]]
+            for turn in 0..<turns {
+                messages.append(["role": "user", "content": .string("question \(turn)")])
+                messages.append(["role": "assistant", "content": .string("answer \(turn)")])
+            }
+            messages.append(["role": "user", "content": "LAST"])
+            let body: JSON = ["model": "m", "messages": .array(messages), "truncate": truncate, "options": options]
+            return try GenerationPlan(GenerationRequest(ollamaChat: body.bytes()), model: model, name: "m")
+        }
+        func text(_ plan: GenerationPlan) throws -> String { try model.tokenizer.decode(plan.prompts[0]) }
+        #expect(try text(plan(1)).contains("question 0"))
+        // No more is left out than need be: another turn, with numbers of two digits, would not fit.
+        let bare = try plan(0).prompts[0].count, turn = try plan(1).prompts[0].count - bare + 2
+        // The model's own context is 256.
+        let long = try plan(60), said = try text(long)
+        #expect(long.prompts[0].count < 256 && long.prompts[0].count + turn >= 256)
+        #expect(said.contains("S") && said.contains("LAST") && said.contains("answer 59") && !said.contains("answer 0"))
+        for room in [bare + 1, 100, 150] {
+            let cut = try plan(60, options: ["num_ctx": .integer(Int64(room))]), count = cut.prompts[0].count
+            #expect(count < room && count + turn >= room)
+            #expect(cut.engineRequests()[0].options.maximumTokens == room - count)
+            #expect(try text(cut).contains("LAST"))
+        }
+        // Larger than the model's: the model's.
+        #expect(try plan(60, options: ["num_ctx": 100_000]).prompts[0] == long.prompts[0])
+        let refused = #expect(throws: APIError.self) { try plan(60, truncate: false, options: ["num_ctx": 100]) }
+        #expect(refused?.parameter == "options.num_ctx" && refused?.message.contains("options.num_ctx is 100") == true)
+        let own = #expect(throws: APIError.self) { try plan(60, truncate: false) }
+        #expect(own?.message.contains("256") == true)
+        // A turn is never cut in two.
+        let tiny = #expect(throws: APIError.self) { try plan(60, options: ["num_ctx": 4]) }
+        #expect(tiny?.message.contains("\(bare) tokens") == true)
+        // A text to continue keeps its end.
+        let raw: JSON = [
+            "model": "m", "raw": true, "prompt": .string(String(repeating: "z ", count: 300)),
+            "options": ["num_ctx": 50],
+        ]
+        let continued = try GenerationPlan(GenerationRequest(ollamaGenerate: raw.bytes()), model: model, name: "m")
+        #expect(continued.prompts[0].count == 49 && continued.engineRequests()[0].options.maximumTokens == 1)
+    }
+
     /// An encoder reads the prompt: it has a context of its own, and so has the reply.
     @Test func anEncoderDecoderIsPlannedFor() throws {
         let model = try Self.pair(beams: 3)

@@ -42,6 +42,18 @@ struct ReplyDescriptionTests {
         try check(APIError.unknownModel("a").json, "Error")
         try check(LlamaServerReply.properties(model, name: "tiny", slots: 4, build: "b"), "Properties")
         try check(LlamaServerReply.slots(running: 1, of: 2, contextLength: 8), "Slots")
+        for format in ["float", "base64"] {
+            let body: JSON = ["input": ["a", "b"], "task": "embed", "encoding_format": .string(format)]
+            let reply = try EmbeddingsRequest(pooling: body.bytes()).poolingReply(
+                model: "m", vectors: [[0.5], [1]], promptTokens: 3, id: "pool-1", created: 1)
+            try check(reply, "Pooling")
+            #expect(reply["data"]?.array?.map { $0["index"] } == [0, 1] && reply["usage"]?["prompt_tokens"] == 3)
+        }
+        // Vectors of each token, and raw ones, are not made.
+        for body in [#"{"input": "a", "task": "token_embed"}"#, #"{"input": "a", "normalize": false}"#] {
+            let error = #expect(throws: APIError.self) { try EmbeddingsRequest(pooling: body.utf8) }
+            #expect(["task", "normalize"].contains(error?.parameter))
+        }
         try check(TokenizerInformation.json(model), "TokenizerInformation")
     }
 

@@ -59,6 +59,7 @@ struct RequestDescriptionTests {
         Body(schema: "SimilarityRequest") { try SimilarityRequest($0).unknownFields },
         Body(schema: "PredictRequest") { try PredictRequest($0).unknownFields },
         Body(schema: "EmbeddingsRequest") { try EmbeddingsRequest($0).unknownFields },
+        Body(schema: "PoolingRequest") { try EmbeddingsRequest(pooling: $0).unknownFields },
         Body(schema: "RerankRequest") {
             try RerankRequest($0).unknownFields
         },

@@ -146,7 +146,8 @@ struct AccessTests {
             "/livez", "/readyz", "/health", "/version", "/metrics", "/v1/models", "/models", "/v1/models/{model...}",
             "/models/{model...}", "/responses/{id}", "/responses/{id}/input_items", "/v1/responses/{id}",
             "/v1/responses/{id}/input_items", "/api/version", "/api/tags", "/api/ps", "/info",
-            "/slots", "/lora-adapters", "/api/runs", "/api/runs/{name}", "/api/runs/{name}/log", "/", "/ui/{path...}",
+            "/slots", "/load", "/lora-adapters", "/api/runs", "/api/runs/{name}", "/api/runs/{name}/log", "/",
+            "/ui/{path...}",
             "/api/tune", "/api/tune/{name}", "/openapi.json",
         ]
         let pages = server.routes().filter { $0.scope == .open }.map(\.path)

@@ -103,6 +103,21 @@ struct DialectRouteTests {
         }
     }
 
+    /// vLLM's routes beside OpenAI's.
+    @Test func poolingGivesTheVectorsOfEmbeddings() async throws {
+        try await RunningServer.with(["tiny", "encoder"]) { running in
+            let texts: JSON = ["hello ring", "hello"]
+            let vectors = try await running.post("/v1/embeddings", ["model": "encoder", "input": texts]).json()
+            let pooled = try await running.post("/pooling", ["model": "encoder", "input": texts, "task": "embed"])
+                .json()
+            #expect(pooled["data"]?.array?.map { $0["data"] } == vectors["data"]?.array?.map { $0["embedding"] })
+            #expect(pooled["usage"] == vectors["usage"] && pooled["id"]?.string?.hasPrefix("pool-") == true)
+            #expect(try await running.post("/pooling", ["model": "tiny", "input": texts]).status == 400)
+            // A request counts until its reply has been sent.
+            #expect(try await eventually { try await running.get("/load").json() == ["server_load": 0] })
+        }
+    }
+
     @Test func llamaServersClientsSeePropertiesAndSlots() async throws {
         var loading = ModelSettings()
         loading.engine.maximumRunning = 3
@@ -120,6 +135,12 @@ struct DialectRouteTests {
             #expect(slots.allSatisfy { $0["is_processing"] == false })
             #expect(try await running.get("/slots?fail_on_no_slot=1").status == 200)
             #expect(try await running.get("/props?model=none").status == 404)
+            // What is kept of prompts is the server's matter.
+            for action in ["save", "restore", "erase"] {
+                let refused = try await running.post("/slots/0?action=\(action)", ["filename": "a.bin"])
+                #expect(refused.status == 501, "\(action)")
+                #expect(try refused.json()["error"]?["message"]?.string?.contains("GET /slots") == true)
+            }
         }
     }
 }

@@ -65,7 +65,12 @@ extension GenerationRequest {
         }
         keepAliveSeconds = try Self.keepAlive(&fields)
         try fields.refuse("logprobs", unless: { $0.bool == false })
-        fields.ignore("truncate", "shift", "top_logprobs")
+        // A reply ends where the context does: nothing is shifted out of it.
+        fields.ignore("shift", "top_logprobs")
+        if try fields.bool("truncate") ?? true {
+            dropsOldestTurns = true
+            truncation = if case .prompts = input { Truncation(tokens: -1) } else { nil }
+        }
         if var options = try fields.fields("options") {
             try readOllamaOptions(&options, limits)
         }
@@ -81,6 +86,7 @@ extension GenerationRequest {
         stopping.maximumTokens = maximum.flatMap { $0 > 0 ? $0 : nil }
         try options.refuse("mirostat", unless: { $0.double == 0 })
         try options.refuse("tfs_z", unless: { $0.double == 1 })
+        contextLength = try options.integer("num_ctx", -1...Int(Int32.max)).flatMap { $0 > 0 ? $0 : nil }
         // These options are fixed when the server starts and are ignored here; invalid values are refused nevertheless.
         for key in Self.sizes { _ = try options.integer(key, -1...Int(Int32.max)) }
         options.ignore(
@@ -89,7 +95,7 @@ extension GenerationRequest {
     }
 
     static let sizes = [
-        "num_ctx", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
+        "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
     ]
 
     /// The longest duration in Go, in seconds.

@@ -32,6 +32,7 @@ struct OpenAPIBody: Sendable {
         post(versions("/chat/completions"), "ChatCompletionRequest", "ChatCompletion", stream: events)
         post(versions("/completions"), "CompletionRequest", "Completion", stream: events)
         post(versions("/embeddings"), "EmbeddingsRequest", "Embeddings")
+        post(["/pooling"], "PoolingRequest", "Pooling")
         post(versions("/rerank") + versions("/reranking"), "RerankRequest", "RerankAny")
         post(versions("/score"), "ScoreRequest", "Score")
         post(["/tokenize"], "TokenizeRequest", "Tokenize")
@@ -86,6 +87,7 @@ struct OpenAPIBody: Sendable {
 
         for path in ["/livez", "/readyz", "/health", "/v1/health", "/ping"] { get(path, "Status") }
         get("/version", "Version")
+        get("/load", "Load")
         for path in ["/v1/models", "/models"] { get(path, "ModelListAny") }
         for path in ["/v1/models/{model}", "/models/{model}", "/v1/models/{id}"] { get(path, "ModelAny") }
         for path in ["/v1/responses", "/responses"] {

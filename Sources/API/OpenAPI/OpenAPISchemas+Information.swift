@@ -115,6 +115,7 @@ extension OpenAPISchemas {
                 "total_slots": count, "model_alias": text, "model_path": text, "modalities": anyObject,
                 "chat_template": text, "bos_token": text, "eos_token": text, "build_info": text, "is_sleeping": flag,
             ], required: ["default_generation_settings", "total_slots", "chat_template", "build_info"]),
+        "Load": object(["server_load": count], required: ["server_load"]),
         "Slots": list(
             object(["id": count, "n_ctx": count, "is_processing": flag], required: ["id", "n_ctx", "is_processing"])),
     ]

@@ -47,6 +47,16 @@ extension OpenAPISchemas {
                             "embedding": ["anyOf": [list(["type": "number"]), text]],
                         ], required: ["object", "index", "embedding"])),
             ], required: ["object", "model", "data", "usage"]),
+        "Pooling": object(
+            [
+                "id": text, "object": ["const": "list"], "created": count, "model": text, "usage": reference("Usage"),
+                "data": list(
+                    object(
+                        [
+                            "object": ["const": "pooling"], "index": count,
+                            "data": ["anyOf": [list(["type": "number"]), text]],
+                        ], required: ["object", "index", "data"])),
+            ], required: ["id", "object", "created", "model", "data", "usage"]),
         "Rerank": object(
             [
                 "id": text,

@@ -98,6 +98,12 @@ extension OpenAPISchemas {
                 "encoding_format": choice(EmbeddingsRequest.Format.allCases.map(\.rawValue)),
                 "dimensions": integer(1, 65536), "user": word, "truncate_prompt_tokens": integer(-1, 1 << 24),
             ], required: ["input"]),
+        "PoolingRequest": request(
+            [
+                "input": reference("Prompt"), "model": word, "task": ["const": "embed"],
+                "encoding_format": choice(EmbeddingsRequest.Format.allCases.map(\.rawValue)),
+                "dimensions": integer(1, 65536), "user": word, "truncate_prompt_tokens": integer(-1, 1 << 24),
+            ], required: ["input"]),
         "RerankRequest": any(
             request(
                 [

@@ -40,7 +40,7 @@ public struct GenerationPlan: Sendable {
         let voice = ModelVoice(model)
         var prompts: [[Int32]] = []
         var startsInReasoning = false
-        let limit = model.configuration.contextLength, hasSource = model.reader != nil
+        let limit = Self.contextLength(request, model), hasSource = model.reader != nil
         try Self.checkSource(request, hasSource: hasSource)
         var first: Int32?
         let parameter = request.input.parameter
@@ -50,7 +50,7 @@ public struct GenerationPlan: Sendable {
                 try Self.fit(infill.tokens(model), request, limit: limit, hasSource: hasSource, place: parameter)
             ]
         case .conversation(let conversation):
-            let rendered = try voice.prompt(conversation, request)
+            let rendered = try Self.rendered(conversation, request, voice, limit: limit)
             prompts = [
                 try Self.fit(rendered.tokens, request, limit: limit, hasSource: hasSource, place: parameter)
             ]
@@ -73,7 +73,7 @@ public struct GenerationPlan: Sendable {
         let own = defaults ?? model.options(atTemperature: request.sampling.temperature)
         var options = try Self.options(request, own, model)
         options.maximumTokens = Self.maximum(
-            request, own.maximumTokens, room: model.room(afterPrompt: prompts.map(\.count).min() ?? 0))
+            request, own.maximumTokens, room: Self.room(afterPrompt: prompts.map(\.count).min() ?? 0, request, model))
         if let first, var rules = model.reader?.rules {
             rules.forcedFirst = first
             options.rules = rules
@@ -117,7 +117,7 @@ public struct GenerationPlan: Sendable {
         return prompts.map { prompt in
             var engine = EngineRequest(prompt: prompt, options: options)
             // Of several prompts the longest has the least room.
-            let room = voice.model.room(afterPrompt: prompt.count)
+            let room = Self.room(afterPrompt: prompt.count, request, voice.model)
             engine.options.maximumTokens = options.maximumTokens.map { min($0, room) }
             engine.samples = request.samples
             engine.topLogProbabilities = request.logProbabilities
@@ -247,6 +247,11 @@ public struct GenerationPlan: Sendable {
         }
         guard !prompt.isEmpty else { throw .invalid(place, "is empty; the model needs at least one token") }
         guard prompt.count.adding(clamped: min(maximum ?? 1, 1)) <= limit else {
+            if limit == request.contextLength {
+                throw APIError(
+                    "options.num_ctx is \(limit), and the prompt has \(prompt.count) tokens. Raise it, or send less.",
+                    parameter: "options.num_ctx", code: "context_length_exceeded")
+            }
             var error = APIError.contextExceeded(
                 promptTokens: prompt.count, maximumTokens: hasSource ? nil : maximum, limit: limit)
             error.parameter = place
@@ -258,7 +263,8 @@ public struct GenerationPlan: Sendable {
     /// Tokens of the reply: what was asked for, or what the model was created with, or 16 for a text to continue, within what there is room for; nil for all
     /// that there is room for.
     private static func maximum(_ request: GenerationRequest, _ own: Int?, room: Int) -> Int? {
-        let asked = request.stopping.maximumTokens ?? own ?? (request.dialect == .completions ? 16 : nil)
+        let asked =
+            request.stopping.maximumTokens ?? own ?? (request.dialect == .completions ? 16 : request.contextLength)
         return asked.map { min($0, room) }
     }
 

@@ -23,6 +23,22 @@ public struct EmbeddingsRequest: Sendable {
 
     public init(_ body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
         var fields = try FieldReader.body(body, limits)
+        try self.init(&fields, limits)
+    }
+
+    /// The body of vLLM's `POST /pooling`: one vector for each text.
+    public init(pooling body: some Sequence<UInt8>, limits: RequestLimits = RequestLimits()) throws(APIError) {
+        var fields = try FieldReader.body(body, limits)
+        try fields.refuse(
+            "task", unless: { $0.string == "embed" },
+            "is not supported unless it is 'embed': a text becomes one vector here, not one for each token")
+        for key in ["normalize", "use_activation", "activation", "softmax"] {
+            try fields.refuse(key, unless: { $0.bool == true })
+        }
+        try self.init(&fields, limits)
+    }
+
+    private init(_ fields: inout FieldReader, _ limits: RequestLimits) throws(APIError) {
         model = try fields.string("model", longest: 1024)
         inputs = try GenerationRequest.Prompt.list(
             fields.required("input", fields.json("input")), "input", most: limits.embeddingInputs)
@@ -61,6 +77,18 @@ public struct EmbeddingsRequest: Sendable {
             "object": "list", "data": .array(data), "model": .string(model),
             "usage": ["prompt_tokens": .integer(promptTokens), "total_tokens": .integer(promptTokens)],
         ]
+    }
+
+    /// The reply body of `/pooling`.
+    public func poolingReply(model: String, vectors: [[Float]], promptTokens: Int, id: String, created: Int) -> JSON {
+        var reply = reply(model: model, vectors: vectors, promptTokens: promptTokens).object ?? [:]
+        reply["id"] = .string(id)
+        reply["created"] = .integer(Int64(created))
+        reply["data"] = .array(
+            (reply["data"]?.array ?? []).map {
+                ["object": "pooling", "index": $0["index"] ?? 0, "data": $0["embedding"] ?? []]
+            })
+        return .object(reply)
     }
 
     /// The first elements of a vector, normalised to length one (Matryoshka representations, Kusupati et al. 2022).

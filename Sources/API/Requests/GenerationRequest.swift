@@ -54,6 +54,10 @@ public struct GenerationRequest: Sendable {
     public var stream: StreamSettings?
     /// Keeps only so many tokens of a prompt; nil refuses prompts that do not fit.
     public var truncation: Truncation?
+    /// Whether a conversation that does not fit loses its oldest turns; system messages and the last turn stay.
+    public var dropsOldestTurns = false
+    /// Tokens that prompt and reply may have together, where that is less than the model's context (Ollama's `num_ctx`).
+    public var contextLength: Int?
     /// Token ids go with the text.
     public var returnsTokens = false
     /// Tokens are written as `token_id:123`.

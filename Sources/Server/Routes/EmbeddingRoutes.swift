@@ -17,7 +17,17 @@ extension Server {
             Route(.post, "/v1/score", scope: .inference, summary: "Similarity scores of text pairs.") { [self] call in
                 try await score(try ScoreRequest(call.body, limits: limits), call)
             },
-        ].flatMap(\.withAndWithoutVersion)
+        ].flatMap(\.withAndWithoutVersion) + [
+            Route(.post, "/pooling", scope: .inference, summary: "A vector for each text, in vLLM's own shape.") {
+                [self] call in
+                let request = try EmbeddingsRequest(pooling: call.body, limits: limits)
+                let (model, vectors, count) = try await vectors(of: request, call)
+                return .json(
+                    request.poolingReply(
+                        model: request.model ?? model, vectors: vectors, promptTokens: count,
+                        id: "pool-" + Self.identifier(), created: Self.now()))
+            }
+        ]
             + paths.map { Route(.post, $0, scope: .inference, summary: "Documents by how they fit a query.", rerank) }
     }
 

@@ -27,6 +27,10 @@ extension Server {
             Route(.get, "/version", scope: .inference, summary: "The server's version.") { _ in
                 .json(["version": .string(Self.version)])
             },
+            Route(.get, "/load", scope: .inference, summary: "Requests under way, by vLLM's name.") { [self] _ in
+                // Not this one.
+                .json(["server_load": .integer(Int64(max(0, metrics.running - 1)))])
+            },
             Route(
                 .get, "/metrics", scope: .metrics, summary: "Metrics in Prometheus' text format.",
                 answersWhileDraining: true

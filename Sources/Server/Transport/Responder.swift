@@ -169,6 +169,12 @@ struct Responder {
         _ match: RouteTable.Match, _ head: HTTPRequest, _ target: RequestTarget, _ shape: ErrorShape
     ) -> Response {
         guard case .otherMethods(let methods) = match else {
+            if target.path.hasPrefix("/slots/") {
+                let why =
+                    "Slots of llama.cpp are not saved, restored or erased here: beginnings of prompts stay in the cache by "
+                    + "themselves (serve --cache-memory), and cache_salt keeps requests apart. GET /slots lists them."
+                return Response(APIError(status: 501, why, type: "not_supported_error", code: "not_supported"), shape)
+            }
             let isLong = target.path.utf8.count > 64
             let paths = isLong ? [] : table.routes.map(\.path).filter { !$0.contains("{") }
             let meant = Spelling.nearest(to: target.path, among: paths).map { " Did you mean \($0)?" } ?? ""
