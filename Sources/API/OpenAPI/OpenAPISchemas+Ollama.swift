@@ -11,7 +11,7 @@ extension OpenAPISchemas {
         "model": word, "stream": flag, "think": any(flag, choice(ReasoningSettings.Effort.allCases.map(\.rawValue))),
         "format": any(["enum": ["", "json"]], anyObject),
         "keep_alive": keepAlive,
-        "logprobs": ["const": false], "options": reference("OllamaOptions"),
+        "logprobs": ["const": false], "options": reference("OllamaOptions"), "truncate": flag,
     ]
 
     private static func with(_ more: JSONObject) -> JSONObject {
