@@ -87,6 +87,19 @@ struct RecordShapesTests {
         }
     }
 
+    @Test("pictures in columns of a table are refused like those of records", arguments: ["parquet", "arrow"])
+    func mediaOfTables(_ kind: String) throws {
+        let path = #filePath.replacing("RecordShapesTests.swift", with: "Goldens/pictures.\(kind)")
+        var read = 0
+        let error = failure { () throws(DataError) in
+            let corpus = try Corpus([path])
+            while try corpus.nextDocument() != nil { read += 1 }
+        }
+        #expect(read == 2 && error?.place == "row 3" && error?.field == "images", "\(error as Any)")
+        #expect(error?.reason.contains("only text is learnt") == true)
+        #expect(try documents([path]) { $0.badRecords = .skip }.count == 2)
+    }
+
     @Test("calls of tools that are JSON in a text are calls, and template arguments are counted")
     func callsInTexts() throws {
         let calls = #"[{\"type\": \"function\", \"function\": {\"name\": \"w\", \"arguments\": {\"c\": 1}}}]"#

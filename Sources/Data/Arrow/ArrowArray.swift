@@ -155,6 +155,8 @@ final class ArrowArray {
         var entries = 1 << 20
         var bytes = CorpusOptions.largestRecord
         var depth = 0
+        /// Whether bytes are no text, as those of pictures: that there are some is all that is read of them.
+        var isMedium = false
     }
 
     /// The value of a row as JSON; null members of structs are omitted.
@@ -218,6 +220,7 @@ final class ArrowArray {
         guard budget.bytes >= 0 else {
             throw .unsupported("has a row longer than \(CorpusOptions.largestRecord) bytes")
         }
+        if budget.isMedium { return .string("bytes") }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .malformed("has a text in \"\(field.name)\" that is not UTF-8")
         }

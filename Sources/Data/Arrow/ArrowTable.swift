@@ -82,6 +82,7 @@ final class ArrowTable: TableReader {
             var members: [(key: String, value: JSON)] = []
             var budget = ArrowArray.Budget()
             for column in columns {
+                budget.isMedium = RecordMapping.media.contains(column.field.name)
                 let value = try column.value(at: place, &budget)
                 if !value.isNull { members.append((column.field.name, value)) }
             }

@@ -40,8 +40,11 @@ struct RecordMapping: Sendable {
         if let field = shape.main, !names.contains(field) {
             throw DataError(.missing, path: path, field: field, "is not a column; there are \(Self.listing(names))")
         }
-        return names.filter(shape.columns.contains)
+        return names.filter { shape.columns.contains($0) || Self.media.contains($0) }
     }
+
+    /// Columns of what is no text: records that have something there are refused.
+    static let media: Set<String> = ["images", "videos", "audios"]
 
     private static func listing(_ names: [String]) -> String {
         guard !names.isEmpty else { return "none" }
@@ -79,7 +82,7 @@ struct RecordMapping: Sendable {
             }
             throw reader.fail(nil, "is \(json.kind), expected an object")
         }
-        for name in ["images", "videos", "audios"] {
+        for name in Self.media.sorted() {
             switch record[name] {
             case nil, .null?, .string("")?, .string("[]")?, .array([])?: continue
             default:

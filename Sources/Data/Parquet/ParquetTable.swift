@@ -23,6 +23,10 @@ final class ParquetTable: TableReader {
     private var byteCount = 0
     private var fault: DataError?
 
+    /// Whether the column is one of pictures, films or sounds, whose bytes are no text: that there are some is all that is
+    /// read of it.
+    private var isMedium = false
+
     /// A list of equal entries takes no bytes, so its length is limited.
     private static let mostEntries = 1 << 20
 
@@ -88,6 +92,7 @@ final class ParquetTable: TableReader {
                     throw fail(field, "is missing: the column ends before the row group does")
                 }
             }
+            isMedium = RecordMapping.media.contains(field.name)
             let value = try read(field)
             if !value.isNull { members.append((field.name, value)) }
         }
@@ -204,6 +209,7 @@ final class ParquetTable: TableReader {
                 ? .integer(Int64(UInt32(truncatingIfNeeded: pattern))) : .number(Double(pattern))
         case .integer(let value): return .integer(value)
         case .number(let value): return .number(value)
+        case .bytes where isMedium: return .string("bytes")
         case .bytes(let bytes):
             byteCount = byteCount.adding(clamped: bytes.count)
             if byteCount > CorpusOptions.largestRecord {

@@ -7,6 +7,7 @@ import gzip
 import os
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 import zstandard
 
@@ -53,6 +54,14 @@ chats = [
 ]
 message = pa.struct([("content", pa.string()), ("role", pa.string())])
 pq.write_table(pa.table({"messages": pa.array(chats, pa.list_(message))}), path("chats.parquet"))
+# As the datasets library stores pictures: of the third conversation alone there is one, which is no text.
+picture = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+pictures = pa.table({
+    "messages": pa.array(chats[1:4], pa.list_(message)),
+    "images": pa.array([[], None, [{"bytes": b"\x89PNG\xff", "path": None}]], picture)})
+pq.write_table(pictures, path("pictures.parquet"))
+with pa.ipc.new_file(path("pictures.arrow"), pictures.schema) as file:
+    file.write_table(pictures)
 pq.write_table(
     pa.table({"text": pa.array(["a"])}), path("lz4.parquet"), compression="lz4")
 pq.write_table(
