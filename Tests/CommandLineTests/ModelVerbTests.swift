@@ -42,6 +42,30 @@ struct ModelVerbTests {
         #expect(own.code == 1 && own.error.contains("was not fetched by martlet"))
     }
 
+    /// A plain text is packed with a mask where the tokenizer has a chat template; an objective of texts learns it all the
+    /// same. A Unigram vocabulary's bytes are told of when it becomes a GGUF file.
+    @Test func aPlainTextOfAChatTokenizerIsLearnedByAnyObjective() throws {
+        let words = "the quick brown fox jumps over the lazy dog and runs away, "
+        try program.write("text.txt", (0..<200).map { "\($0) \(words)" }.joined())
+        let tokenizer = [
+            "tokenizer", "train", "text.txt", "--kind", "unigram", "--vocab-size", "340", "--sentinels", "8", "--out",
+            "tok",
+        ]
+        #expect(try program.run(tokenizer).code == 0)
+        let packed = try program.run(
+            "data", "pack", "text.txt", "--tokenizer", "tok", "--validation", "0", "--out", "s")
+        #expect(packed.code == 0, "\(packed)")
+        let steps = ["--data", "s", "--depth", "1", "--steps", "1", "--set", "batch_rows=1"]
+        let spans = try program.run(
+            ["train", "--arch", "t5", "--objective", "span-corruption"] + steps + ["--out", "t5"])
+        #expect(spans.code == 0, "\(spans)")
+        #expect(try program.run(["train"] + steps + ["--out", "run"]).code == 0)
+        let told = try program.run("convert", "run", "--to", "gguf", "--out", "a.gguf", "--json").json()
+        #expect(told["notes"]?.array?.contains { $0.string?.contains("become <unk>") == true } == true, "\(told)")
+        let plain = try program.run("convert", try program.model(), "--to", "gguf", "--out", "b.gguf", "--json").json()
+        #expect(plain["notes"] == [])
+    }
+
     /// A model whose context is below 512 is measured and calibrated in windows of its own.
     @Test func windowsAreNoLongerThanTheContext() throws {
         let base = try program.model(), text = "text.txt"

@@ -123,6 +123,7 @@ struct GGUFTokenizerFilesTests {
         let tokenizer = try Tokenizer(folder: folder)
         let metadata = try GGUFTokenizerMetadata(folder: folder, vocabularySize: tokenizer.vocabularySize + 3)
         #expect(metadata.model == (name.contains("wordpiece") ? "bert" : "t5"))
+        #expect(metadata.hasSearchedBytes == name.hasSuffix("unigram-bytes"))
         let again = try Tokenizer(gguf: metadata)
         // A ▁ of the text itself is the mark of a word's beginning there, and equal sums of scores are rounded otherwise.
         var count = 0

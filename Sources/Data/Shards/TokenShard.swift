@@ -220,6 +220,10 @@ public final class TokenShard: Sendable {
         return count
     }
 
+    /// Whether some tokens are no training targets. What is packed with a chat template has a mask, plain texts too, in whose
+    /// every token is one.
+    package var leavesTokensOut: Bool { hasMask && trainedCount(0..<tokenCount) < tokenCount }
+
     /// Reads the whole file and compares its hash with the stored one. llm.c's files have none.
     public func verify() throws(DataError) {
         guard case .martlet(let header, _) = layout else { return }

@@ -2,6 +2,7 @@ import MartletFormats
 import MartletInference
 import MartletModels
 import MartletTensor
+import MartletTokenizers
 
 /// Writes a model as a GGUF file: quantised by a recipe, or converted without loss.
 ///
@@ -19,6 +20,8 @@ public struct GGUFExport: Sendable {
     private let metadata: GGUFMetadata
     private let importance: ImportanceMatrix?
     private let file: String
+    /// What readers of the file make of its tokenizer otherwise.
+    private let tokenizerNote: String?
 
     /// - Parameters:
     ///   - overrides: tensors that get another type than the recipe's; the last that matches counts.
@@ -38,7 +41,14 @@ public struct GGUFExport: Sendable {
         if files.checkpoint.gguf == nil {
             metadata["general.name"] = .string(Self.name(of: files.path))
             let size = contents.tensors.first { $0.name == "token_embd.weight" }?.shape.first ?? 0
-            try files.ggufTokenizer(vocabularySize: size).add(to: &metadata)
+            let tokenizer = try files.ggufTokenizer(vocabularySize: size)
+            try tokenizer.add(to: &metadata)
+            tokenizerNote =
+                tokenizer.hasSearchedBytes
+                ? "llama.cpp reads no bytes of Unigram vocabularies: characters that are no token become <unk> there"
+                : nil
+        } else {
+            tokenizerNote = nil
         }
         metadata["general.file_type"] = .uint32(recipe.fileType)
         metadata["general.quantization_version"] = .uint32(2)
@@ -57,7 +67,7 @@ public struct GGUFExport: Sendable {
 
     /// What differs from what was asked for, one line each: types that a shape cannot take, tensors without importances.
     public var notes: [String] {
-        var notes = plans.compactMap(\.note)
+        var notes = plans.compactMap(\.note) + [tokenizerNote].compactMap(\.self)
         if let importance {
             let without = plans.filter {
                 $0.type.isQuantized && importance.values(for: $0.source, columns: $0.shape.last ?? 0) == nil

@@ -1,6 +1,9 @@
 /// Unigram and WordPiece as a GGUF file says them. What such a file has words for beside the tokens (blanks, case, accents) is
 /// found by trying: the first form that gives the same ids for texts of many kinds.
 extension GGUFTokenizerMetadata {
+    /// Whether it is a Unigram vocabulary with tokens of bytes, which llama.cpp has no use for.
+    package var hasSearchedBytes: Bool { model == "t5" && tokenTypes.contains(TokenType.byte.rawValue) }
+
     /// - Throws: `TokenizerError.unsupported` for other models, and where no form gives the same ids.
     static func searched(
         _ tokenizer: Tokenizer, _ tokens: [[UInt8]], _ types: [TokenType], _ path: String

@@ -53,7 +53,7 @@ final class RowSource: TrainingSource {
         }
         let learnsTexts = objective is MaskedTokens || objective is SentencePairs || objective is ReplacedTokens
         if learnsTexts || objective is SpanCorruption,
-            let source = data.sources.first(where: { ($0.training + $0.validation).contains(where: \.hasMask) })
+            let source = data.sources.first(where: { ($0.training + $0.validation).contains(where: \.leavesTokensOut) })
         {
             throw TrainingError(
                 .data,
