@@ -85,7 +85,7 @@ public enum ModelLocator {
     }
 
     /// Names that mean a model of this machine.
-    private static func known() -> [String] {
+    static func known() -> [String] {
         ShortName.all.map(\.name) + ModelStore.madeNames() + HubCache().repositories().map(\.name)
     }
 

@@ -101,7 +101,12 @@ public enum ModelStore {
         {
             return try remove(reference)
         }
-        let path = try ModelLocator.locate(name)
+        let path: String
+        do { path = try ModelLocator.locate(name) } catch let error as ModelNotFound {
+            // There is nothing to fetch before it is removed.
+            let near = Spelling.nearest(to: name, among: ModelLocator.known()).map { "did you mean \($0)? " } ?? ""
+            throw ModelNotFound(name: error.name, hint: near + "`martlet list` shows those that are there")
+        }
         throw ModelStoreError("\(path) was not fetched by martlet; remove it as you made it")
     }
 

@@ -34,12 +34,19 @@ struct MistakenVerb: CustomStringConvertible {
             self.init(first, of: nil, among: root)
             return
         }
-        // A verb that also takes arguments of its own may be followed by anything.
         let inner = verb.configuration
-        guard !inner.subcommands.isEmpty, inner.defaultSubcommand == nil, words.count > 1 else { return nil }
+        guard !inner.subcommands.isEmpty, words.count > 1 else { return nil }
         let second = words[1]
         guard !second.isEmpty, !second.hasPrefix("-"), second != "help", Self.find(second, in: inner) == nil else {
             return nil
+        }
+        // A verb that also takes arguments of its own may be followed by anything; what is nothing that is there, and nearly
+        // a verb before further words, is meant as one.
+        if inner.defaultSubcommand != nil {
+            let isNear = Spelling.nearest(to: second, among: inner.subcommands.flatMap(Self.names)) != nil
+            guard isNear, words.count > 2, !words[2].hasPrefix("-"), (try? ModelLocator.locate(second)) == nil else {
+                return nil
+            }
         }
         self.init(second, of: first, among: inner)
     }

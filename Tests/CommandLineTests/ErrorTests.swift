@@ -39,6 +39,25 @@ struct ErrorTests {
         #expect(result.error.contains("\"\(word)\"") && result.error.contains(verb), "\(result.error)")
     }
 
+    /// `adapters` takes adapters without a verb too; a word that is none of them is a verb misspelled.
+    @Test func aMisspelledVerbOfAGroupWithADefaultIsToldTheVerb() throws {
+        for (word, verb) in [("convrt", "adapters convert"), ("lst", "adapters list")] {
+            try program.expect(2, ["adapters", word, "x", "--out", "y"], ["\"\(word)\"", "`martlet \(verb)`"])
+        }
+        // One word is a name, and an adapter that is there is one.
+        try program.expect(1, ["adapters", "lst"], ["lst"])
+        let removed = try program.run("rm", "nothing-like-it")
+        #expect(removed.code == 1 && removed.error.contains("martlet list") && !removed.error.contains("pull"))
+    }
+
+    /// Of --data and --out, what is missing is named; what is wrong with the data comes first.
+    @Test func trainNamesWhatIsMissing() throws {
+        try program.write("text.txt", "some text")
+        try program.expect(1, ["train", "--data", "text.txt"], ["text.txt", "data pack"])
+        try program.expect(2, ["train", "--out", "run"], ["--data is needed"])
+        try program.expect(2, ["train"], ["--data and --out are needed"])
+    }
+
     @Test func aMissingFileIsNamed() throws {
         try expectFailure(["run", "./none.gguf", "hi"], ["./none.gguf", "no such file"])
         try expectFailure(["show", program.home + "/none"], ["/none", "no such file"])
