@@ -43,9 +43,9 @@ struct ArenaCommand: ParsableCommand {
             Terminal.show(arena.json.text(indent: 2) + "\n")
             return
         }
-        let width = arena.ratings.map(\.model.count).max() ?? 0
+        let width = arena.ratings.map(\.model.printable.columns).max() ?? 0
         for rating in arena.ratings {
-            let name = rating.model.printable + String(repeating: " ", count: width - rating.model.count)
+            let name = rating.model.printable.padded(to: width)
             Terminal.show(
                 "\(name)  \(Terminal.fixed(rating.bradleyTerry, 1)) [\(Terminal.fixed(rating.interval.lowerBound, 1)), "
                     + "\(Terminal.fixed(rating.interval.upperBound, 1))]  Elo \(Terminal.fixed(rating.elo, 1))  "

@@ -127,7 +127,7 @@ struct EvalCommand: ParsableCommand {
 
     private func tell(_ result: QuestionEvaluation) {
         print("\(result.task): \(percent(result.right, result.answers.count)) of \(result.answers.count) questions")
-        let width = result.categories.map(\.name.count).max() ?? 0
+        let width = result.categories.map(\.name.columns).max() ?? 0
         if result.leftOut > 0 {
             print("  \(result.leftOut) questions leave no room for a reply in the model's context and are left out")
         }
@@ -135,8 +135,9 @@ struct EvalCommand: ParsableCommand {
             print("  \(result.unreadable) questions are left out: \(result.unreadableReason ?? "")")
         }
         for category in result.categories {
-            let name = category.name + String(repeating: " ", count: width - category.name.count)
-            print("  \(name)  \(percent(category.right, category.count))  \(category.right)/\(category.count)")
+            print(
+                "  \(category.name.padded(to: width))  \(percent(category.right, category.count))  \(category.right)/\(category.count)"
+            )
         }
         for answer in result.answers.filter({ !$0.isRight }).prefix(show) {
             print("  wrong: \((answer.question.prompt.last?.content ?? "").inOneLine)")

@@ -68,7 +68,3 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
         try TrainingDisplay(trainer: trainer, json: training.json).run(resume: training.resume)
     }
 }
-
-extension String {
-    fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
-}

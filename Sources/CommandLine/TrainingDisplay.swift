@@ -24,7 +24,8 @@ struct TrainingDisplay {
     /// Goes on from a checkpoint where there is one, or refuses to write over it.
     private func begin(resume: ResumeFlag?) throws {
         for value in trainer.options.values {
-            Terminal.note("\(padded(value.name, 20)) \(padded(value.value.text(), 12)) \(value.origin)", isDim: true)
+            Terminal.note(
+                "\(value.name.padded(to: 20)) \(value.value.text().padded(to: 12)) \(value.origin)", isDim: true)
         }
         if let data = trainer.data, data.validation.isEmpty {
             Terminal.note("martlet: there are no validation shards: nothing is evaluated, no sample is written")
@@ -285,9 +286,5 @@ struct TrainingDisplay {
         } catch {
             Terminal.note("martlet: the profile could not be written: \(error)")
         }
-    }
-
-    private func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
     }
 }

@@ -213,7 +213,7 @@ struct ListCommand: ParsableCommand {
         } else if models.isEmpty {
             Terminal.note("no models yet: run ./quickstart, or martlet pull NAME")
         } else {
-            let width = max(20, (models.map(\.name.count).max() ?? 0) + 2)
+            let width = max(20, (models.map(\.name.columns).max() ?? 0) + 2)
             print("NAME".padding(width) + "SIZE".padding(12) + "WHERE")
             for model in models {
                 print(model.name.padding(width) + Terminal.bytes(model.byteCount).padding(12) + model.path)
@@ -223,6 +223,9 @@ struct ListCommand: ParsableCommand {
 }
 
 extension String {
-    /// Filled with spaces up to a width, and followed by at least one.
-    package func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+    /// Filled with spaces up to a width in columns, and followed by at least one.
+    package func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(1, width - columns)) }
+
+    /// Filled with spaces up to a width in columns.
+    package func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - columns)) }
 }

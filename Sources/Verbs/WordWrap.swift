@@ -57,6 +57,9 @@ extension Character {
     /// Columns it takes in a terminal: two for East Asian wide ones and emoji, none for marks alone.
     var columns: Int {
         guard let scalar = unicodeScalars.first else { return 0 }
+        // Signs that are pictures by themselves (⌛, ✅), or made such by what follows them (❤️).
+        let isPicture = scalar.properties.isEmojiPresentation || unicodeScalars.dropFirst().first?.value == 0xFE0F
+        if isPicture { return 2 }
         switch scalar.value {
         case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60,
             0xFFE0...0xFFE6, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
