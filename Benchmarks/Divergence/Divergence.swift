@@ -4,7 +4,7 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// How far the fast path (15-bit activations, float16 cache) is from the exact one (float32) on running text.
+/// How far the fast path (16-bit activations, float16 cache) is from the exact one (float32) on running text.
 ///
 ///     divergence MODEL TEXT [TOKENS] [WINDOW] [EXACT]
 ///

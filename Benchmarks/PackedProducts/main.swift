@@ -73,7 +73,7 @@ var digits = [Int8](repeating: 0, count: count * columns * 2)
 var scales = [Float](repeating: 0, count: count * columns / 32)
 var sums = [Int32](repeating: 0, count: count * columns / 16)
 
-/// A form whose products take activations of 15 bits.
+/// A form whose products take activations of 16 bits.
 @MainActor func rounded(
     _ name: String, panelBytes: Int, fill: @MainActor (UnsafeMutableRawPointer) -> Void,
     multiply: @escaping @MainActor (UnsafeMutableRawPointer, inout martlet_activations) -> Void

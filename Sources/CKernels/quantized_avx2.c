@@ -88,17 +88,17 @@ INLINE void dot(const int bits, const int first, const int last, const int count
     }
 }
 
-/// The activations of a block as words 128 · high + low: those of even columns, then those of odd ones.
+/// The activations of a block as words 256 · high + low: those of even columns, then those of odd ones.
 INLINE void make_words(const int8_t *digits, __m256i *words) {
     const __m256i high = _mm256_loadu_si256((const __m256i *)digits);
     const __m256i low = _mm256_loadu_si256((const __m256i *)(digits + MARTLET_BLOCK));
-    const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(high, 8), 8), odd = _mm256_srai_epi16(high, 8);
+    const __m256i even = _mm256_slli_epi16(high, 8), odd = _mm256_andnot_si256(_mm256_set1_epi16(255), high);
     const __m256i even_low = _mm256_srai_epi16(_mm256_slli_epi16(low, 8), 8), odd_low = _mm256_srai_epi16(low, 8);
-    words[0] = _mm256_add_epi16(_mm256_slli_epi16(even, 7), even_low);
-    words[1] = _mm256_add_epi16(_mm256_slli_epi16(odd, 7), odd_low);
+    words[0] = _mm256_add_epi16(even, even_low);
+    words[1] = _mm256_add_epi16(odd, odd_low);
 }
 
-/// Σ of code · (128 · high + low) where codes are bytes: a multiplication of words adds two products into 32 bits, of
+/// Σ of code · (256 · high + low) where codes are bytes: a multiplication of words adds two products into 32 bits, of
 /// columns 0 and 2 of a group, then of 1 and 3.
 INLINE void dot_bytes(const int first, const int last, const int count, const __m256i *w, const int8_t *const *codes,
                       __m256i *sum) {
@@ -142,7 +142,7 @@ INLINE void block_step(const int bits, const int parts, const bool minimum, cons
             const size_t at = (row + (size_t)c) * blocks + block;
             const int32_t total = parts == 2 ? x->sums[2 * at + (size_t)h] : x->sums[2 * at] + x->sums[2 * at + 1];
             const __m256 factor = _mm256_set1_ps(x->scales[at]);
-            if (bits != 8) sum[c] = _mm256_add_epi32(sum[c], _mm256_slli_epi32(high[c], 7));
+            if (bits != 8) sum[c] = _mm256_add_epi32(sum[c], _mm256_slli_epi32(high[c], 8));
             if (offset) sum[c] = _mm256_add_epi32(sum[c], _mm256_set1_epi32(offset_of(offset, total)));
             if (zeros) {
                 const __m128i stored = _mm_loadl_epi64((const __m128i *)(header + 2 * MARTLET_PANEL + 8 * s));
@@ -331,8 +331,8 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
             const __m256i p = rounded(_mm256_mul_ps(v[2 * half], inverse));
             const __m256i q = rounded(_mm256_mul_ps(v[2 * half + 1], inverse));
             const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(p, q), 0xD8);
-            const __m256i high = _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(64)), 7);
-            const __m256i low = _mm256_sub_epi16(words, _mm256_slli_epi16(high, 7));
+            const __m256i high = _mm256_srai_epi16(_mm256_add_epi16(words, _mm256_set1_epi16(128)), 8);
+            const __m256i low = _mm256_sub_epi16(words, _mm256_slli_epi16(high, 8));
             const __m256i digits = _mm256_permute4x64_epi64(_mm256_packs_epi16(high, low), 0xD8);
             int8_t *target = codes + block * 64 + 16 * half;
             _mm_storeu_si128((__m128i *)target, _mm256_castsi256_si128(digits));

@@ -84,7 +84,7 @@ INLINE void block_step(const bool single, const int parts, const bool minimum, c
                 high = _mm512_dpbusd_epi32(high, w[g], four(codes + 4 * g));
                 if (!single) s = _mm512_dpbusd_epi32(s, w[g], four(codes + MARTLET_BLOCK + 4 * g));
             }
-            s = _mm512_add_epi32(s, _mm512_slli_epi32(high, 7));
+            s = _mm512_add_epi32(s, _mm512_slli_epi32(high, 8));
             if (zeros) s = _mm512_sub_epi32(s, _mm512_mullo_epi32(row_zeros(header), _mm512_set1_epi32(sum)));
             acc[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), _mm512_mul_ps(scale[h], factor), acc[c]);
             if (minimum) {
@@ -158,7 +158,7 @@ INLINE void pair_rows(const bool single, const int parts, const bool minimum, co
                 const uint8_t *scales = panel + p * panel_bytes + 32 * h;
                 const __m512 scale = half_row(scales);
                 for (int c = 0; c < 4; c++) {
-                    __m512i dot = _mm512_add_epi32(s[p][c], _mm512_slli_epi32(high[p][c], 7));
+                    __m512i dot = _mm512_add_epi32(s[p][c], _mm512_slli_epi32(high[p][c], 8));
                     if (zeros) {
                         const __m512i total = _mm512_set1_epi32(sum[c]);
                         dot = _mm512_sub_epi32(dot, _mm512_mullo_epi32(row_zeros(scales), total));
@@ -342,8 +342,8 @@ TARGET static void quantize(const float *values, size_t rows, size_t columns, in
             // NaN converts to -2^31 and counts as zero.
             const __mmask16 number = _mm512_cmpneq_epi32_mask(rounded, _mm512_set1_epi32(INT32_MIN));
             const __m512i code = _mm512_maskz_mov_epi32(number, rounded);
-            const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(code, _mm512_set1_epi32(64)), 7);
-            const __m512i low = _mm512_sub_epi32(code, _mm512_slli_epi32(high, 7));
+            const __m512i high = _mm512_srai_epi32(_mm512_add_epi32(code, _mm512_set1_epi32(128)), 8);
+            const __m512i low = _mm512_sub_epi32(code, _mm512_slli_epi32(high, 8));
             int8_t *target = codes + block * 64 + 16 * half;
             _mm_storeu_si128((__m128i *)target, _mm512_cvtepi32_epi8(high));
             _mm_storeu_si128((__m128i *)(target + 32), _mm512_cvtepi32_epi8(low));

@@ -166,9 +166,9 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
             int8_t *target = codes + block * 64 + 16 * (size_t)half;
             for (int i = 0; i < 2; i++) {
                 const int16x8_t code = vcombine_s16(vmovn_s32(q[2 * i]), vmovn_s32(q[2 * i + 1]));
-                const int16x8_t high = vrshrq_n_s16(code, 7);
+                const int16x8_t high = vrshrq_n_s16(code, 8);
                 vst1_s8(target + 8 * i, vmovn_s16(high));
-                vst1_s8(target + 32 + 8 * i, vmovn_s16(vsubq_s16(code, vshlq_n_s16(high, 7))));
+                vst1_s8(target + 32 + 8 * i, vmovn_s16(vsubq_s16(code, vshlq_n_s16(high, 8))));
             }
             sums[2 * block + (size_t)half] = vaddvq_s32(vaddq_s32(vaddq_s32(q[0], q[1]), vaddq_s32(q[2], q[3])));
         }

@@ -45,7 +45,7 @@ static void quantized_panel(const martlet_packing *packing, const uint8_t *panel
                 int32_t dot = offset_of(packing->has_zeros ? panel[32 + r] : packing->offset, sum);
                 for (int k = h * span; k < (h + 1) * span; k++) {
                     const uint8_t code = code_at(packing->bits, panel + header, k, r);
-                    dot += (int32_t)(table ? table[code] : code) * (128 * codes[k] + codes[k + MARTLET_BLOCK]);
+                    dot += (int32_t)(table ? table[code] : code) * (256 * codes[k] + codes[k + MARTLET_BLOCK]);
                 }
                 acc[r] = fmaf((float)dot, half_to_float(scales[h * 16 + r]) * factor, acc[r]);
                 if (packing->has_minimum) {
@@ -109,9 +109,9 @@ static void quantize(const float *values, size_t rows, size_t columns, int8_t *c
         for (int i = 0; i < 32; i++) {
             const float scaled = rintf(x[i] * inverse);
             const int32_t code = fabsf(scaled) <= MARTLET_ACTIVATION_TOP ? (int32_t)scaled : 0;
-            const int32_t high = (code + 64) >> 7;
+            const int32_t high = (code + 128) >> 8;
             codes[block * 64 + (size_t)i] = (int8_t)high;
-            codes[block * 64 + 32 + (size_t)i] = (int8_t)(code - 128 * high);
+            codes[block * 64 + 32 + (size_t)i] = (int8_t)(code - 256 * high);
             sums[2 * block + (size_t)(i / 16)] += code;
         }
         scales[block] = finite ? top / (float)MARTLET_ACTIVATION_TOP : NAN;

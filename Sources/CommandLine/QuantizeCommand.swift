@@ -23,7 +23,7 @@ struct QuantizeCommand: ParsableCommand {
               fp8, fp8-e5m2  eight-bit floats, one scale for each output
               mlx          mlx-lm's affine codes, of the embeddings too
             gptq, awq and smoothquant need --calibration. With --dry-run a method tells what it takes in memory, counted from \
-            the shapes alone. Folders of int8 and smoothquant are computed with inputs of 15 bits, \
+            the shapes alone. Folders of int8 and smoothquant are computed with inputs of 16 bits, \
             or of eight with --int8-inputs.
 
             Examples:

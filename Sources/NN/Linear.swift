@@ -257,7 +257,7 @@ public final class Linear: ModuleLeaf {
 
 /// How products with constant weights are computed, and attention over a cache.
 public enum Precision: String, Sendable, CaseIterable {
-    /// In the format the weights are stored in, activations rounded to 15 bits in blocks of 32 where the weights
+    /// In the format the weights are stored in, activations rounded to 16 bits in blocks of 32 where the weights
     /// are quantised.
     case fast
     /// As `fast`, but inputs of matrices of bytes whose files ask for it are rounded to eight bits, token by token:

@@ -21,8 +21,9 @@ static float activation(int round) {
     switch (round % 8) {
     case 5: return below(20) ? value * 1e-38f : 0;
     case 6: return below(40) ? value : below(2) ? NAN : INFINITY;
-    // With 8128 in the block the scale is 1/2: quarters are ties.
-    case 7: return below(3) ? 0 : below(8) ? (float)(below(255) - 127) / 4 : 8128;
+    // With 16,319.5 in the block the scale is 1/2: quarters are ties. 16,192 has 127 and -128 as digits.
+    case 4: return below(6) ? below(2) ? 16192 : -16192 : 16319.5f;
+    case 7: return below(3) ? 0 : below(8) ? (float)(below(255) - 127) / 4 : 16319.5f;
     default: return value;
     }
 }
@@ -56,7 +57,11 @@ static int check(martlet_type type, int round) {
     const size_t stored = columns / unit * martlet_type_block_bytes(type), panels = (rows + 15) / 16;
     uint8_t *weights = malloc(rows * stored), *packed = malloc(panels * martlet_panel_bytes(&packing, columns));
     // Any bytes at all: scales become infinite and undefined now and then.
-    for (size_t i = 0; i < rows * stored; i++) weights[i] = (uint8_t)below(256);
+    // Some rounds have the largest codes, or the smallest.
+    const int same = round % 8 == 4 ? below(4) : 0;
+    for (size_t i = 0; i < rows * stored; i++) {
+        weights[i] = (uint8_t)(same == 1 ? 0x80 : same == 2 ? 0xFF : same == 3 ? 0 : below(256));
+    }
     float *scratch = aligned_alloc(64, (martlet_multiply_scratch(columns) + 127) / 64 * 64);
     for (size_t p = 0; p < panels; p++) {
         martlet_pack_panel(type, &packing, weights + p * 16 * stored, stored, rows - p * 16 < 16 ? rows - p * 16 : 16,

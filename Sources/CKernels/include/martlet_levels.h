@@ -8,12 +8,13 @@
 //            8j + 4 + 2p + i (high half) of row 4q + r
 //
 // The numbers are integers of 15 bits, looked up as two tables of bytes, and activations are those of
-// martlet_quantized.h. Every output element is one chain: the products of eight columns are added exactly, four such sums
-// in ascending order make a block's, and each block's sum times its scales is added to the blocks before it.
+// martlet_quantized.h, of 16 bits. Every output element is one chain: the products of four columns are added exactly, two
+// such sums make that of eight columns, four of these in ascending order a block's, and each block's sum times its scales
+// is added to the blocks before it.
 #pragma once
 #include "martlet_quantized.h"
 
-/// The largest magnitude of a number, so that eight products with activations fit 32 bits.
+/// The largest magnitude of a number, so that four products with activations fit 32 bits.
 #define MARTLET_LEVEL_TOP 16383
 
 typedef struct martlet_levels {

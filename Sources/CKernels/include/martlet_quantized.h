@@ -21,8 +21,8 @@
 #define MARTLET_PANEL 16
 #define MARTLET_BLOCK 32
 
-/// The largest magnitude of a stored activation.
-#define MARTLET_ACTIVATION_TOP (128 * 127)
+/// The largest magnitude of a stored activation: both digits are at most 127, and adding 128 does not overflow 16 bits.
+#define MARTLET_ACTIVATION_TOP (256 * 127 + 127)
 
 /// What codes of four bits are indices of.
 typedef enum martlet_table {
@@ -50,9 +50,9 @@ typedef struct martlet_packing {
     size_t block_bytes;
 } martlet_packing;
 
-/// Activations as 15-bit integers with one scale for each block of 32, split into two digits of 8 bits: x ≈ scale ·
-/// (128 · high + low) with high in −127 … 127 and low in −64 … 63. A product sums 32 columns of both digits, as an
-/// exact integer.
+/// Activations as 16-bit integers with one scale for each block of 32, split into two digits of 8 bits: x ≈ scale ·
+/// (256 · high + low) with high in −127 … 127 and low in −128 … 127. A product sums 32 columns of both digits, as an
+/// exact integer: with codes of bytes below 255 · 32,639 · 32 < 2²⁸, and as much for what an offset or a zero takes away.
 typedef struct martlet_activations {
     /// float32 [rows, columns], for float panels.
     const float *_Nullable values;
@@ -60,7 +60,7 @@ typedef struct martlet_activations {
     const int8_t *_Nullable codes;
     /// [rows, columns / 32]
     const float *_Nullable scales;
-    /// Sums of 128 · high + low over each half block, [rows, columns / 16]
+    /// Sums of 256 · high + low over each half block, [rows, columns / 16]
     const int32_t *_Nullable sums;
     size_t rows;
     size_t columns;
@@ -96,7 +96,7 @@ void martlet_pack_zeros_panel(const martlet_packing *_Nonnull packing, const uin
 void martlet_dequantize(martlet_type type, const void *_Nonnull source, size_t count, float *_Nonnull target);
 
 typedef struct martlet_quantized_kernels {
-    /// Quantises `rows` rows of float32 to pairs of digits: scale = max|x| / 16256 in each block of 32, ties to even.
+    /// Quantises `rows` rows of float32 to pairs of digits: scale = max|x| / 32639 in each block of 32, ties to even.
     void (*_Nonnull quantize)(const float *_Nonnull values, size_t rows, size_t columns, int8_t *_Nonnull codes,
                               float *_Nonnull scales, int32_t *_Nonnull sums);
     /// Quantises rows to eight bits: high digits alone, with one scale for a row, max|x| / 127, of the numbers below

@@ -126,13 +126,13 @@ INLINE i32x16 add_pairs(i32x16 sum, i16x32 w, int32_t pair) {
 }
 #endif
 
-/// The activations of a block as words 128 · high + low.
+/// The activations of a block as words 256 · high + low.
 INLINE void block_words(const int8_t *digits, int16_t *words) {
     for (size_t i = 0; i < MARTLET_BLOCK; i += 16) {
         i8x16 high, low;
         memcpy(&high, digits + i, sizeof high);
         memcpy(&low, digits + MARTLET_BLOCK + i, sizeof low);
-        const i16x16 word = __builtin_convertvector(high, i16x16) * 128 + __builtin_convertvector(low, i16x16);
+        const i16x16 word = __builtin_convertvector(high, i16x16) * 256 + __builtin_convertvector(low, i16x16);
         memcpy(words + i, &word, sizeof word);
     }
 }
@@ -176,10 +176,11 @@ INLINE void levels_tile(const size_t count, const bool written, const martlet_le
                     look_up(table, place, w);
                 }
                 for (size_t c = 0; c < count; c++) {
-                    i32x16 sum = 0;
-#pragma clang loop unroll(full)
-                    for (size_t p = 0; p < 4; p++) sum = add_pairs(sum, w[p], pair_at(words + c * columns, b * MARTLET_BLOCK + 8 * o + 2 * p));
-                    const f32x16 part = __builtin_convertvector(sum, f32x16);
+                    const int16_t *x8 = words + c * columns + b * MARTLET_BLOCK + 8 * o;
+                    const i32x16 first = add_pairs(add_pairs((i32x16)0, w[0], pair_at(x8, 0)), w[1], pair_at(x8, 2));
+                    const i32x16 second = add_pairs(add_pairs((i32x16)0, w[2], pair_at(x8, 4)), w[3], pair_at(x8, 6));
+                    const f32x16 part =
+                        __builtin_convertvector(first, f32x16) + __builtin_convertvector(second, f32x16);
                     total[c] = o == 0 ? part : total[c] + part;
                 }
             }

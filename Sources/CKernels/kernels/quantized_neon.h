@@ -8,10 +8,12 @@
 // All codes are signed bytes here; codes of 8-bit formats, which are stored with an offset of 128, have it subtracted.
 #define INLINE TARGET static inline __attribute__((always_inline))
 
-/// Σ of code · activation over groups first ..< first + n, for four rows. A vector of `a` holds 16 activations.
-INLINE int32x4_t SUFFIX(dot)(const int bits, const int n, const int8x16_t *w, const int8x16_t *a) {
+/// Σ of code · digit over groups first ..< first + n, for four rows. A vector of `a` holds 16 digits, which may be −128
+/// where they are the low ones.
+INLINE int32x4_t SUFFIX(dot)(const int bits, const bool low_digits, const int n, const int8x16_t *w,
+                             const int8x16_t *a) {
 #if DOT_PRODUCT
-    (void)bits;
+    (void)bits, (void)low_digits;
     int32x4_t sum = vdupq_n_s32(0);
     for (int h = 0; h < n / 4; h++) {
         sum = vdotq_laneq_s32(sum, w[4 * h], a[h], 0);
@@ -21,9 +23,9 @@ INLINE int32x4_t SUFFIX(dot)(const int bits, const int n, const int8x16_t *w, co
     }
     return sum;
 #else
-    // Activations lie within ±127, so 16 bits hold two products with bytes (2 · 128 · 127), four with codes up to 63
-    // and eight with codes up to 31.
-    const int room = bits == 8 ? 2 : bits == 6 ? 4 : 8;
+    // 16 bits hold two products of bytes with digits within ±127 (2 · 128 · 127), one where both may be −128, four with
+    // codes up to 63 (4 · 63 · 128) and eight with codes up to 31.
+    const int room = bits == 8 ? low_digits ? 1 : 2 : bits == 6 ? 4 : 8;
     int32x4_t low = vdupq_n_s32(0), high = low;
     for (int start = 0; start < n; start += room) {
         int16x8_t l = vdupq_n_s16(0), h = l;
@@ -42,10 +44,10 @@ INLINE int32x4_t SUFFIX(dot)(const int bits, const int n, const int8x16_t *w, co
 #endif
 }
 
-/// Σ code · (128 · high + low), four rows.
+/// Σ code · (256 · high + low), four rows.
 INLINE int32x4_t SUFFIX(digits)(const int bits, const int n, const int8x16_t *w, const int8x16_t *high,
                                 const int8x16_t *low) {
-    return vaddq_s32(vshlq_n_s32(SUFFIX(dot)(bits, n, w, high), 7), SUFFIX(dot)(bits, n, w, low));
+    return vaddq_s32(vshlq_n_s32(SUFFIX(dot)(bits, false, n, w, high), 8), SUFFIX(dot)(bits, true, n, w, low));
 }
 
 /// Adds the integer sum times its scale to the accumulators of four rows.

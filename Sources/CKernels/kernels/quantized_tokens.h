@@ -25,7 +25,7 @@ TARGET static void quantize_tokens(const float *values, size_t rows, size_t colu
         const bool finite = most < 0x7F800000;
         // Of smaller numbers the inverse is none; they count as zeros.
         const float inverse = finite && largest > 0x1p-100f ? 127 / largest : 0;
-        const float scale = finite ? largest / (127 * 128) : NAN;
+        const float scale = finite ? largest / (127 * 256) : NAN;
         for (size_t b = row * blocks; b < (row + 1) * blocks; b++) {
             int8_t *digits = codes + b * 2 * MARTLET_BLOCK;
             memset(digits, 0, 2 * MARTLET_BLOCK);
@@ -38,7 +38,7 @@ TARGET static void quantize_tokens(const float *values, size_t rows, size_t colu
                 size &= 0x7FFFFFFF;
                 const int32_t code = (int32_t)rintf(size < limit ? value * inverse : 0);
                 digits[i] = (int8_t)code;
-                sum[i / 16] += 128 * code;
+                sum[i / 16] += 256 * code;
             }
             sums[2 * b] = sum[0];
             sums[2 * b + 1] = sum[1];

@@ -17,7 +17,7 @@ package struct CompressedTensorsReader: PackedReader {
     private let groupSizes: [Int]
     /// What shares a scale of eight-bit floats, where the configuration has blocks.
     private let block: (outputs: Int, inputs: Int)?
-    /// Of int8 activations with a scale for each token, found when they come. Others are computed in 15 bits.
+    /// Of int8 activations with a scale for each token, found when they come. Others are computed in 16 bits.
     private let inputRounding: InputRounding?
 
     private static let formats = [

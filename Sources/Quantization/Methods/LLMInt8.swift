@@ -3,7 +3,7 @@ import MartletTensor
 /// LLM.int8 (Dettmers et al. 2022): weights and inputs in eight bits with a scale for each output and each token, but columns
 /// of the input that hold an outlier (a magnitude of at least 6) in full, with the weights of those columns.
 ///
-/// Folders hold the weights alone: which columns are outliers is seen when an input comes. Inputs are rounded to 15 bits as a
+/// Folders hold the weights alone: which columns are outliers is seen when an input comes. Inputs are rounded to 16 bits as a
 /// rule, which no outlier hurts; `Precision.int8Inputs` computes this product (`InputRounding`). What stands here is the
 /// paper's definition, which tests hold the folder's weights and that product to.
 package enum LLMInt8 {

@@ -35,7 +35,7 @@ extension PackedMatrix {
     }
 
     /// W[o, i] = scale[o, i / run] · levels[code[o, i]], codes of four bits. The levels become integers of 15 bits times one
-    /// number, which is chosen so that they miss by as little as they can; inputs are rounded to 15 bits as those of blocks
+    /// number, which is chosen so that they miss by as little as they can; inputs are rounded to 16 bits as those of blocks
     /// are.
     ///
     /// - Parameters:

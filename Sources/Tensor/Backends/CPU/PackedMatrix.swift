@@ -34,7 +34,7 @@ public final class PackedMatrix: @unchecked Sendable {
     /// Numbers that inputs are multiplied with before the product, others for each part of the rows; nil where there are
     /// none. Set before the first product.
     package var inputScales: InputScales? { didSet { noteParts() } }
-    /// How its inputs are rounded; nil for 15 bits in blocks. Of matrices with codes of bytes. Set before the first product.
+    /// How its inputs are rounded; nil for 16 bits in blocks. Of matrices with codes of bytes. Set before the first product.
     package var inputRounding: InputRounding? { didSet { noteParts() } }
     /// Columns as float32 that inputs with outliers have met.
     let outlierColumns = OutlierColumns()
@@ -163,7 +163,7 @@ public final class PackedMatrix: @unchecked Sendable {
     /// - Parameters:
     ///   - x: `[count, columns]`, contiguous.
     ///   - outputs: for each matrix `[count, rows]`, contiguous.
-    ///   - rounding: nil for 15 bits in blocks.
+    ///   - rounding: nil for 16 bits in blocks.
     static func multiply(
         _ x: UnsafePointer<Float>, rows count: Int, by matrices: [PackedMatrix],
         into outputs: [UnsafeMutablePointer<Float>], rounding: InputRounding? = nil
