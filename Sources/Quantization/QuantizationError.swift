@@ -8,6 +8,8 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
     case readOnly(DType)
     case notWeights(type: DType, shape: Shape)
     case notFinite(row: Int, column: Int)
+    /// A finite weight that a type of 16 bits has no number for.
+    case tooLarge(row: Int, column: Int, value: Float, type: DType)
     case wrongImportance(found: Int, columns: Int)
     case badImportance
     case notPlain(DType)
@@ -30,6 +32,13 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
     case inTensor(String, file: String, reason: String)
     case importanceOfAnotherModel(origin: String, tensor: String, found: String, expected: String)
 
+    /// What `body` gives; an error of it names the tensor and its file.
+    static func naming<Value>(_ tensor: String, in file: String, _ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let error as QuantizationError {
+            throw inTensor(tensor, file: file, reason: error.description)
+        }
+    }
+
     public var description: String {
         switch self {
         case .wrongLength(let type, let columns):
@@ -40,6 +49,9 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
                 + DType.encodable.map(\.name).joined(separator: ", ")
         case .notWeights(let type, let shape): "\(type.name) \(shape) are no weights to be quantised"
         case .notFinite(let row, let column): "the weight at [\(row), \(column)] is no finite number"
+        case .tooLarge(let row, let column, let value, let type):
+            "the weight at [\(row), \(column)] is \(value), larger than \(type.name) holds; choose "
+                + (type == .float16 ? "bf16 or f32" : "f32")
         case .wrongImportance(let found, let columns):
             "\(found) importances for \(columns) columns: there is one for each"
         case .badImportance: "importances are finite numbers of at least zero"

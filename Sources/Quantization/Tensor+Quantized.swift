@@ -13,7 +13,8 @@ extension Tensor {
     ///
     /// - Parameter importance: a number of at least zero for each column, as in an importance matrix.
     /// - Throws: `QuantizationError` for rows that are not a whole number of blocks, for types that can only be read,
-    ///   for weights that are not finite, and for importances that do not fit.
+    ///   for weights that are not finite, or beyond what 16 bits hold, and for importances that do not fit. 16 bits take
+    ///   numbers that are none as they are.
     public func quantized(to type: DType, importance: [Float]? = nil) throws -> Tensor {
         if type == dtype { return contiguous() }
         guard rank >= 1, dtype.isFloatingPoint || dtype.isQuantized else {
@@ -21,8 +22,9 @@ extension Tensor {
         }
         if !type.isQuantized {
             guard DType.encodable.contains(type) else { throw QuantizationError.readOnly(type) }
-            let source = try dtype.isQuantized ? decoded() : self
-            return try source.to(type).contiguous()
+            let source = try dtype.isQuantized ? decoded() : self, result = try source.to(type).contiguous()
+            if type != .float32 { try result.checkRange(of: source) }
+            return result
         }
         guard let encoder = type.encoder else { throw QuantizationError.readOnly(type) }
         let columns = shape[rank - 1]
@@ -36,22 +38,59 @@ extension Tensor {
             guard importance.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw QuantizationError.badImportance }
         }
         let rows = columns == 0 ? 0 : elementCount / columns, rowBytes = type.byteCount(of: columns) ?? 0
-        let matrix = contiguous().flattened(rows: rows, columns: columns)
-        // Rows are converted to float32 in strips, so that a large matrix is never in memory as a whole.
-        let strip = Swift.max(1, (1 << 22) / Swift.max(columns, 1))
         return try Tensor(filling: shape, dtype: type) { target in
             guard let base = target.baseAddress else { return }
-            for first in stride(from: 0, to: rows, by: strip) {
-                let count = Swift.min(strip, rows - first)
-                let part = try matrix.float32Rows(first..<first + count)
-                try part.withHostValues { values in
-                    guard let start = values.baseAddress else { return }
-                    let bad = BlockGroups.encode(
-                        encoder, start, rows: count, columns: columns, importance: importance,
-                        to: base + first * rowBytes)
-                    if let bad { throw QuantizationError.notFinite(row: first + bad / columns, column: bad % columns) }
+            try forEachStrip { first, values in
+                guard let start = values.baseAddress else { return }
+                let bad = BlockGroups.encode(
+                    encoder, start, rows: values.count / columns, columns: columns, importance: importance,
+                    to: base + first * rowBytes)
+                if let bad { throw QuantizationError.notFinite(row: first + bad / columns, column: bad % columns) }
+            }
+        }
+    }
+
+    /// - Throws: `QuantizationError.notFinite` that names the first number that is none.
+    func checkFinite() throws {
+        guard rank >= 1, dtype.isFloatingPoint || dtype.isQuantized else { return }
+        let columns = shape[rank - 1], source = dtype == .float64 ? try to(.float32) : self
+        try source.forEachStrip { first, values in
+            if let bad = values.firstIndex(where: { !$0.isFinite }) {
+                throw QuantizationError.notFinite(row: first + bad / columns, column: bad % columns)
+            }
+        }
+    }
+
+    /// - Throws: `QuantizationError.tooLarge` for the first number that is infinite here and was not in `source`.
+    private func checkRange(of source: Tensor) throws {
+        let columns = shape[rank - 1]
+        try forEachStrip { first, values in
+            guard values.contains(where: { $0.isInfinite }) else { return }
+            for index in values.indices where values[index].isInfinite {
+                let row = first + index / columns, column = index % columns
+                let value = try source.element(row: row, column: column)
+                guard !value.isFinite else {
+                    throw QuantizationError.tooLarge(row: row, column: column, value: value, type: dtype)
                 }
             }
+        }
+    }
+
+    private func element(row: Int, column: Int) throws -> Float {
+        let columns = shape[rank - 1], all = contiguous()
+        let own = all.flattened(rows: elementCount / columns, columns: columns).leadingRows(row, count: 1)
+        return try own.to(.float32).toArray(as: Float.self)[column]
+    }
+
+    /// Rows in float32, strip by strip, so that a large matrix is never in memory as a whole: the first row of a strip, and
+    /// its numbers.
+    private func forEachStrip(_ body: (Int, UnsafeBufferPointer<Float>) throws -> Void) throws {
+        let columns = shape[rank - 1], rows = columns == 0 ? 0 : elementCount / columns
+        let matrix = contiguous().flattened(rows: rows, columns: columns)
+        let strip = Swift.max(1, (1 << 22) / Swift.max(columns, 1))
+        for first in stride(from: 0, to: rows, by: strip) {
+            let part = try matrix.float32Rows(first..<first + Swift.min(strip, rows - first))
+            try part.withHostValues { try body(first, $0) }
         }
     }
 

@@ -49,6 +49,45 @@ struct BadInputTests {
         #expect(!Folder.exists(scratch.file("out.gguf")))
     }
 
+    /// What no codes are made of, because its type or its shape asks for 16 or 32 bits, is held to the same.
+    @Test(arguments: [
+        ("model.layers.1.mlp.up_proj.weight", "blk.1.ffn_up.weight"), ("model.norm.weight", "output_norm.weight"),
+        ("model.layers.0.input_layernorm.weight", "blk.0.attn_norm.weight"),
+    ]) func aWeightThatIsNoNumberIsNamedWhereItIsNotQuantised(_ name: String, _ written: String) throws {
+        let scratch = try Scratch(), files = try damaged(name, in: scratch)
+        let overrides = try name.contains("mlp") ? [TensorOverride("blk.1.ffn_up=f16")] : []
+        let export = try GGUFExport(files, recipe: .named("q8_0"), overrides: overrides)
+        let said = message { try export.write(to: scratch.file("out.gguf")) { _, _ in } }
+        #expect(said.contains(written) && said.contains("[0, 5]"), "\(said)")
+        #expect(!Folder.exists(scratch.file("out.gguf")))
+        if overrides.isEmpty {
+            var options = QuantizationMethodOptions(.rtn)
+            options.groupSize = 16
+            let packed = try PackedExport(files, options)
+            let said = message { try packed.write(toFolder: scratch.file("out"), windows: nil) }
+            #expect(said.contains(name) && said.contains("[0, 5]"), "\(said)")
+            #expect(!Folder.exists(scratch.file("out/config.json")))
+        }
+        // What converts without loss keeps what there is.
+        try GGUFExport(files, recipe: .named("f32")).write(to: scratch.file("whole.gguf")) { _, _ in }
+        let kept = try GGUFFile(path: scratch.file("whole.gguf")).tensor(written).toArray(as: Float.self)
+        #expect(kept[5].isNaN)
+    }
+
+    /// Sixteen bits of which eight are the exponent hold it; half precision would make it infinite.
+    @Test func aWeightBeyondHalfPrecisionIsRefusedThere() throws {
+        var values = [Float](repeating: 1, count: 12)
+        (values[1], values[7]) = (.infinity, -70_000)
+        let weight = try Tensor(values, shape: [3, 4])
+        #expect(throws: QuantizationError.tooLarge(row: 1, column: 3, value: -70_000, type: .float16)) {
+            try weight.quantized(to: .float16)
+        }
+        #expect(try weight.quantized(to: .bfloat16).to(.float32).toArray(as: Float.self)[7] == -70_144)
+        values[7] = 65_504
+        let narrow = try Tensor(values, shape: [3, 4]).quantized(to: .float16)
+        #expect(try narrow.to(.float32).toArray(as: Float.self) == values)
+    }
+
     @Test func calibrationTextsThatAreTooShortSayBothCounts() throws {
         let scratch = try Scratch()
         try Folder.make(scratch.file("tiny"))

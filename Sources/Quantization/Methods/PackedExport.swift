@@ -94,10 +94,15 @@ public struct PackedExport {
                 planned += try encoded(tensor, weight(of: tensor, folded))
                 try progress("matrix", number, tensors.count)
             } else {
-                let scales = folded
+                let scales = folded, file = files.path
                 planned.append(
                     .init(name: tensor.name, shape: tensor.shape, dtype: .bfloat16) {
-                        try scales.applied(to: tensor.make(), parameter: tensor.parameterName).quantized(to: .bfloat16)
+                        let made = try tensor.make()
+                        return try QuantizationError.naming(tensor.name, in: file) {
+                            try made.checkFinite()
+                            return try scales.applied(to: made, parameter: tensor.parameterName).quantized(
+                                to: .bfloat16)
+                        }
                     })
             }
         }
@@ -128,13 +133,7 @@ public struct PackedExport {
     /// A matrix in float32, with the factors that were found for it.
     func weight(of tensor: WrittenTensor, _ folded: FoldedScales = FoldedScales()) throws -> Tensor {
         let made = try tensor.make(), weight = try made.float32Rows(0..<tensor.shape[0])
-        let finite = try weight.withHostValues { values in values.firstIndex { !$0.isFinite } }
-        if let finite {
-            let inputs = tensor.shape[1]
-            throw QuantizationError.inTensor(
-                tensor.name, file: files.path,
-                reason: QuantizationError.notFinite(row: finite / inputs, column: finite % inputs).description)
-        }
+        try QuantizationError.naming(tensor.name, in: files.path) { try weight.checkFinite() }
         return try folded.applied(to: weight, parameter: tensor.parameterName)
     }
 }

@@ -39,7 +39,7 @@ public struct FolderExport: Sendable {
         let checkpoint = files.checkpoint
         var notes = try checkpoint.warnings(), blocks = 0
         let common = dtype ?? (weights == nil ? Self.commonType(checkpoint) : .float32)
-        let trained = try weights.map { try Self.planned($0, dtype) }
+        let trained = try weights.map { try Self.planned($0, dtype, file: files.path) }
         tensors =
             try trained
             ?? checkpoint.folderTensors().map { tensor in
@@ -50,7 +50,7 @@ public struct FolderExport: Sendable {
                 let target = dtype ?? (stored.isQuantized || isWidened ? common : stored)
                 return SafetensorsWriter.Planned(name: tensor.name, shape: tensor.shape, dtype: target) {
                     let made = try tensor.make()
-                    return try made.quantized(to: target)
+                    return try QuantizationError.naming(tensor.name, in: files.path) { try made.quantized(to: target) }
                 }
             }
         if blocks > 0 {
@@ -75,11 +75,13 @@ public struct FolderExport: Sendable {
     }
 
     /// A decoder's weights by the names of its family's folders.
-    private static func planned(_ decoder: Decoder, _ dtype: DType?) throws -> [SafetensorsWriter.Planned] {
+    private static func planned(
+        _ decoder: Decoder, _ dtype: DType?, file: String
+    ) throws -> [SafetensorsWriter.Planned] {
         try PublishedModel.tensors(decoder).map { name, tensor in
             let target = tensor.rank > 1 ? dtype ?? tensor.dtype : tensor.dtype
             return SafetensorsWriter.Planned(name: name, shape: tensor.shape, dtype: target) {
-                try tensor.quantized(to: target)
+                try QuantizationError.naming(name, in: file) { try tensor.quantized(to: target) }
             }
         }
     }

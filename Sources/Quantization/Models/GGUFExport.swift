@@ -22,6 +22,8 @@ public struct GGUFExport: Sendable {
     private let file: String
     /// What readers of the file make of its tokenizer otherwise.
     private let tokenizerNote: String?
+    /// Whether matrices become blocks, as far as their shapes let them.
+    private var quantizes: Bool { plans.contains { ($0.wanted ?? $0.type).isQuantized } }
 
     /// - Parameters:
     ///   - overrides: tensors that get another type than the recipe's; the last that matches counts.
@@ -102,7 +104,9 @@ public struct GGUFExport: Sendable {
 
     private func encoded(_ plan: TensorPlan) throws -> Tensor {
         let tensor = try plan.source.make()
-        do {
+        return try QuantizationError.naming(plan.name, in: file) {
+            // What gets no codes of its own is held to what codes can be made of.
+            if quantizes, !plan.type.isQuantized || plan.type == tensor.dtype { try tensor.checkFinite() }
             let importance = importance?.values(for: plan.source, columns: plan.shape.last ?? 0)
             guard let importance, importance.count > 1, plan.type.isQuantized else {
                 return try tensor.quantized(to: plan.type, importance: importance?.first)
@@ -121,8 +125,6 @@ public struct GGUFExport: Sendable {
                     }
                 }
             }
-        } catch let error as QuantizationError {
-            throw QuantizationError.inTensor(plan.name, file: file, reason: error.description)
         }
     }
 }
