@@ -243,6 +243,18 @@ struct PackedReaderTests {
         let mlx: JSON = ["bits": 4, "group_size": 32, "mode": "mxfp4"]
         #expect(message { _ = try matrix(mlx, "x", file) }.contains("mxfp4"))
         #expect(message { _ = try matrix(["bits": 8, "group_size": 32], "mlx4", file) }.contains("codes of 8 bits"))
+        for (key, other) in [("bits", "group_size"), ("group_size", "bits")] {
+            // A text, a fraction, a number that is too large, nothing at all; of one module too.
+            for value: JSON? in ["four", 4.5, 99_999_999, nil] {
+                var config: JSONObject = [:]
+                (config[key], config[other]) = (value, 8)
+                let said = message { _ = try matrix(.object(config), "mlx4", file) }
+                #expect(said.contains("\"\(key)\" is \(value?.text() ?? "missing")"), "\(said)")
+            }
+            let module: JSON = ["bits": 4, "group_size": 32, "mlx4": [key: "four"]]
+            let said = message { _ = try matrix(module, "mlx4", file) }
+            #expect(said.contains("mlx4.\(key)") && said.contains("whole number"), "\(said)")
+        }
         let hqq: JSON = [
             "quant_method": "hqq", "quant_config": ["weight_quant_params": ["nbits": 4, "group_size": 32, "axis": 0]],
         ]

@@ -10,6 +10,7 @@ package struct MLXReader: PackedReader {
     private let bits: Int
     private let groupSize: Int
     private let own: JSON
+    private let file: String
 
     init(_ config: ConfigurationReader) throws(ModelError) {
         let mode = try config.string("mode", default: "affine")
@@ -20,6 +21,7 @@ package struct MLXReader: PackedReader {
         bits = try config.integer("bits", in: 2...8)
         groupSize = try config.integer("group_size", in: 1...65_536)
         own = config.json
+        file = config.file
     }
 
     package func matrix(_ module: PackedModule) throws -> (any WeightMatrix)? { try affine(module) }
@@ -31,10 +33,20 @@ package struct MLXReader: PackedReader {
         return try matrix.float32Matrix().to(.float16)
     }
 
+    /// What the configuration says of a module alone.
+    private func number(_ key: String, of module: PackedModule) throws -> Int? {
+        guard let value = own[module.name]?[key], !value.isNull else { return nil }
+        guard let number = value.integer else {
+            throw ModelError.wrongValue(
+                file: file, key: "\(module.name).\(key)", found: String(value.text().prefix(60)),
+                expected: "a whole number, as mlx-lm writes it")
+        }
+        return number
+    }
+
     private func affine(_ module: PackedModule) throws -> GroupOffsetMatrix? {
         guard module.has("scales") else { return nil }
-        let numbers = own[module.name]
-        let bits = numbers?["bits"]?.integer ?? bits, size = numbers?["group_size"]?.integer ?? groupSize
+        let bits = try number("bits", of: module) ?? bits, size = try number("group_size", of: module) ?? groupSize
         guard (2...8).contains(bits), size > 0, module.inputs % size == 0 else {
             throw module.refuse("weight", "groups of \(size) codes of \(bits) bits do not fit \(module.shape)")
         }

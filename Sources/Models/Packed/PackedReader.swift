@@ -92,7 +92,8 @@ package enum PackedFormats {
     package static func reader(_ configuration: ConfigurationReader) throws(ModelError) -> (any PackedReader)? {
         // mlx calls it "quantization", and names no method.
         let own = configuration.json["quantization"] ?? configuration.json["quantization_config"]
-        if let own, own["quant_method"] == nil, own["bits"]?.integer != nil, own["group_size"]?.integer != nil {
+        if let own, own["quant_method"] == nil, own["quant_type"] == nil, own["bits"] != nil || own["group_size"] != nil
+        {
             return try MLXReader(ConfigurationReader(file: configuration.file, json: own))
         }
         guard let json = configuration.json["quantization_config"], !json.isNull else { return nil }
