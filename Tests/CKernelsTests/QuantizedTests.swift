@@ -236,7 +236,8 @@ struct QuantizedTests {
             for block in 0..<blocks {
                 let own = x[block * 32..<(block + 1) * 32]
                 let high = codes[block * 64..<block * 64 + 32], low = codes[block * 64 + 32..<(block + 1) * 64]
-                #expect(zip(zip(high, low), own).allSatisfy { 256 * Float($0.0) + Float($0.1) == $1 })
+                let words: [Float] = zip(high, low).map { Float(256 * Int($0) + Int($1)) }
+                #expect(words == Array(own))
                 #expect(high.allSatisfy { $0 >= -127 })
                 #expect(Float(sums[2 * block]) == own.prefix(16).reduce(0, +))
                 #expect(Float(sums[2 * block + 1]) == own.suffix(16).reduce(0, +))

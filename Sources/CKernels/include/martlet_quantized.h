@@ -22,7 +22,7 @@
 #define MARTLET_BLOCK 32
 
 /// The largest magnitude of a stored activation: both digits are at most 127, and adding 128 does not overflow 16 bits.
-#define MARTLET_ACTIVATION_TOP (256 * 127 + 127)
+#define MARTLET_ACTIVATION_TOP (32767 - 128)
 
 /// What codes of four bits are indices of.
 typedef enum martlet_table {

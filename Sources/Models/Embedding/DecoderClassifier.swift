@@ -161,7 +161,7 @@ public final class DecoderClassifier {
             let last = rows.map { Int32($0.upperBound - 1) }
             let logits = try model.logits(Fused.embed(last, states, scale: 1))  // [texts, vocabulary]
             let yes = try logits.narrow(1, from: Int(chosen.yes), length: 1)  // [texts, 1]
-            guard let no = chosen.no else { return try yes.contiguous() }
+            guard let no = chosen.no else { return yes.contiguous() }
             return try yes.contiguous() - logits.narrow(1, from: Int(no), length: 1).contiguous()
         case .decoder(let model, let output, let padding):
             let states = try states(of: tokens, rows, model)  // [tokens, hidden]
