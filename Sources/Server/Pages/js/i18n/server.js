@@ -45,6 +45,7 @@ export const serverMessages = {
     adapter_not_found: "没有这个适配器。",
     cannot_inspect: "无法这样查看模型内部。（{why}）",
     infill_not_supported: "这个模型不能填空。",
+    not_supported: "这个服务器没有这个功能。（{why}）",
     method_not_allowed: "这个地址不接受这种请求。",
     no_slot: "所有位置都已占用，请稍后再试。",
     previous_response_not_found: "没有找到之前的回答。",
