@@ -1,8 +1,11 @@
 """What four bits cost the model that `./quickstart zero` trains: one JSON line a form, the table of docs/quantization.md.
 
-    martlet data world --tokens 60k --out calibration.txt
-    martlet data world --tokens 120k --split validation --out held-out.txt
-    python zero_model.py MARTLET runs/zero/base calibration.txt held-out.txt FOLDER [--chunks 160]
+    shuf -n 1000 --random-source=<(yes 1) runs/zero/corpus/world.jsonl > calibration.jsonl
+    martlet data world --tokens 300k --split validation --out held-out.jsonl
+    python zero_model.py MARTLET runs/zero/base calibration.jsonl held-out.jsonl FOLDER [--chunks 320]
+
+For a model that chats, rows of runs/zero/chat.jsonl and of `martlet data world --kind chat --split validation --documents 4000`.
+Rows are read as documents, as in training. Another number after `yes` is another calibration.
 
 Needs torch, transformers and gguf. Folders of packed weights are made of the run itself. GGUF files of its architecture
 cannot say its windows of 8 tokens: their blocks are made of a copy that says nothing of windows, and are the numbers of a
@@ -15,8 +18,9 @@ import gguf, numpy, torch, transformers
 parser = argparse.ArgumentParser()
 for name in ("martlet", "run", "calibration", "text", "folder"):
     parser.add_argument(name)
-parser.add_argument("--chunks", type=int, default=160)
-parser.add_argument("--calibration-chunks", type=int, default=24)
+parser.add_argument("--chunks", type=int, default=320)
+parser.add_argument("--calibration-chunks", type=int, default=128)
+parser.add_argument("--group", type=int, default=64)
 options = parser.parse_args()
 run, home = pathlib.Path(options.run), pathlib.Path(options.folder)
 home.mkdir(parents=True, exist_ok=True)
@@ -50,7 +54,7 @@ def importances():
     if path.exists():
         return path
     model = transformers.AutoModelForCausalLM.from_pretrained(run, dtype=torch.float32, attn_implementation="eager")
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(run / "tokenizer.json"))
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(run)
     names = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
              "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
              "mlp.down_proj": "ffn_down"}
@@ -70,10 +74,18 @@ def importances():
         elif len(parts) == 5 and ".".join(parts[3:]) in names:
             module.register_forward_pre_hook(hooked(f"blk.{parts[2]}.{names['.'.join(parts[3:])]}.weight"))
     length = model.config.max_position_embeddings
-    tokens = tokenizer(pathlib.Path(options.calibration).read_text(), return_tensors="pt").input_ids[0]
+    end, left = tokenizer.convert_tokens_to_ids("<|endoftext|>"), options.calibration_chunks * length
     with torch.no_grad():
-        for chunk in tokens[: len(tokens) // length * length].reshape(-1, length)[: options.calibration_chunks]:
-            model(chunk[None])
+        for line in pathlib.Path(options.calibration).read_text().splitlines():
+            row = json.loads(line)
+            if "messages" in row:
+                text = tokenizer.apply_chat_template(row["messages"], tokenize=False)
+                tokens = tokenizer(text, add_special_tokens=False).input_ids
+            else:
+                tokens = tokenizer(row["text"], add_special_tokens=False).input_ids + [end]
+            if (left := left - len(tokens)) < 0:
+                break
+            model(torch.tensor(tokens[:length])[None])
     writer = gguf.GGUFWriter(path, "imatrix")
     writer.add_type("imatrix")
     writer.add_array("imatrix.datasets", [pathlib.Path(options.calibration).name])
@@ -105,10 +117,15 @@ def packed(name, *flags):
 
 
 text = ("--calibration", options.calibration, "--chunks", options.calibration_chunks)
+group = ("--group", options.group)
 forms = [
-    packed("rtn", "rtn", "--group", 64), packed("rtn-asymmetric", "rtn", "--asymmetric", "--group", 64),
-    packed("awq", "awq", "--group", 64, *text), packed("gptq", "gptq", "--group", 64, *text),
-    packed("gptq-asymmetric", "gptq", "--asymmetric", "--group", 64, *text),
+    # Grids from the extremes are what GPTQ's and AWQ's papers call round to nearest.
+    packed("rtn-extremes", "rtn", "--grid", "extremes", *group),
+    packed("rtn-extremes-asymmetric", "rtn", "--grid", "extremes", "--asymmetric", *group),
+    packed("rtn", "rtn", *group), packed("rtn-asymmetric", "rtn", "--asymmetric", *group),
+    packed("awq", "awq", *group, *text), packed("gptq", "gptq", *group, *text),
+    packed("gptq-asymmetric", "gptq", "--asymmetric", *group, *text),
+    packed("gptq-asymmetric-act-order", "gptq", "--asymmetric", "--act-order", *group, *text),
     blocks("q4_0", "--to", "q4_0"), blocks("q4_0-importances", "--to", "q4_0", "--imatrix", importances()),
     blocks("q4_k_m", "--to", "q4_k_m"), blocks("q4_k_m-importances", "--to", "q4_k_m", "--imatrix", importances()),
     # The bits of q4_0: levels of four bits where Q4_K does not fit, and no matrix above them.
