@@ -6,7 +6,7 @@ extension Family {
     /// projections, results and logits in place of learning rates of their own (Zuo et al. 2025, section 3.2.3).
     static let falconH1 = Family(
         "falcon_h1",
-        gguf: GGUFForm("falcon-h1", naming: stateSpaceGGUF) { reading in
+        gguf: GGUFForm("falcon-h1", naming: stateSpaceGGUF, saysScale: true) { reading in
             try reading.takeFalconH1()
         } write: { writing in
             try writing.putFalconH1()
@@ -98,8 +98,11 @@ extension GGUFWriting {
         let factors =
             [spec.embeddingScale, spec.logitScale, beside.scale, beside.attentionScale, space.inputScale]
             + [feedForward.gateScale, feedForward.outputScale] + space.projectionScales
-        guard factors.allSatisfy({ $0 == 1 }) else {
-            throw refusal("factors are not 1 (llama.cpp's converter multiplies them into the weights)")
+        // That on keys is within the scale of scores.
+        let isUsual = spec.attention.scale == 1 / Float(spec.attention.headDimension).squareRoot()
+        guard isUsual, factors.allSatisfy({ $0 == 1 }) else {
+            throw refusal(
+                "factors are not 1 (llama.cpp's convert_hf_to_gguf.py multiplies them into the weights: take its file)")
         }
         if space.gateNorm == .beforeGate { throw refusal("results of state spaces are normalised before their gate") }
         try checkBiases(projections: space.hasBias, convolutions: space.hasConvolutionBias)
