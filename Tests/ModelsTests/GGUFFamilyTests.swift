@@ -31,7 +31,7 @@ struct GGUFFamilyTests {
     @Test(arguments: [
         "qwen2_moe-all", "qwen3_moe-all", "olmoe", "gpt_oss", "gemma", "granite", "granitemoe", "starcoder2-full",
         "seed_oss", "arcee", "lfm2", "mamba", "mamba2", "granitemoehybrid", "granitemoehybrid-dense", "qwen3_next",
-        "falcon_mamba", "jamba", "falcon_h1-plain", "glm4_moe", "llama4-plain",
+        "falcon_mamba", "jamba", "falcon_h1-plain", "glm4_moe", "llama4-plain", "exaone", "minicpm3-files",
         "gemma3n-files", "gemma4", "gemma4-values", "gemma4-experts", "gemma4-experts-all",
     ])
     func writtenFilesComputeTheSame(_ name: String) throws {

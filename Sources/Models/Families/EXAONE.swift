@@ -4,7 +4,15 @@ import MartletNN
 extension Family {
     /// EXAONE 3 and 3.5: a Llama whose keys and tensors have GPT-2's names (LG AI Research 2024).
     static let exaone = Family(
-        "exaone", published: Published(modelType: "exaone", architecture: "ExaoneForCausalLM"),
+        "exaone",
+        gguf: GGUFForm("exaone") { reading in
+            // Under the names that its folders have.
+            for (own, key) in [("num_layers", "num_hidden_layers"), ("layer_norm_epsilon", "rms_norm_eps")] {
+                reading.config[own] = reading.config[key]
+                reading.config[key] = nil
+            }
+            try reading.takeRotation()
+        }, published: Published(modelType: "exaone", architecture: "ExaoneForCausalLM"),
         naming: .modules(
             ["transformer."], outside: ["embed_tokens": "wte", "norm": "ln_f"], layers: "h",
             inside: [

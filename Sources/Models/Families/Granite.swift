@@ -38,7 +38,7 @@ extension Family {
 
     /// MiniCPM 3: the same factors on a decoder with latent attention.
     static let miniCPM3 = Family(
-        "minicpm3",
+        "minicpm3", gguf: miniCPM3GGUF,
         defaults: [
             "vocab_size": 73_448, "hidden_size": 2560, "intermediate_size": 6400, "num_hidden_layers": 62,
             "num_attention_heads": 40, "max_position_embeddings": 32_768, "rms_norm_eps": 1e-5, "kv_lora_rank": 256,
