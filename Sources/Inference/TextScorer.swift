@@ -22,6 +22,8 @@ public final class TextScorer: @unchecked Sendable {
     private let template: ChatTemplate?
     /// What stands before the query, or in a system message.
     private let prompt: String?
+    /// What a language model is asked that answers yes or no; nil of a model with a head.
+    private let instruction: String?
     /// Held while `model` computes; everything else is constant.
     private let turn = Mutex(())
 
@@ -30,7 +32,15 @@ public final class TextScorer: @unchecked Sendable {
 
     /// - Throws: `ModelError.wrongKind` when the model does not give one score, but classifies texts or something else.
     public init(_ files: ModelFiles) throws {
-        if files.adapters.isEmpty { try files.checkpoint.demand(.scores) }
+        let checkpoint = files.checkpoint
+        if checkpoint.kind == .generates, files.adapters.isEmpty {
+            throw ModelError.wrongKind(
+                path: files.path, kind: "\(checkpoint.kind.name) (\(checkpoint.kind.uses))",
+                wanted:
+                    "a model that scores texts; one that answers yes or no, as Qwen publishes Qwen3-Reranker, is opened "
+                    + "with martlet rerank --yes-no, or TextScorer(asking:)")
+        }
+        if files.adapters.isEmpty { try checkpoint.demand(.scores) }
         let opened = try ReadyClassifier(files)
         guard case .texts(let model) = opened.model, model.labelCount == 1 else {
             throw ModelError.unsupported(
@@ -54,12 +64,65 @@ public final class TextScorer: @unchecked Sendable {
             )
         }
         prompt = settings.defaultPromptName.flatMap { settings.prompts[$0] }.flatMap { $0.isEmpty ? nil : $0 }
+        instruction = nil
         contextLength = min(opened.contextLength, limit)
         try model.prepare(.fast)
     }
 
+    /// What Qwen3-Reranker is asked where nobody says anything else.
+    public static let usualInstruction = "Given a web search query, retrieve relevant passages that answer the query"
+
+    /// A language model that is asked whether a text fits a query, and answers yes or no: Qwen3-Reranker in the folder that
+    /// Qwen publishes. score = σ(logit(yes) − logit(no)) (Zhang et al. 2025, Qwen3 Embedding, section 2).
+    /// - Parameter instruction: what texts are to do for the query.
+    /// - Throws: `ModelError` for a model of another kind, and one whose tokenizer lacks the tokens of the question.
+    public init(asking files: ModelFiles, instruction: String = TextScorer.usualInstruction) throws {
+        try files.checkpoint.demand(.generates)
+        guard files.adapters.isEmpty else {
+            throw ModelError.unsupported(
+                file: files.path,
+                reason: "it has an adapter, which is not put on a scorer: merge it into the model first")
+        }
+        tokenizer = try files.tokenizer()
+        guard let yes = tokenizer.id(of: "yes"), let no = tokenizer.id(of: "no"),
+            tokenizer.id(of: "<|im_start|>") != nil
+        else {
+            throw ModelError.unsupported(
+                file: files.path,
+                reason:
+                    "its tokenizer lacks yes, no or <|im_start|>: texts are scored so by Qwen3-Reranker and by what is "
+                    + "made of Qwen's models; take a model with a head of one number instead")
+        }
+        let own = try files.checkpoint.decoderClassifier(yes: yes, no: no)
+        guard tokenizer.vocabularySize <= own.vocabularySize else {
+            throw ModelError.vocabularyMismatch(model: own.vocabularySize, tokenizer: tokenizer.vocabularySize)
+        }
+        model = .decoder(own)
+        (activation, contextLength) = (own.activation, own.contextLength)
+        (template, prompt, self.instruction) = (nil, nil, instruction)
+        try model.prepare(.fast)
+    }
+
+    /// The question, in the words that Qwen3-Reranker was trained with.
+    private func question(_ instruction: String, _ query: String, _ text: String) -> [Tokenizer.Segment] {
+        [
+            Tokenizer.Segment(
+                "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
+                    + "provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n",
+                isTrusted: true),
+            Tokenizer.Segment(
+                "<Instruct>: \(instruction)\n<Query>: \(query)\n<Document>: \(text)", isTrusted: false),
+            Tokenizer.Segment(
+                "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n", isTrusted: true),
+        ]
+    }
+
     /// The tokens of a pair of texts, and the segment of each token.
     public func tokens(_ query: String, _ text: String) throws -> (ids: [Int32], types: [Int32]) {
+        if let instruction {
+            let ids = try tokenizer.encode(segments: question(instruction, query, text), addSpecialTokens: false)
+            return (ids, [Int32](repeating: 0, count: ids.count))
+        }
         guard let template else { return try tokenizer.encode((prompt ?? "") + query, with: text) }
         let instruction = prompt.map { [ChatMessage(role: "system", content: $0)] } ?? []
         let rendered = try template.render(

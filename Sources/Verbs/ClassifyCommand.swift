@@ -130,11 +130,13 @@ struct RerankCommand: ParsableCommand {
         commandName: "rerank",
         abstract: "Order texts by how well they match a query, with a cross-encoder.",
         discussion: """
-            The best text first, each with its score. Without --text each line of standard input is one.
+            The best text first, each with its score. Without --text each line of standard input is one. --yes-no asks a language \
+            model whether a text fits: Qwen3-Reranker as Qwen publishes it, whose files say nothing of scores.
 
             Examples:
               martlet rerank ./ms-marco-MiniLM "where do cats sleep" --text "Cats sleep in the sun." --text "Dogs bark."
               martlet rerank ./bge-reranker "how to bake bread" --top 5 < passages.txt
+              martlet rerank Qwen/Qwen3-Reranker-0.6B "how to bake bread" --yes-no < passages.txt
             """)
     @Argument(help: "A folder or a GGUF file of a cross-encoder, org/name, or a short name.", completion: .models)
     var model: String
@@ -143,17 +145,27 @@ struct RerankCommand: ParsableCommand {
         name: .customLong("text"),
         help: "A text; may be given several times. Without it each line of standard input is one.")
     var texts: [String] = []
+    @Flag(help: "Ask a language model whether each text fits, and score its answer, yes or no (Qwen3-Reranker).")
+    var yesNo = false
+    @Option(help: "With --yes-no, what a text is to do for the query.") var instruction: String?
     @Option(help: "Only the best texts.") var top: Int?
     @Flag(help: "One JSON object a text.") var json = false
 
     func run() throws {
         if let top, top < 1 { throw ValidationError("--top is \(top); expected 1 or more") }
+        if instruction != nil, !yesNo {
+            throw ValidationError("--instruction goes with --yes-no: models with a head are asked nothing")
+        }
         var inputs = texts
         if inputs.isEmpty {
             inputs = (try StandardInput.read() ?? "").split { $0 == "\n" || $0 == "\r\n" }.map(String.init)
         }
         guard !inputs.isEmpty else { throw ValidationError("there are no texts: give --text, or pipe them in") }
-        let scorer = try TextScorer(ModelFiles.opened(name: model))
+        let files = try ModelFiles.opened(name: model)
+        let scorer =
+            yesNo
+            ? try TextScorer(asking: files, instruction: instruction ?? TextScorer.usualInstruction)
+            : try TextScorer(files)
         let scores = try scorer.scores(query, inputs)
         let order = scores.indices.sorted { scores[$0] != scores[$1] ? scores[$0] > scores[$1] : $0 < $1 }
         for index in order.prefix(top ?? .max) {

@@ -159,6 +159,53 @@ struct EmbeddingFormTests {
         #expect(throws: ModelError.self) { try LanguageModel(path: path) }
     }
 
+    /// Qwen3-Reranker as Qwen publishes it: a language model, whose files say nothing of scores.
+    @Test func aLanguageModelIsAskedWhetherATextFits() throws {
+        let path = NSTemporaryDirectory() + "martlet-asked-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let source = URL(filePath: Self.goldens).deletingLastPathComponent().appending(path: "rerankers/asked").path
+        try FileManager.default.copyItem(atPath: source, toPath: path)
+        for name in ["modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"] {
+            try FileManager.default.removeItem(atPath: path + "/" + name)
+        }
+        #expect { _ = try TextScorer(path: path) } throws: { "\($0)".contains("--yes-no") }
+        #expect { _ = try TextScorer(asking: ModelFiles(path: path)) } throws: { "\($0)".contains("lacks yes, no") }
+        // The tokens of the question, in place of others.
+        let file = URL(filePath: path + "/tokenizer.json")
+        var text = try String(contentsOf: file, encoding: .utf8)
+        for (old, new) in [("##x", "yes"), ("##z", "no"), ("##q", "<|im_start|>"), ("##w", "<|im_end|>")] {
+            #expect(text.contains("\"\(old)\""))
+            text = text.replacing("\"\(old)\"", with: "\"\(new)\"")
+        }
+        try Data(text.utf8).write(to: file)
+        let files = try ModelFiles(path: path), tokenizer = try files.tokenizer()
+        let scorer = try TextScorer(asking: files, instruction: "find cats")
+        let found = try scorer.scores("a cat", ["zebra", "the quick brown fox, jumps."])
+        let prompt = """
+            <|im_start|>system
+            Judge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer \
+            can only be "yes" or "no".<|im_end|>
+            <|im_start|>user
+            <Instruct>: find cats
+            <Query>: a cat
+            <Document>: zebra<|im_end|>
+            <|im_start|>assistant
+            <think>
+
+            </think>
+
+
+            """
+        let ids = try tokenizer.encode(segments: [Tokenizer.Segment(prompt, isTrusted: true)])
+        #expect(try scorer.tokens("a cat", "zebra").ids == ids)
+        let decoder = try files.checkpoint.decoder(), size = decoder.configuration.vocabularySize
+        let logits = try decoder(ids).toArray(as: Float.self).suffix(size)
+        let yes = try #require(tokenizer.id(of: "yes")), no = try #require(tokenizer.id(of: "no"))
+        let margin = logits[logits.startIndex + Int(yes)] - logits[logits.startIndex + Int(no)]
+        #expect(found.count == 2 && abs(Double(found[0]) - 1 / (1 + exp(-Double(margin)))) < 0.005)
+        #expect(try TextScorer(asking: files).scores("a cat", ["zebra"]) != [found[0]])
+    }
+
     /// sentence-transformers writes a cross-encoder's activation beside `config.json`, which has another or none.
     @Test func theActivationBesideTheConfigurationCounts() throws {
         let path = NSTemporaryDirectory() + "martlet-cross-\(UUID().uuidString)"

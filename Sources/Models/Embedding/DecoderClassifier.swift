@@ -46,8 +46,17 @@ public final class DecoderClassifier {
     public let vocabularySize: Int
     private var precision = Precision.exact
 
-    fileprivate init(_ checkpoint: Checkpoint) throws {
-        try checkpoint.demand(.scores, .classifies)
+    /// - Parameters:
+    ///   - asked: the tokens whose logits are the score of a language model whose files do not say them.
+    ///   - given: the head of a decoder whose files have another or none, `[labels, hidden]`.
+    fileprivate init(_ checkpoint: Checkpoint, asked: ScoreTokens? = nil, head given: Tensor? = nil) throws {
+        if given != nil {
+            try checkpoint.demand(.generates, .scores, .classifies)
+        } else if asked == nil {
+            try checkpoint.demand(.scores, .classifies)
+        } else {
+            try checkpoint.demand(.generates)
+        }
         guard !checkpoint.hasEncoder, !checkpoint.isOverTokens else {
             throw ModelError.unsupported(
                 file: checkpoint.path,
@@ -59,11 +68,11 @@ public final class DecoderClassifier {
         let config = checkpoint.configuration
         let isPair = checkpoint.hasEncoderDecoder
         let name = isPair ? "classification_head.out_proj" : "score"
-        let stored = checkpoint.tensors.entry(name + ".weight")
+        let stored = given == nil ? checkpoint.tensors.entry(name + ".weight") : nil
         let places: (String) -> [WeightPlace] = { [.tensor($0)] }
         let parameters = CheckpointParameters(
             checkpoint.tensors, file: checkpoint.path, places: places, packed: try PackedFormats.reader(config))
-        let source = ModuleTree.Builder(parameters)
+        let source = ModuleTree.Builder(given.map { GivenHead($0) as any ParameterSource } ?? parameters)
         if isPair {
             let (model, rule) = try Self.encoderDecoder(checkpoint)
             let width = model.configuration.hiddenSize
@@ -73,7 +82,7 @@ public final class DecoderClassifier {
                 output: Linear(source, name, from: width, to: labelCount, bias: true), rule)
             tree = model.tree
             (contextLength, vocabularySize) = (model.configuration.longestText, model.configuration.vocabularySize)
-        } else if let scoreTokens = checkpoint.scoreTokens {
+        } else if let scoreTokens = asked ?? checkpoint.scoreTokens {
             let model = try checkpoint.decoder(), spec = model.configuration
             for token in [scoreTokens.yes] + (scoreTokens.no.map { [$0] } ?? []) where token >= spec.vocabularySize {
                 throw ModelError.tokenOutOfRange(token: Int(token), vocabularySize: spec.vocabularySize)
@@ -84,8 +93,14 @@ public final class DecoderClassifier {
             (contextLength, vocabularySize) = (spec.contextLength, spec.vocabularySize)
         } else {
             let model = try checkpoint.decoder(), spec = model.configuration
-            labelCount = try checkpoint.outputCount(stored, name + ".weight", width: spec.embeddingSize)
-            let hasBias = checkpoint.tensors.entry("score.bias") != nil
+            if let given, given.shape.count != 2 || given.shape[0] == 0 || given.shape[1] != spec.embeddingSize {
+                throw ModelError.wrongShapes(
+                    file: checkpoint.path,
+                    [.init(name: name + ".weight", found: Array(given.shape), expected: [1, spec.embeddingSize])])
+            }
+            labelCount =
+                try given?.shape[0] ?? checkpoint.outputCount(stored, name + ".weight", width: spec.embeddingSize)
+            let hasBias = given == nil && checkpoint.tensors.entry("score.bias") != nil
             let output = Linear(source, name, from: spec.embeddingSize, to: labelCount, bias: hasBias)
             let padding = try config.optionalInteger("pad_token_id", in: -1...Int(Int32.max)).map { Int32($0) }
             body = .decoder(model, output: output, padding: padding)
@@ -94,7 +109,15 @@ public final class DecoderClassifier {
         }
         headTree = source.tree
         try parameters.finish()
-        activation = try config.scoreActivation(labels: labelCount)
+        activation = try asked == nil ? config.scoreActivation(labels: labelCount) : .sigmoid
+    }
+
+    /// The layers below the head of a decoder; nil of an encoder-decoder.
+    package var decoder: Decoder? {
+        switch body {
+        case .decoder(let model, _, _), .tokens(let model, _): model
+        case .encoderDecoder: nil
+        }
     }
 
     /// The layers below the head, and how they are given a text.
@@ -198,10 +221,26 @@ public final class DecoderClassifier {
     }
 }
 
+/// A head that is no part of the model's files.
+private final class GivenHead: ParameterSource {
+    let weight: Tensor
+    init(_ weight: Tensor) { self.weight = weight }
+    func parameter(_ name: String, shape: Shape, role: ParameterRole) -> Tensor { weight }
+}
+
 extension Checkpoint {
+    /// A classifier on the decoder in this checkpoint with a head from elsewhere, `[labels, hidden]`: from an adapter.
+    package func decoderClassifier(head: Tensor) throws -> DecoderClassifier { try DecoderClassifier(self, head: head) }
+
     /// The classifier on a decoder or an encoder-decoder in this checkpoint.
     /// - Throws: `ModelError.wrongKind` when it is no classifier.
     public func decoderClassifier() throws -> DecoderClassifier { try DecoderClassifier(self) }
+
+    /// A language model that scores a prompt by its logits of two tokens behind it: logit(yes) − logit(no).
+    /// - Throws: `ModelError.wrongKind` when it is no language model.
+    package func decoderClassifier(yes: Int32, no: Int32) throws -> DecoderClassifier {
+        try DecoderClassifier(self, asked: ScoreTokens(yes: yes, no: no))
+    }
 
     /// How many numbers a classifier gives: the rows of its output's matrix, with which the configuration must agree.
     /// - Parameters:

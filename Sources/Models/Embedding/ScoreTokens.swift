@@ -9,6 +9,8 @@ struct ScoreTokens: Sendable, Equatable {
     let yes: Int32
     let no: Int32?
 
+    init(yes: Int32, no: Int32?) { (self.yes, self.no) = (yes, no) }
+
     /// - Parameter folder: the model's.
     /// - Returns: nil where `modules.json` lists no such module.
     init?(folder: String) throws {
