@@ -35,7 +35,8 @@ extension Family {
 
     private static func bartLike(
         _ modelType: String, norm: NormPlacement, sinusoids: Sinusoids? = nil, hasEmbeddingNorm: Bool = false,
-        normalizesTokens: Bool = false, unusedPositions: Int = 2, hasLogitBias: Bool = true, classifier: ClassifierForm? = nil,
+        normalizesTokens: Bool = false, unusedPositions: Int = 2, hasLogitBias: Bool = true,
+        classifier: ClassifierForm? = nil,
         defaults more: JSONObject = [:]
     ) -> Family {
         var defaults: JSONObject = [

@@ -37,7 +37,9 @@ extension Family {
         guard let latent = spec.attention.latent, let rank = latent.queryRank else {
             throw writing.refusal("queries are not compressed (q_lora_rank)")
         }
-        guard !spec.attention.inputBias, !spec.attention.outputBias else { throw writing.refusal("attention has biases") }
+        guard !spec.attention.inputBias, !spec.attention.outputBias else {
+            throw writing.refusal("attention has biases")
+        }
         try writing.put("attention.q_lora_rank", rank)
         try writing.put("attention.kv_lora_rank", latent.rank)
     }

@@ -8,7 +8,8 @@ extension Family {
             configure: { (reader) throws(ModelError) in
                 guard try !reader.flag("rotary_value", default: false) else {
                     throw .wrongValue(
-                        file: reader.file, key: "rotary_value", found: "true", expected: "false: values are not rotated")
+                        file: reader.file, key: "rotary_value", found: "true", expected: "false: values are not rotated"
+                    )
                 }
                 var spec = try EncoderConfiguration(bert: reader)
                 guard spec.hiddenSize / spec.heads % 2 == 0 else {
