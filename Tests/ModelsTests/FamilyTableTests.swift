@@ -221,6 +221,18 @@ struct FamilyTableTests {
         }
     }
 
+    /// Heads that look by attention which is not computed.
+    @Test(arguments: ["LongformerForSequenceClassification", "LongformerForQuestionAnswering"])
+    func longformersHeadsOverTextsAreRefused(_ architecture: String) throws {
+        let head = [("qa_outputs.weight", Float(0), [2, 32]), ("qa_outputs.bias", 0, [2])]
+        let names = JSON.array([.string(architecture)])
+        try FamilyGolden("longformer").withFolder(change: { $0["architectures"] = names }, more: head) { path in
+            let checkpoint = try Checkpoint(path: path)
+            let error = #expect(throws: ModelError.self) { _ = try checkpoint.anyClassifier() }
+            #expect("\(error.map { "\($0)" } ?? "")".contains("global attention"))
+        }
+    }
+
     /// Slopes of powers of two, and of the numbers between.
     @Test func slopesAreThoseOfThePaper() {
         let halves: [Float] = [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]

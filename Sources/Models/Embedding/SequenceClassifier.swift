@@ -36,6 +36,9 @@ public final class SequenceClassifier {
                     "\(checkpoint.modelType) is no encoder: Checkpoint.decoderClassifier() opens classifiers on decoders"
             )
         }
+        if let reason = form.head.whyNoTexts {
+            throw ModelError.unsupported(file: checkpoint.path, reason: reason)
+        }
         let spec = try EncoderConfiguration(config)
         let places = checkpoint.encoderPlaces
         let parameters = CheckpointParameters(checkpoint.tensors, file: checkpoint.path, places: places)

@@ -44,6 +44,9 @@ public final class TokenClassifier {
             }
             count = rows
             answersQuestions = stored.name.contains("qa_outputs") || checkpoint.isQuestionAnswering
+            if answersQuestions, let reason = form.head.whyNoTexts {
+                throw ModelError.unsupported(file: checkpoint.path, reason: reason)
+            }
             guard !answersQuestions || count == 2 else {
                 throw ModelError.wrongShapes(
                     file: checkpoint.path,

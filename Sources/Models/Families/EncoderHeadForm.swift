@@ -55,6 +55,8 @@ struct EncoderHeadForm: Sendable {
     var masked = MaskedHeadForm()
     /// What the files call the output of a head over pairs of texts.
     var pair = ["cls.seq_relationship"]
+    /// Why heads over whole texts, and for answers, are not computed; nil where they are.
+    var whyNoTexts: String?
 
     /// Which states a text's head takes.
     enum TextPooling: Sendable {

@@ -174,7 +174,8 @@ public struct Family: Sendable {
         internLM2, internLM3, exaone, exaone4, nemotron, arcee, helium, ernie45, hunyuanDense,
         seedOSS, apertus, olmo, olmo2, olmo3,
         bert, roberta, distilBERT, electra, albert, nomicBERT, mpnet, modernBERT, euroBERT, deBERTa, deBERTaV1, gte,
-        gteOfAlibaba, jinaEmbeddings, ernie, roFormer, megatronBERT, data2vecText, robertaPreNorm, xlmRobertaXL,
+        gteOfAlibaba, jinaEmbeddings, ernie, roFormer, megatronBERT, data2vecText, longformer, robertaPreNorm,
+        xlmRobertaXL,
         t5, mt5, umT5, bart, mbart, blenderbot, blenderbotSmall, pegasus, marian, m2m100,
     ]
 

@@ -165,6 +165,8 @@ extension Checkpoint {
             // Positions that are computed (RoFormer) too.
             return heads.contains(where: name.hasPrefix) || name.contains(".pooler.") || name.hasSuffix("position_ids")
                 || name.hasSuffix("encoder.embed_positions.weight")
+                // Of attention to the whole text, which chosen tokens alone have (Longformer).
+                || ["query_global.", "key_global.", "value_global."].contains(where: name.contains)
         }
         // The head of a classifier, which is read with it.
         if [.scores, .classifies].contains(kind), ["score.weight", "score.bias"].contains(name) { return true }

@@ -341,6 +341,8 @@ encoders.update({
     "roformer": ("RoFormer", dict(N, embedding_size=16)),
     "megatron-bert": ("MegatronBert", dict(N)),
     "data2vec-text": ("Data2VecText", dict(N, type_vocab_size=1, pad_token_id=1)),
+    # Windows that are narrower than the text.
+    "longformer": ("Longformer", dict(N, type_vocab_size=1, pad_token_id=1, attention_window=[8, 4])),
     "roberta-prelayernorm": ("RobertaPreLayerNorm", dict(N, type_vocab_size=1, pad_token_id=1)),
     "xlm-roberta-xl": ("XLMRobertaXL", dict(N, type_vocab_size=1, pad_token_id=1)),
     "gte": ("Gte", dict(N, type_vocab_size=2)),
@@ -373,6 +375,9 @@ heads.update({
     "megatron-classes": ("MegatronBert", "SequenceClassification", dict(N, **labels3)),
     "megatron-masked": ("MegatronBert", "MaskedLM", dict(N)),
     "data2vec-classes": ("Data2VecText", "SequenceClassification", dict(N, type_vocab_size=1, pad_token_id=1, **labels3)),
+    "longformer-masked": ("Longformer", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1, attention_window=[4, 4])),
+    "longformer-tokens": ("Longformer", "TokenClassification", dict(N, type_vocab_size=1, pad_token_id=1,
+                                                                    attention_window=[4, 8], **labels3)),
     "prelayernorm-masked": ("RobertaPreLayerNorm", "MaskedLM", dict(N, type_vocab_size=1, pad_token_id=1)),
     "xlm-roberta-xl-classes": ("XLMRobertaXL", "SequenceClassification", dict(N, type_vocab_size=1, pad_token_id=1,
                                                                              **labels3)),
@@ -501,7 +506,7 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
         torch.manual_seed(1)
         model = cls(config, **(dict(add_pooling_layer=False) if kind in
                     ("Roberta", "XLMRoberta", "Camembert", "MPNet", "Albert", "NomicBert", "JinaEmbeddingsV3", "Ernie",
-                     "MegatronBert", "Data2VecText", "RobertaPreLayerNorm", "XLMRobertaXL")
+                     "MegatronBert", "Data2VecText", "RobertaPreLayerNorm", "XLMRobertaXL", "Longformer")
                     and not head else {})).eval().float()
         folder = tempfile.mkdtemp()
         model.save_pretrained(folder)
