@@ -3,6 +3,7 @@ import MartletFormats
 import MartletInference
 import MartletJSON
 import MartletModels
+import MartletTokenizers
 import Testing
 
 /// Embedding models in every form they are published in, against sentence-transformers (Goldens/embedding).
