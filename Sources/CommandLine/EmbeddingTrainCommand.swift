@@ -73,6 +73,9 @@ struct ClassifierTrainCommand: ParsableCommand, TrainingVerb {
             stops where the loss no longer falls. --adapter lora leaves the model as it is: the adapter and the head are trained, \
             and are what the run's folder holds, by PEFT's names; martlet merge makes a whole model of them.
 
+            A language model gets a head over the state of a text's last token (score.weight) in place of its output projection; \
+            classes of words are learnt on encoders.
+
             The run's folder is a model that transformers loads (AutoModelForSequenceClassification, \
             AutoModelForTokenClassification), and martlet classify.
 
@@ -83,11 +86,14 @@ struct ClassifierTrainCommand: ParsableCommand, TrainingVerb {
               martlet classify-train ./bert-base --data similarity.jsonl --task regression --epochs 4
               martlet classify-train minilm --data judged.jsonl --map text=query,pair=passage --task score --out runs/ce
               martlet classify-train ./bert-base --data reviews.csv --adapter lora --rank 16 --out runs/cls
+              martlet classify-train smollm2 --data reviews.csv --out runs/cls
               martlet classify runs/cls "It never arrived."
               martlet rerank runs/ce "where do cats sleep" --text "Cats sleep in the sun." --text "Dogs bark."
             """)
 
-    @Argument(help: "The text encoder to begin with: folder, hub repository or short name.", completion: .models)
+    @Argument(
+        help: "The text encoder or language model to begin with: folder, hub repository or short name.",
+        completion: .models)
     var model: String?
     @OptionGroup var training: TrainingFlags<ClassifierTrainCommand>
 
@@ -97,7 +103,7 @@ struct ClassifierTrainCommand: ParsableCommand, TrainingVerb {
         let options = try training.options(model)
         if try training.printsConfig(options) { return }
         try EncoderRun(options: options, model: model, name: "cls").run(training) { run, files, base in
-            try StartingClassifier.demandEncoder(files)
+            try StartingClassifier.demand(files)
             let data = try CorpusReport.explaining {
                 try LabelledData(options, files) { Terminal.note("left out: \($0)") }
             }

@@ -1,3 +1,4 @@
+import MartletAdapters
 import MartletFormats
 import MartletInference
 import MartletJSON
@@ -307,9 +308,79 @@ struct ClassificationRunTests: TinyRuns {
         #expect(try said(["text,label", "a,x", "b,y"], name: "rows.csv") == "")
         #expect(try said(["text,label", "a,", "b,y", "c,x"], name: "rows.csv").contains("row 1"))
         #expect(try said(["one line"], name: "rows.txt").contains("text without columns"))
-        mkdir(folder + "/decoder", 0o755)
-        try TinyModel().write(folder: folder + "/decoder")
-        let files = try ModelFiles(path: folder + "/decoder")
-        #expect(message { try StartingClassifier.demandEncoder(files) }.contains("text encoders"))
+        try FamilyGolden("bart").withFolder { path in
+            let files = try ModelFiles(path: path)
+            #expect(message { try StartingClassifier.demand(files) }.contains("on decoders"))
+        }
+    }
+
+    /// A language model gets a head over the state of a text's last token, and its folder is one that transformers loads.
+    @Test(arguments: [false, true]) func aDecoderLearnsClasses(_ isInterrupted: Bool) throws {
+        let folder = try modelFolder("decoder-classes-\(isInterrupted)"), names = ["east", "west", "north"]
+        let data = try write(texts(90) { .string(names[$0]) }, folder + "/rows.jsonl")
+        let options = try options(
+            data, ["steps": 40, "batch_rows": 16, "learning_rate": 5e-3, "evaluate_every": 40, "save_every": 20])
+        var measures: [HeldOutMeasure] = [], steps = 0
+        try trainer(folder + "/run", folder + "/model", options).train {
+            if case .measured(_, let measure) = $0 { measures.append(measure) }
+        }
+        if isInterrupted {
+            let first = try trainer(folder + "/parts", folder + "/model", options)
+            #expect(try !first.train(isInterrupted: { steps == 25 }) { if case .step = $0 { steps += 1 } })
+            let second = try trainer(folder + "/parts", folder + "/model", options)
+            #expect(try second.resume().checkpoint != nil)
+            #expect(try second.train { _ in })
+            #expect(try weights(folder + "/run") == weights(folder + "/parts"))
+            return
+        }
+        let before = try #require(measures.first), after = try #require(measures.last)
+        #expect(after.loss < 0.8 * before.loss, "\(before) \(after)")
+        let config = try JSON(parsing: Folder.read(folder + "/run/config.json"))
+        #expect(config["architectures"]?.array?.first?.string?.hasSuffix("ForSequenceClassification") ?? false)
+        #expect(config["problem_type"]?.string == "single_label_classification")
+        #expect(config["id2label"] == ["0": "east", "1": "north", "2": "west"])
+        // transformers reads the last token that is not padding.
+        #expect(config["pad_token_id"]?.integer != nil && config["pad_token_id"] != config["eos_token_id"])
+        let stored = try SafetensorsFile(path: folder + "/run/model.safetensors").names
+        #expect(stored.contains("score.weight") && !stored.contains { $0.hasPrefix("lm_head") })
+        let model = try TextClassifier(path: folder + "/run", precision: .exact)
+        #expect(model.labels == ["east", "north", "west"] && !model.isMultiLabel)
+        #expect(abs(try model.classes(of: "x axa .").reduce(0) { $0 + $1.probability } - 1) < 1e-5)
+        // Going on with it keeps its head.
+        let again = try self.options(data, ["steps": 1, "learning_rate": 1e-7])
+        let trainer = try trainer(folder + "/more", folder + "/run", again)
+        #expect(trainer.notes.contains { $0.contains("the head is that of the model") }, "\(trainer.notes)")
+        var first: HeldOutMeasure?
+        try trainer.train { if case .measured(_, let measure) = $0, first == nil { first = measure } }
+        #expect(abs((first?.loss ?? 9) - after.loss) < 1e-5)
+        // Classes of words, and layers that are left out, are of encoders.
+        let words = try write([["tokens": ["a", "b"], "ner_tags": ["O", "B-X"]]], folder + "/words.jsonl")
+        #expect(
+            message { _ = try self.trainer(folder + "/no", folder + "/model", self.options(words)) }.contains(
+                "encoders"))
+        let frozen = try self.options(data, ["train_layers": 0])
+        #expect(message { _ = try self.trainer(folder + "/no", folder + "/model", frozen) }.contains("train_layers"))
+    }
+
+    /// The head lies beside the adapter, which is read on its base.
+    @Test func anAdapterOnADecoderHoldsTheHead() throws {
+        let folder = try modelFolder("decoder-adapter"), names = ["east", "west", "north"], run = folder + "/run"
+        let data = try write(texts(30) { .string(names[$0]) }, folder + "/rows.jsonl")
+        let options = try options(data, ["adapter": "lora", "rank": 4, "steps": 4, "learning_rate": 1e-2])
+        var measures: [HeldOutMeasure] = []
+        try trainer(run, folder + "/model", options).train {
+            if case .measured(_, let measure) = $0 { measures.append(measure) }
+        }
+        let read = try PEFTFolder.read(run)
+        #expect(read.configuration.taskType == "SEQ_CLS" && read.configuration.savedModules == ["score"])
+        #expect(read.head?.labels == ["east", "north", "west"])
+        #expect(read.tensors["base_model.model.score.weight"]?.shape.first == 3)
+        #expect((measures.first?.loss ?? 0) != measures.last?.loss)
+        let files = try ModelFiles(path: folder + "/model", adapters: [AdapterReference(run)])
+        let model = try TextClassifier(files, precision: .exact)
+        #expect(model.labels == ["east", "north", "west"] && model.adapterNotes == [])
+        #expect(abs(try model.classes(of: "x axa .").reduce(0) { $0 + $1.probability } - 1) < 1e-5)
+        // Without its head it is none.
+        #expect(throws: (any Error).self) { try TextClassifier(path: folder + "/model") }
     }
 }

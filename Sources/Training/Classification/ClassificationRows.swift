@@ -130,12 +130,16 @@ extension Trainer {
         run: String, options: TrainingOptions, classifier model: StartingClassifier, labelled data: LabelledData,
         memory: Int? = MachineMemory().total
     ) throws {
-        let spec = model.model.encoder.configuration
         let resolved = try ResolvedOptions(
-            options, vocabularySize: spec.vocabularySize, model: data.planned(model.architecture),
+            options, vocabularySize: model.architecture.planned.vocabularySize, model: data.planned(model.architecture),
             longestRow: data.usualLength, rowsPerEpoch: { _, _ in data.trainingCount })
         try model.files.adapter?.demandStored(resolved.run)
-        let cost = TrainingCost(model.architecture, length: resolved.rows.length) { _ = Encoder($0, spec) }
+        let cost = TrainingCost(model.architecture, length: resolved.rows.length) { source in
+            switch model.architecture {
+            case .encoder(let spec, _): _ = Encoder(source, spec)
+            default: model.architecture.build(source)
+            }
+        }
         try TrainingCost.demand(
             resolved.memory(cost, adapter: model.files.adapter?.sizes), within: memory, for: "training")
         var objective = LabelledTexts(
@@ -147,9 +151,15 @@ extension Trainer {
         )
         objective.dropsAdapters = (model.files.adapter?.adapter.configuration.dropout ?? 0) > 0
         objective.seed = resolved.run.general.randomSeed
-        model.model.encoder.recomputesLayers = resolved.recomputesLayers
+        var decoder: Decoder?
+        switch model.model {
+        case .encoder(let classifier): classifier.encoder.recomputesLayers = resolved.recomputesLayers
+        case .decoder(let own, _):
+            try resolved.recompute(own)
+            decoder = own
+        }
         try self.init(
-            run, resolved, nil, cost, resolved.stepLoop(model.parameters),
+            run, resolved, decoder, cost, resolved.stepLoop(model.parameters),
             TextRowSource(
                 ClassificationRows(data: data, objective: objective), files: model.files, from: model.path,
                 notes: data.notes + model.notes, resolved.run))

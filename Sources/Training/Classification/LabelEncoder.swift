@@ -22,7 +22,8 @@ struct LabelEncoder {
         var wordsWithoutTokens = 0
     }
 
-    init(_ model: ModelFiles, _ spec: EncoderConfiguration) throws {
+    /// - Parameter spec: of the model, as it is planned.
+    init(_ model: ModelFiles, _ spec: DecoderConfiguration) throws {
         sentences = try SentenceTokenizer(
             model, contextLength: spec.contextLength, vocabularySize: spec.vocabularySize)
         tokenizer = sentences.tokenizer

@@ -62,10 +62,15 @@ public struct LabelledData {
     public init(
         _ options: TrainingOptions, _ model: ModelFiles, onBadRecord: @escaping (DataError) -> Void = { _ in }
     ) throws {
-        let spec = try EncoderConfiguration(model.checkpoint.configuration)
+        let checkpoint = model.checkpoint
+        let architecture: NewArchitecture =
+            checkpoint.hasEncoder
+            ? .encoder(try EncoderConfiguration(checkpoint.configuration))
+            : .decoder(try checkpoint.decoderConfiguration())
+        let spec = architecture.planned
         var encoder = try LabelEncoder(model, spec)
         contextLength = encoder.limit
-        var planned = NewArchitecture.encoder(spec).planned
+        var planned = spec
         planned.contextLength = min(planned.contextLength, encoder.limit)
         let resolved = try ResolvedOptions(options, vocabularySize: spec.vocabularySize, model: planned)
         try encoder.limit(to: resolved.rows.length)
@@ -80,7 +85,13 @@ public struct LabelledData {
         }
         let task = chosen.task ?? Self.task(found)
         try chosen.demandUsed(by: task)
-        let names = try LabelNames(found, task, chosen.labelNames, model.checkpoint)
+        guard task != .tokens || checkpoint.hasEncoder else {
+            throw TrainingError(
+                .data,
+                "classes of words are trained on text encoders (BERT and what follows it), and \(model.path) is "
+                    + checkpoint.kind.name)
+        }
+        let names = try LabelNames(found, task, chosen.labelNames, checkpoint)
         var kept: [(row: Row, text: String)] = [], cut = 0, lostWords = 0, firsts: [String: Int] = [:]
         for one in found {
             do throws(DataError) {

@@ -3,6 +3,13 @@ import MartletNN
 import MartletRuns
 import MartletTensor
 
+/// What learns labels: an encoder with its head, or a decoder.
+enum LabelledModel {
+    case encoder(AnyClassifier)
+    /// Logits are a head's rows, `[labels, hidden]`, times the state of a text's last token.
+    case decoder(Decoder, head: Tensor)
+}
+
 /// Trains a classifier on texts, pairs of texts or words with their labels (`LabelLoss`).
 struct LabelledTexts: Objective {
     struct Batch {
@@ -11,14 +18,14 @@ struct LabelledTexts: Objective {
         var firstText = 0
     }
 
-    let model: AnyClassifier
+    let model: LabelledModel
     let rule: LabelLoss
     var dropout = 0.0, attentionDropout = 0.0
     /// Whether adapters have a dropout of their own.
     var dropsAdapters = false
     var seed: UInt64 = 0
 
-    init(_ model: AnyClassifier, _ rule: LabelLoss) {
+    init(_ model: LabelledModel, _ rule: LabelLoss) {
         self.model = model
         self.rule = rule
     }
@@ -48,12 +55,25 @@ struct LabelledTexts: Objective {
     /// `[texts, labels]`, or `[tokens, labels]`.
     func logits(_ batch: Batch, _ dropout: DecoderDropout? = nil) throws -> Tensor {
         let texts = batch.rows.map(\.tokens)
-        // Models without segments take none.
-        let types = model.encoder.configuration.typeVocabularySize > 1 ? batch.rows.map(\.types) : nil
         switch model {
-        case .texts(let model):
-            return try model(texts, types: types, dropout: dropout, firstText: batch.firstText)
-        case .tokens(let model): return try model(texts, types: types, dropout: dropout)
+        case .encoder(let classifier):
+            // Models without segments take none.
+            let types = classifier.encoder.configuration.typeVocabularySize > 1 ? batch.rows.map(\.types) : nil
+            switch classifier {
+            case .texts(let model):
+                return try model(texts, types: types, dropout: dropout, firstText: batch.firstText)
+            case .tokens(let model): return try model(texts, types: types, dropout: dropout)
+            }
+        case .decoder(let decoder, let head):
+            var segments: [Range<Int>] = []
+            for text in texts {
+                let start = segments.last?.upperBound ?? 0
+                segments.append(start..<start + text.count)
+            }
+            let states = try decoder.hiddenStates(
+                texts.flatMap { $0 }, segments: segments, dropout: dropout)  // [tokens, hidden]
+            let last = segments.map { Int32($0.upperBound - 1) }
+            return try Fused.embed(last, states, scale: 1).matmul(head.transposed())  // [texts, labels]
         }
     }
 

@@ -6,37 +6,45 @@ import MartletModels
 import MartletNN
 import MartletTensor
 
-/// A classifier of texts or of their words that training begins: an encoder with a head, which is new unless the model has
-/// one for the same classes.
+/// A classifier of texts or of their words that training begins: an encoder or a decoder with a head, which is new unless the
+/// model has one for the same classes.
 public struct StartingClassifier {
     public let path: String
     public let parameters: [Parameter]
     public let architecture: NewArchitecture
     /// What is trained, where it is not the model.
     public var adapter: Adapter? { files.adapter?.adapter }
-    let model: AnyClassifier
+    let model: LabelledModel
     let files: ModelFolderFiles
     let notes: [String]
 
     /// - Parameters:
     ///   - base: what files of an adapter are to call the model; its path where left out.
     ///   - locate: finds the files of a name, where options name others.
-    /// - Throws: `TrainingError` for a model without an encoder; `ModelError`; `AdapterError`.
+    /// - Throws: `TrainingError` for an encoder-decoder; `ModelError`; `AdapterError`.
     public init(
         _ model: ModelFiles, _ data: LabelledData, options: TrainingOptions, base: String? = nil,
-        locate: (String) throws -> String = { $0 }
+        locate: @escaping (String) throws -> String = { $0 }
     ) throws {
         let checkpoint = model.checkpoint
-        try EncoderFiles.demandFolder(model)
-        try Self.demandEncoder(model)
+        try Self.demand(model)
         path = model.path
         let resolved = try ResolvedOptions(options, vocabularySize: 0), hasAdapter = resolved.adapter.isOn
+        guard checkpoint.hasEncoder else {
+            let (start, form, note) = try Self.decoder(model, data, resolved, base: base, locate: locate)
+            var spec = start.decoder.configuration
+            spec.hasHead = false
+            (self.model, architecture) = (.decoder(start.decoder, head: form.head.tensor), .decoder(spec))
+            (parameters, files, notes) = (form.parameters, form.files, [note])
+            return
+        }
+        try EncoderFiles.demandFolder(model)
         let selection = try TrainedLayers(resolved.encoder, checkpoint), isOverTokens = data.task == .tokens
         let opened = try checkpoint.newAnyClassifier(
             labels: data.labels.count, overTokens: isOverTokens,
             keepsOutput: data.keepsLabels && checkpoint.isOverTokens == isOverTokens,
             seed: resolved.general.randomSeed, where: { !hasAdapter && selection.isTrained($0) })
-        self.model = opened.model
+        self.model = .encoder(opened.model)
         let head = EncoderFiles.Head(
             use: isOverTokens ? "ForTokenClassification" : "ForSequenceClassification",
             labels: data.task.givesNumber ? ["LABEL_0"] : data.labels, problem: data.task.problem)
@@ -99,13 +107,43 @@ public struct StartingClassifier {
         return trained
     }
 
-    /// - Throws: `TrainingError` for a decoder or an encoder-decoder, before any data is read.
-    public static func demandEncoder(_ model: ModelFiles) throws {
-        guard !model.checkpoint.hasEncoder else { return }
-        let kind = model.checkpoint.kind
+    /// A decoder with a head in place of its output projection, and where the head is from.
+    private static func decoder(
+        _ model: ModelFiles, _ data: LabelledData, _ options: ResolvedOptions, base: String?,
+        locate: @escaping (String) throws -> String
+    ) throws -> (StartingModel, SequenceClassifierForm, note: String) {
+        let checkpoint = model.checkpoint
+        // Which layers are trained is said of encoders alone.
+        _ = try TrainedLayers(options.encoder, checkpoint)
+        guard options.adapter.from == nil else {
+            throw TrainingError(
+                .configuration,
+                "adapters with the head of a classifier are trained further on text encoders; \(model.path) is a decoder: "
+                    + "begin a new adapter with the option adapter")
+        }
+        let start = try StartingModel(
+            model, adapter: options.adapter, seed: options.general.randomSeed, base: base, locate: locate)
+        let width = start.decoder.configuration.embeddingSize, name = "score.weight"
+        let stored = data.keepsLabels ? checkpoint.tensors.entry(name) : nil
+        let keeps = stored.map { Array($0.shape) == [data.labels.count, width] } ?? false
+        let labels = data.task.givesNumber ? ["LABEL_0"] : data.labels
+        var form = try SequenceClassifierForm(
+            start, seed: options.general.randomSeed, .classes(labels, problem: data.task.problem),
+            weight: keeps ? checkpoint.tensors.tensor(name) : nil)
+        form.files.adapter?.head = AdapterHead(labels: labels, problem: data.task.problem)
+        return (
+            start, form,
+            keeps ? "the head is that of the model, for the same classes" : "new in the head: \(name)"
+        )
+    }
+
+    /// - Throws: `TrainingError` for an encoder-decoder, before any data is read.
+    public static func demand(_ model: ModelFiles) throws {
+        let checkpoint = model.checkpoint
+        guard !checkpoint.hasEncoder, Family.named(checkpoint.modelType)?.isEncoderDecoder == true else { return }
         throw TrainingError(
             .data,
-            "\(model.path) is \(kind.name) (\(kind.uses)); classifiers are trained on text encoders (BERT and what follows it)"
-                + (kind == .generates ? "; martlet reward puts one score on a language model" : ""))
+            "\(model.path) is \(checkpoint.kind.name) of two stacks (\(checkpoint.modelType)); classifiers are trained on text "
+                + "encoders (BERT and what follows it) and on decoders (Llama, Qwen)")
     }
 }

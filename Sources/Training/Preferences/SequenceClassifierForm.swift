@@ -5,11 +5,22 @@ import MartletTensor
 
 /// The files of a model with a score head instead of an output projection, as transformers loads it.
 struct SequenceClassifierForm {
-    enum Kind {
+    enum Kind: Equatable {
         /// `…ForSequenceClassification` with one label.
         case sequences
         /// `…ForTokenClassification` with the labels wrong and right.
         case steps
+        /// `…ForSequenceClassification` with these classes, or one number; transformers' `problem_type`, where it has one.
+        case classes([String], problem: String?)
+
+        /// The rows of the head.
+        fileprivate var rows: Int {
+            switch self {
+            case .sequences: 1
+            case .steps: 2
+            case .classes(let labels, _): labels.count
+            }
+        }
     }
 
     /// The decoder's parameters without its output projection, then the head.
@@ -17,14 +28,18 @@ struct SequenceClassifierForm {
     let head: Parameter
     /// Of the head, where it has one.
     let bias: Parameter?
-    let files: ModelFolderFiles
+    var files: ModelFolderFiles
 
-    /// - Parameter seed: of the head: normal with a deviation of 1/√(hidden + 1) (Stiennon et al. 2020).
-    init(_ model: StartingModel, seed: UInt64, _ kind: Kind = .sequences) throws {
+    /// - Parameters:
+    ///   - seed: of the head: normal with a deviation of 1/√(hidden + 1) (Stiennon et al. 2020).
+    ///   - stored: the head to go on with, where there is one.
+    init(_ model: StartingModel, seed: UInt64, _ kind: Kind = .sequences, weight stored: Tensor? = nil) throws {
         let hidden = model.decoder.configuration.embeddingSize
         let deviation = 1 / Double(hidden + 1).squareRoot()
-        let weight = Initializer(.normal(deviation: deviation, layers: 1), seed: seed)
-            .parameter("score.weight", shape: [kind == .steps ? 2 : 1, hidden], role: .weight)
+        let weight =
+            try stored?.to(.float32).copied()
+            ?? Initializer(.normal(deviation: deviation, layers: 1), seed: seed)
+            .parameter("score.weight", shape: [kind.rows, hidden], role: .weight)
         // An adapter's folder holds the head as a module that is saved whole.
         let prefix = model.adapter == nil ? "" : "base_model.model."
         head = Parameter(name: prefix + "score.weight", role: .weight, tensor: try weight.requiringGrad())
@@ -67,6 +82,14 @@ struct SequenceClassifierForm {
             members["num_labels"] = 2
             members["id2label"] = ["0": "wrong", "1": "right"]
             members["label2id"] = ["wrong": 0, "right": 1]
+        case .classes(let labels, let problem):
+            members["architectures"] = [.string(bare + "ForSequenceClassification")]
+            members["num_labels"] = nil
+            members["id2label"] = .object(
+                JSONObject(labels.enumerated().map { ("\($0.offset)", .string($0.element)) }))
+            members["label2id"] = .object(
+                JSONObject(labels.enumerated().map { ($0.element, .integer(Int64($0.offset))) }))
+            members["problem_type"] = problem.map { .string($0) }
         }
         members["pad_token_id"] =
             try padToken(model, members["pad_token_id"]?.integer).map { .integer(Int64($0)) } ?? .null
