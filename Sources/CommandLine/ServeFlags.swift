@@ -77,7 +77,10 @@ struct ServeLoading: ParsableArguments {
             is refused; vectors and scores do not follow it.
             """)
     var int8Inputs = false
-    @Option(help: "Memory for all models, as 4GiB or 500MB; else what the machine or its control group has.")
+    @Option(
+        help: """
+            Memory for all models and their adapters, as 4GiB or 500MB; else what the machine or its control group has.
+            """)
     var maxMemory: ByteCount?
     @Option(
         help: """

@@ -1,5 +1,6 @@
 import Foundation
 import Martlet
+import MartletAPI
 import MartletJSON
 import MartletServer
 import Testing
@@ -63,6 +64,58 @@ struct AdapterRouteTests {
             #expect(model.kind == .generates && model.base == running.folder + "/tiny" && model.baseName == "tiny")
             let lease = try await alone.use("id")
             #expect(lease.model.engine != nil)
+        }
+    }
+
+    /// Adapters count for the memory that models may take: those used longest ago are evicted, and read again when asked for.
+    @Test func adaptersCountForTheMemoryLimit() async throws {
+        var loading = ModelSettings()
+        loading.cacheBytes = 0
+        let (model, one) = try await RunningServer.with(["tiny"], loading: loading) { running in
+            let path = try Self.adapter(running.folder, seed: 4)
+            try await running.server.models.serveAdapter("a", path: path)
+            let loaded = try #require(running.server.models.loaded.first)
+            return (loaded.bytes, loaded.adapterBytes)
+        }
+        #expect(one > 0)
+        loading.maximumMemory = model + 2 * one + one / 2
+        try await RunningServer.with(["tiny"], loading: loading) { running in
+            let path = try Self.adapter(running.folder, seed: 4)
+            for name in ["a", "b", "c"] { try await running.server.models.serveAdapter(name, path: path) }
+            let loaded = try #require(running.server.models.loaded.first)
+            #expect(loaded.adapterBytes == 2 * one)
+            #expect(try await running.get("/metrics").text.contains("martlet_adapter_bytes{model_name=\"tiny\"}"))
+            func text(_ members: JSONObject) async throws -> String {
+                var body = members
+                for (key, value) in ["prompt": "hello", "temperature": 0, "n_predict": 6] as JSONObject {
+                    body[key] = value
+                }
+                let reply = try await running.post("/completion", .object(body))
+                return try reply.json()["content"]?.string ?? reply.text
+            }
+            let texts = [
+                try await text(["model": "c"]), try await text(["model": "a"]), try await text(["model": "b"]),
+            ]
+            #expect(Set(texts).count == 1)
+            // Requests may name any scale.
+            for scale in 1...6 {
+                _ = try await text(["lora": [["id": 0, "scale": .number(Double(scale) / 4)]]])
+                #expect(loaded.adapterBytes <= 2 * one)
+            }
+            #expect(try await text(["lora": [["id": 0, "scale": 1]]]) == texts[0])
+        }
+        loading.maximumMemory = model + one / 2
+        try await RunningServer.with(["tiny"], loading: loading) { running in
+            let path = try Self.adapter(running.folder, seed: 4)
+            do {
+                try await running.server.models.serveAdapter("a", path: path)
+                Issue.record("it was loaded")
+            } catch let error as APIError {
+                #expect(error.status == 503 && error.code == "insufficient_memory")
+                #expect(
+                    error.message.contains("The adapter 'a' needs") && error.message.contains("that models may take"))
+            }
+            #expect(running.server.models.adapters.all.isEmpty)
         }
     }
 

@@ -15,10 +15,10 @@ package final class LoadedModel: Sendable {
     let grammars = Mutex<[Set<Int32>: GrammarCompiler]>([:])
     /// The memory limit shared by all of them.
     let grammarMemory = GrammarMemory()
-    /// Adapters that were asked for, by their numbers and scales.
+    /// Adapters that were asked for, by their numbers and scales. They count for the server's memory limit too.
     let loadedAdapters = Mutex(AdapterCache())
     /// The bytes it counts for in the server's memory limit.
-    let bytes: Int
+    package let bytes: Int
     /// What is ignored in its files and may matter.
     package let warnings: [String]
 

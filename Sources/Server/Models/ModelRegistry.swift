@@ -25,12 +25,12 @@ public struct ModelSettings: Sendable {
 /// The models that a server offers: loaded when first asked for, at most once, and unloaded when nobody needs them or
 /// another one needs the memory.
 public final class ModelRegistry: Sendable {
-    fileprivate enum State: Sendable {
+    enum State: Sendable {
         case unloaded
         case loading(Task<LoadedModel, any Error>)
         case loaded(LoadedModel)
     }
-    fileprivate struct Entry: Sendable {
+    struct Entry: Sendable {
         var model: ServedModel
         var state = State.unloaded
         var users = 0
@@ -41,10 +41,10 @@ public final class ModelRegistry: Sendable {
         var stay = Stay.asSet
     }
     /// How long a model stays in memory that nobody uses.
-    fileprivate enum Stay: Sendable, Equatable { case asSet, forGood, after(Duration) }
+    enum Stay: Sendable, Equatable { case asSet, forGood, after(Duration) }
 
-    private let settings: ModelSettings
-    private let entries: Mutex<[Entry]>
+    let settings: ModelSettings
+    let entries: Mutex<[Entry]>
     /// Adapters that are served as models.
     package let adapters = AdapterTable()
 
@@ -296,39 +296,6 @@ public final class ModelRegistry: Sendable {
         }
     }
 
-    /// Makes room, or says why there is none.
-    /// - Returns: bytes for the model's cache.
-    private func admit(_ model: ServedModel, _ entries: inout [Entry], unloading: inout [LoadedModel]) throws(APIError)
-        -> Int
-    {
-        func room() -> Int? {
-            let held = entries.reduce(0) { $0.adding(clamped: $1.isInMemory ? $1.promised : 0) }
-            let machine = MachineMemory().available
-            guard let maximum = settings.maximumMemory else { return machine }
-            return min(maximum.adding(clamped: -held), machine ?? .max)
-        }
-        let plan = model.plan(settings.engine)
-        var left = room()
-        while let available = left, available < plan.minimum {
-            // The model that was used longest ago goes first.
-            let idle = entries.indices.filter { entries[$0].users == 0 && entries[$0].isLoaded }
-            guard let index = idle.min(by: { entries[$0].lastUse < entries[$1].lastUse }) else {
-                throw APIError(
-                    status: 503,
-                    "The model '\(model.name)' needs \(plan.minimum.asBytes) of memory (weights "
-                        + "\(plan.weights.asBytes), one context \(plan.context.asBytes), working space "
-                        + "\(MemoryPlan.working.asBytes)), and \(max(available, 0).asBytes) are left"
-                        + (settings.maximumMemory.map { " of the \($0.asBytes) that models may take." } ?? "."),
-                    type: "server_error", code: "insufficient_memory", retryAfterSeconds: 30)
-            }
-            if case .loaded(let loaded) = entries[index].state { unloading.append(loaded) }
-            // What the machine has back shows only later.
-            left = available.adding(clamped: entries[index].promised)
-            entries[index].unload()
-        }
-        return model.generates ? plan.cache(available: left ?? .max / 2, wanted: settings.cacheBytes) : 0
-    }
-
     /// Takes a model out of memory unless it is in use.
     /// - Returns: whether it was in memory and now is not.
     package func unload(_ name: String) throws(APIError) -> Bool {
@@ -382,33 +349,22 @@ extension ModelRegistry.Entry {
         }
     }
 
-    fileprivate mutating func unload() {
+    mutating func unload() {
         state = .unloaded
         stay = .asSet
     }
 
-    fileprivate var isLoaded: Bool { if case .loaded = state { true } else { false } }
-    fileprivate var isInMemory: Bool { if case .unloaded = state { false } else { true } }
-}
+    var loaded: LoadedModel? { if case .loaded(let model) = state { model } else { nil } }
+    var isLoaded: Bool { loaded != nil }
 
-/// A model whose files could not be loaded. The reason names paths, which are for the log.
-struct ModelLoadFailure: Error, CustomStringConvertible {
-    let model: String
-    let reason: String
-    var description: String { "the model \"\(model)\" could not be loaded: \(reason)" }
-}
-
-/// Keeps a model in memory while it is held.
-package final class ModelLease: Sendable {
-    package let model: LoadedModel
-    private let release: @Sendable () -> Void
-
-    init(_ model: LoadedModel, release: @escaping @Sendable () -> Void) {
-        self.model = model
-        self.release = release
+    /// Bytes that count for the memory limit: what its load was promised, and its adapters.
+    var held: Int {
+        switch state {
+        case .unloaded: 0
+        case .loading: promised
+        case .loaded(let model): promised.adding(clamped: model.adapterBytes)
+        }
     }
-
-    deinit { release() }
 }
 
 extension APIError {

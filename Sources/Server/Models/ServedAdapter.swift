@@ -109,30 +109,6 @@ package final class AdapterTable: Sendable {
     }
 }
 
-/// Adapters in memory by their numbers and scales. Requests may name any scale, so that those used longest ago leave: replies under
-/// way keep theirs.
-struct AdapterCache {
-    private var entries: [(key: String, adapter: LoadedAdapter)] = []
-    private static let most = 64
-
-    mutating func find(_ key: String) -> LoadedAdapter? {
-        guard let index = entries.firstIndex(where: { $0.key == key }) else { return nil }
-        entries.append(entries.remove(at: index))
-        return entries.last?.adapter
-    }
-
-    mutating func add(_ adapter: LoadedAdapter, _ key: String) {
-        entries.append((key, adapter))
-        if entries.count > Self.most { entries.removeFirst() }
-    }
-
-    mutating func forget(_ number: Int) { entries.removeAll { $0.key.contains("\u{1}\(number)\u{0}") } }
-
-    static func key(_ shares: [AdapterShare]) -> String {
-        shares.map { "\u{1}\($0.adapter.number)\u{0}\($0.strength)" }.joined()
-    }
-}
-
 extension ModelRegistry {
     /// Takes an adapter under a name.
     /// - Parameters:
@@ -148,10 +124,10 @@ extension ModelRegistry {
         let adapter = ServedAdapter(name: name, base: model.name, path: path)
         // Whether it fits is known before anybody asks for it.
         let lease = try await use(model.name, for: .generates)
-        do { _ = try await lease.model.adapter([AdapterShare(adapter: adapter, strength: 1)], name: name) } catch let
-            error
-            as AdapterError
-        {
+        do {
+            _ = try await self.adapter(
+                [AdapterShare(adapter: adapter, strength: 1)], on: lease.model, name: name)
+        } catch let error as AdapterError {
             throw APIError("\(error)", type: "BadRequestError", parameter: "lora_path", code: "adapter_refused")
         }
         let (isTaken, replaced) = adapters.add(adapter, replacing: replacing)
@@ -224,25 +200,6 @@ extension ModelRegistry {
         }
         return try find(nil, for: .generates)
     }
-}
-
-extension LoadedModel {
-    /// The adapters in memory, read where they are not. Reading takes a while: not on the threads that serve.
-    package func adapter(_ shares: [AdapterShare], name: String) async throws -> LoadedAdapter? {
-        guard let engine, !shares.isEmpty else { return nil }
-        let key = AdapterCache.key(shares)
-        if let known = loadedAdapters.withLock({ $0.find(key) }) { return known }
-        let references = shares.map { AdapterReference($0.adapter.path, strength: $0.strength) }
-        let adapter = try await WorkLane.medium.run { try engine.model.loadAdapter(references, name: name) }
-        return loadedAdapters.withLock { adapters in
-            // Another request may have been first: replies share what it read.
-            if let known = adapters.find(key) { return known }
-            adapters.add(adapter, key)
-            return adapter
-        }
-    }
-
-    func forget(_ adapter: ServedAdapter) { loadedAdapters.withLock { $0.forget(adapter.number) } }
 }
 
 extension APIError {

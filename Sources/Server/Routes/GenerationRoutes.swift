@@ -103,7 +103,9 @@ extension Server {
         let name = request.model
         let wanted = try models.adapters.wanted(name, base: served, scales: request.adapterScales)
         guard !wanted.isEmpty else { return nil }
-        do { return try await model.adapter(wanted, name: name ?? model.name) } catch let error as AdapterError {
+        do {
+            return try await models.adapter(wanted, on: model, name: name ?? model.name)
+        } catch let error as AdapterError {
             throw APIError(
                 status: 503, "The adapter '\(name ?? "")' cannot be used: \(error)", type: "server_error",
                 code: "adapter_failed")

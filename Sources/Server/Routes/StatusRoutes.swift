@@ -59,6 +59,10 @@ extension Server {
         for case (let model, let loaded?) in all {
             text.sample("martlet_model_bytes", ["model_name": model.name], Double(loaded.bytes))
         }
+        text.family("martlet_adapter_bytes", .gauge, "Memory of the adapters kept with a loaded model, in bytes.")
+        for case (let model, let loaded?) in all where loaded.engine != nil {
+            text.sample("martlet_adapter_bytes", ["model_name": model.name], Double(loaded.adapterBytes))
+        }
         EngineMetrics.write(
             all.compactMap { entry in entry.loaded?.engine.map { (entry.model.name, $0.statistics()) } }, to: &text)
         return text.text
