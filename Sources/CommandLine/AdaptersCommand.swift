@@ -121,13 +121,14 @@ struct ConvertAdapterCommand: ParsableCommand {
         }
         try MergeCommand.demandFree(out)
         let place = try ModelLocator.locateAdapter(path), isFile = place.hasSuffix(".gguf")
-        var decoder: Decoder?
+        var decoder: Decoder?, files: ModelFiles?
         if isFile || form == .gguf || base != nil {
             guard !isFile || base != nil else { throw ValidationError("a GGUF adapter needs --base") }
             let path =
                 try base.map { try ModelLocator.locate($0) { Terminal.note($0) } }
                 ?? ModelLocator.base(ofAdapter: place)
-            decoder = try ModelFiles(path: path).checkpoint.decoder()
+            let opened = try ModelFiles(path: path)
+            (decoder, files) = (try opened.checkpoint.decoder(), opened)
         }
         var stored = try StoredAdapter.read(place, base: decoder)
         if let decoder {
@@ -136,7 +137,15 @@ struct ConvertAdapterCommand: ParsableCommand {
         }
         if let base { stored.configuration.base = stored.configuration.base ?? base }
         for note in stored.notes { Terminal.note("warning: \(note)") }
+        let template = isFile ? nil : try StoredAdapter.templateSource(place)
         try stored.write(form, to: out, of: decoder)
+        if let template, form != .gguf {
+            try AtomicFile.write(out + "/chat_template.jinja", bytes: Array(template.utf8))
+        } else if let template, try template != files?.tokenizer().chatTemplate {
+            Terminal.note(
+                "warning: it was tuned with a chat template of its own, which a GGUF adapter does not hold: give the base "
+                    + "that one (\(place))")
+        }
         Terminal.note("wrote \(out)")
     }
 }

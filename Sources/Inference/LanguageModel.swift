@@ -142,12 +142,17 @@ public final class LanguageModel: @unchecked Sendable {
 
     /// The prompt that a conversation becomes through the model's template. Tools that the template does not know are told
     /// in the system message.
-    public func prompt(_ messages: [ChatMessage], tools: [JSON] = []) throws -> [Int32] {
-        try rendered(messages, tools: tools).tokens
+    /// - Parameter adapter: the one that replies; its template is used where it was tuned with another than the model's.
+    public func prompt(
+        _ messages: [ChatMessage], tools: [JSON] = [], adapter: LoadedAdapter? = nil
+    ) throws -> [Int32] {
+        try rendered(messages, tools: tools, adapter: adapter).tokens
     }
 
-    func rendered(_ messages: [ChatMessage], tools: [JSON]) throws -> (tokens: [Int32], prompt: RenderedPrompt) {
-        guard let chatTemplate else {
+    func rendered(
+        _ messages: [ChatMessage], tools: [JSON], adapter: LoadedAdapter?
+    ) throws -> (tokens: [Int32], prompt: RenderedPrompt) {
+        guard let chatTemplate = chatTemplate(with: adapter) else {
             throw OptionError(
                 option: "chat", value: "asked of a model without a chat template", expected: "a prompt instead")
         }
@@ -167,7 +172,7 @@ public final class LanguageModel: @unchecked Sendable {
     public func chat(_ messages: [ChatMessage], _ options: GenerationOptions? = nil) -> AsyncThrowingStream<
         GeneratedToken, any Error
     > {
-        generate(options) { try self.prompt(messages) }
+        generate(options) { try self.prompt(messages, adapter: options?.adapter) }
     }
 
     /// Continues a text.

@@ -1,4 +1,5 @@
 import MartletAdapters
+import MartletChat
 import MartletModels
 import MartletNN
 import Synchronization
@@ -19,6 +20,8 @@ public final class LoadedAdapter: Sendable {
     /// "lora", "dora", ….
     public let title: String
     public let rank: Int
+    /// What conversations are written by where that is another template than the model's.
+    public let chatTemplate: ChatTemplate?
     /// Bytes in memory.
     public var byteCount: Int { adapters.byteCount }
     let adapters: AdapterSet
@@ -27,7 +30,11 @@ public final class LoadedAdapter: Sendable {
 
     private static let count = Atomic(0)
 
-    init(name: String, path: String, strength: Double, _ stored: StoredAdapter, _ set: AdapterSet, notes: [String]) {
+    init(
+        name: String, path: String, strength: Double, _ stored: StoredAdapter, _ set: AdapterSet,
+        template: ChatTemplate?, notes: [String]
+    ) {
+        chatTemplate = template
         (self.name, self.path, self.strength, adapters, self.notes) = (name, path, strength, set, notes)
         (title, rank) = (stored.configuration.title, stored.configuration.rank)
         salt = "\u{1}\(Self.count.add(1, ordering: .relaxed).newValue)"
@@ -54,18 +61,22 @@ extension LanguageModel {
     public func loadAdapter(_ references: [AdapterReference], name: String) throws -> LoadedAdapter {
         guard let first = references.first else { throw AdapterError(.configuration, "no adapter is named") }
         let base = try AdapterBase(decoder)
-        var adapters: [Adapter] = [], notes: [String] = [], stored: [StoredAdapter] = []
+        var adapters: [Adapter] = [], notes: [String] = [], stored: [StoredAdapter] = [], template: ChatTemplate?
         for reference in references {
             let one = try StoredAdapter.read(reference.path, of: base)
             let adapter = try Adapter(one, of: base, name: name)
             try adapter.setStrength(reference.strength)
             notes += try one.notes(on: base, path: reference.path)
+            // What the model was created with is for all that it says.
+            if template == nil, created?.template == nil, reference.strength != 0 {
+                template = try StoredAdapter.template(reference.path, unlike: tokenizer.chatTemplate, tokenizer)
+            }
             adapters.append(adapter)
             stored.append(one)
         }
         return LoadedAdapter(
             name: name, path: first.path, strength: first.strength, stored[0], try Adapter.set(of: adapters),
-            notes: notes)
+            template: template, notes: notes)
     }
 }
 

@@ -96,13 +96,16 @@ public struct ModelFiles: Sendable {
     }
 
     public func chatTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate? {
-        guard let source = created?.template ?? tokenizer.chatTemplate else { return nil }
+        guard let source = try chatTemplateSource(tokenizer) else { return nil }
         return try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens)
     }
 
     /// Whether there is a chat template, found out without reading the vocabulary.
     public var hasChatTemplate: Bool {
         if created?.template != nil { return true }
+        if adapters.contains(where: { $0.strength != 0 && (try? StoredAdapter.templateSource($0.path)) != nil }) {
+            return true
+        }
         if let gguf = checkpoint.gguf { return gguf.metadata.has("tokenizer.chat_template") }
         if ["chat_template.jinja", "chat_template.json"].contains(where: { Folder.exists("\(path)/\($0)") }) {
             return true

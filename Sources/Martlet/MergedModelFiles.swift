@@ -174,6 +174,10 @@ public struct MergedFile {
         var writer = GGUFWriter(), outcome = Outcome(), missed = 0.0, moved = 0.0, total = 0.0, left = 0.0
         var types: Set<String> = []
         for (key, value) in file.metadata where !key.hasPrefix("split.") { writer.metadata[key] = value }
+        // An adapter may have been tuned with another than the base's.
+        if let template = try files.chatTemplateSource(files.tokenizer()) {
+            writer.metadata["tokenizer.chat_template"] = .string(template)
+        }
         for name in file.names {
             let stored = try file.tensor(name)
             guard let value = merged[name] else {

@@ -60,7 +60,8 @@ struct Chat {
     private mutating func answer(_ text: String) async {
         messages.append(ChatMessage(role: "user", content: text))
         let stream =
-            model.chatTemplate == nil ? model.complete(text, options) : model.chat(conversation, options)
+            model.chatTemplate(with: options.adapter) == nil
+            ? model.complete(text, options) : model.chat(conversation, options)
         do {
             let reply = try await Reply.show(stream)
             Terminal.show("\n")
@@ -157,7 +158,8 @@ struct Chat {
                 repetition_penalty \(sampling.repetitionPenalty)  max_tokens \(options.maximumTokens.map(String.init) ?? "rest of context")
                 seed \(sampling.seed.map(String.init) ?? "random")
                 """)
-        case "template": Terminal.note(model.tokenizer.chatTemplate ?? "this model has no chat template")
+        case "template":
+            Terminal.note(model.chatTemplate(with: options.adapter)?.source ?? "this model has no chat template")
         case "system": Terminal.note(system ?? "no system message")
         default:
             let spec = model.configuration

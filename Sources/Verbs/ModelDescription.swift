@@ -135,7 +135,7 @@ struct ModelDescription {
         warnings = try checkpoint.warnings()
         if let tokenizer = try? files.tokenizer() {
             add("tokenizer", tokenizer.details.kind)
-            template = files.created?.template ?? tokenizer.chatTemplate
+            template = try files.chatTemplateSource(tokenizer)
             add("chat template", template == nil ? "none" : "yes (--template prints it)", .bool(template != nil))
         }
         if checkpoint.kind == .generates {

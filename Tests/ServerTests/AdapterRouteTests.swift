@@ -67,6 +67,31 @@ struct AdapterRouteTests {
         }
     }
 
+    /// An adapter that was tuned with another chat template is talked to by it, and its base by its own.
+    @Test func conversationsAreWrittenByTheAdaptersTemplate() async throws {
+        try await RunningServer.with(["tiny"]) { running in
+            let path = try Self.adapter(running.folder, seed: 3)
+            let template = "{% for m in messages %}<<{{ m.role }}>>{{ m.content }}{% endfor %}"
+            try template.write(toFile: path + "/chat_template.jinja", atomically: true, encoding: .utf8)
+            let messages: JSON = [["role": "user", "content": "hello"]]
+            _ = try await running.server.models.serveAdapter("me", path: path)
+            func prompt(_ model: String) async throws -> String? {
+                let reply = try await running.post("/apply-template", ["model": .string(model), "messages": messages])
+                return try reply.json()["prompt"]?.string
+            }
+            func tokens(_ model: String) async throws -> (counted: Int?, used: Int?) {
+                let body: JSON = ["model": .string(model), "messages": messages, "max_tokens": 1]
+                let counted = try await running.post("/tokenize", body).json()["count"]?.integer
+                let reply = try await running.post("/v1/chat/completions", body).json()
+                return (counted, reply["usage"]?["prompt_tokens"]?.integer)
+            }
+            #expect(try await prompt("me") == "<<user>>hello")
+            #expect(try await prompt("tiny") != "<<user>>hello")
+            let own = try await tokens("me"), base = try await tokens("tiny")
+            #expect(own.used != nil && own.used == own.counted && base.used == base.counted && own.used != base.used)
+        }
+    }
+
     /// Adapters count for the memory that models may take: those used longest ago are evicted, and read again when asked for.
     @Test func adaptersCountForTheMemoryLimit() async throws {
         var loading = ModelSettings()

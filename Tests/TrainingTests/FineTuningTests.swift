@@ -77,13 +77,51 @@ struct FineTuningTests: TinyRuns {
         #expect(model.template == "{{ messages[0].content }}")
         #expect(message { try model.use(template: "none.jinja") }.contains("neither a file nor a template"))
         #expect(message { try model.use(template: "{% for %}") }.contains("chat_template"))
-        // An adapter is served by its base's template.
-        var given = TrainingOptions(for: .tuning)
-        try given.set("adapter", text: "lora")
-        let adapter = try ResolvedOptions(given, vocabularySize: 0).adapter
-        var tuned = try StartingModel(path: folder + "/model", adapter: adapter)
-        #expect(message { try tuned.use(template: template) }.contains("base's folder"))
-        try tuned.use(template: tuned.template ?? "")
+    }
+
+    /// What an adapter learnt conversations by stands in its folder, and is used wherever the adapter is.
+    @Test func anAdaptersTemplateGoesWithIt() throws {
+        let folder = try modelFolder("adapter-template")
+        func start(_ key: String, _ value: String) throws -> StartingModel {
+            var given = TrainingOptions(for: .tuning)
+            try given.set(key, text: value)
+            return try StartingModel(
+                path: folder + "/model", adapter: ResolvedOptions(given, vocabularySize: 0).adapter)
+        }
+        var model = try start("adapter", "lora")
+        let own = try #require(model.template)
+        let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
+        try model.use(template: template)
+        var options = TrainingOptions(for: .tuning)
+        for (key, value) in ["adapter": "lora", "epochs": 1, "batch_rows": 2, "context_length": 128] as [String: JSON] {
+            try options.set(key, value)
+        }
+        let trainer = try Trainer(
+            run: folder + "/run", options: options, data: shards(folder, model, chats: chats), from: model)
+        try trainer.train { _ in }
+        let question = [ChatMessage(role: "user", content: "say 1")]
+        // Run beside the model, and asked for by single requests.
+        let base = try LanguageModel(path: folder + "/model")
+        let loaded = try base.loadAdapter(folder + "/run", name: "run")
+        let tuned = try LanguageModel(
+            ModelFiles(path: folder + "/model", adapters: [AdapterReference(folder + "/run")]))
+        #expect(base.chatTemplate?.source == own && tuned.chatTemplate?.source == template)
+        #expect(base.chatTemplate(with: loaded)?.source == template)
+        let prompt = try base.prompt(question, adapter: loaded)
+        #expect(try base.tokenizer.decode(prompt).hasPrefix("user: say 1"))
+        #expect(try prompt == tuned.prompt(question) && prompt != base.prompt(question))
+        // Merged, and trained on.
+        let files = try ModelFiles(path: folder + "/model", adapters: [AdapterReference(folder + "/run")])
+        let merged = try StartingModel.files(of: files, savedAs: "float32")
+        #expect(merged.last { $0.name == "chat_template.jinja" }?.bytes == Array(template.utf8))
+        #expect(try start("adapter_from", folder + "/run").template == template)
+        // Switched off it says nothing, and one like the base's changes nothing.
+        let off = try ModelFiles(path: folder + "/model", adapters: [AdapterReference(folder + "/run", strength: 0)])
+        #expect(try off.chatTemplateSource(base.tokenizer) == own)
+        try AtomicFile.write(folder + "/run/chat_template.jinja", bytes: Array(own.utf8))
+        #expect(try base.loadAdapter(folder + "/run", name: "run").chatTemplate == nil)
+        try AtomicFile.write(folder + "/run/chat_template.jinja", bytes: Array("{% for %}".utf8))
+        #expect(message { _ = try base.loadAdapter(folder + "/run", name: "run") }.contains("chat template in"))
     }
 
     @Test func aSampleOfTuningIsAQuestionAndItsReply() throws {

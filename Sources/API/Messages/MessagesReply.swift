@@ -178,9 +178,12 @@ public struct MessagesReply: GenerationReply {
 
 extension GenerationPlan {
     /// Tokens of a request's prompts, however many the model can take.
-    public static func promptTokens(_ request: GenerationRequest, model: LanguageModel) throws(APIError) -> Int {
+    public static func promptTokens(
+        _ request: GenerationRequest, model: LanguageModel, adapter: LoadedAdapter? = nil
+    ) throws(APIError) -> Int {
         switch request.input {
-        case .conversation(let conversation): return try ModelVoice(model).prompt(conversation, request).tokens.count
+        case .conversation(let conversation):
+            return try ModelVoice(model, adapter: adapter).prompt(conversation, request).tokens.count
         case .infill(let infill): return try infill.tokens(model).count
         case .prompts(let prompts):
             var count = 0

@@ -32,12 +32,14 @@ public struct GenerationPlan: Sendable {
     let texts: TokenTexts
 
     /// - Parameters:
+    ///   - adapter: what replies beside the model.
     ///   - defaults: the server's options; nil takes the model's own.
     /// - Throws: `APIError` for what the request asks of this model and it cannot give.
     public init(
-        _ request: GenerationRequest, model: LanguageModel, name: String, defaults: GenerationOptions? = nil
+        _ request: GenerationRequest, model: LanguageModel, name: String, adapter: LoadedAdapter? = nil,
+        defaults: GenerationOptions? = nil
     ) throws(APIError) {
-        let voice = ModelVoice(model)
+        let voice = ModelVoice(model, adapter: adapter)
         var prompts: [[Int32]] = []
         var startsInReasoning = false
         let limit = Self.contextLength(request, model), hasSource = model.reader != nil

@@ -8,15 +8,17 @@ import MartletTokenizers
 /// prompt.
 public struct ModelVoice: Sendable {
     let model: LanguageModel
+    /// What replies beside the model.
+    let adapter: LoadedAdapter?
     /// How the model writes calls; `.hermes`, taught in the prompt, where its template knows no tools.
     public let syntax: ToolSyntax
     /// Whether the template tells the model of the tools.
     let knowsTools: Bool
     public let reasoning: ReasoningSyntax?
 
-    public init(_ model: LanguageModel) {
-        self.model = model
-        let template = model.chatTemplate?.source ?? ""
+    public init(_ model: LanguageModel, adapter: LoadedAdapter? = nil) {
+        (self.model, self.adapter) = (model, adapter)
+        let template = model.chatTemplate(with: adapter)?.source ?? ""
         let known = ToolSyntax(template: template)
         syntax = known ?? .hermes
         knowsTools = known != nil
@@ -54,7 +56,7 @@ public struct ModelVoice: Sendable {
     }
 
     private func render(_ conversation: Conversation, tools: ToolSettings) throws(APIError) -> RenderedPrompt {
-        var template = model.chatTemplate
+        var template = model.chatTemplate(with: adapter)
         if let source = conversation.template {
             do throws(ChatTemplateError) {
                 template = try ChatTemplate(source: source, specialTokens: model.tokenizer.namedSpecialTokens)
@@ -86,7 +88,7 @@ public struct ModelVoice: Sendable {
 
     /// The constraint of calls that a request forces, and the syntax to read them by.
     func forcedCalls(_ settings: ToolSettings) -> (ConstraintSource, ToolSyntax) {
-        let forced = model.forcedCalls(settings)
+        let forced = model.forcedCalls(settings, adapter: adapter)
         return (.calls(forced.grammar, written: forced.written), forced.syntax)
     }
 }

@@ -5,8 +5,9 @@ import MartletTokenizers
 extension TokenizeRequest {
     /// `{"count", "max_model_len", "tokens"}`, or llama.cpp's `{"tokens"}` with pieces if requested; as JSON text,
     /// because the tokens of a long text would take many times more memory as JSON values.
-    public func reply(_ model: LanguageModel) throws(APIError) -> [UInt8] {
-        let tokens = try tokens(model), tokenizer = model.tokenizer
+    /// - Parameter adapter: whose template conversations are written by, where it has one.
+    public func reply(_ model: LanguageModel, adapter: LoadedAdapter? = nil) throws(APIError) -> [UInt8] {
+        let tokens = try tokens(model, adapter), tokenizer = model.tokenizer
         var text = JSONListText()
         switch dialect {
         case .vLLM:
@@ -41,13 +42,13 @@ extension TokenizeRequest {
         return .string(text)
     }
 
-    private func tokens(_ model: LanguageModel) throws(APIError) -> [Int32] {
+    private func tokens(_ model: LanguageModel, _ adapter: LoadedAdapter?) throws(APIError) -> [Int32] {
         switch input {
         case .conversation(let conversation, let tools):
             var request = GenerationRequest(dialect: .chatCompletions, input: input.generation)
             request.tools = tools
             request.addsSpecialTokens = addsSpecialTokens
-            return try ModelVoice(model).prompt(conversation, request).tokens
+            return try ModelVoice(model, adapter: adapter).prompt(conversation, request).tokens
         case .text(let text):
             do throws(TokenizerError) {
                 return try model.tokenizer.encode(
@@ -98,10 +99,10 @@ extension DetokenizeRequest {
 
 extension ApplyTemplateRequest {
     /// `{"prompt"}`.
-    public func reply(_ model: LanguageModel) throws(APIError) -> JSON {
+    public func reply(_ model: LanguageModel, adapter: LoadedAdapter? = nil) throws(APIError) -> JSON {
         var request = GenerationRequest(dialect: .chatCompletions, input: .conversation(conversation))
         request.tools = tools
-        return ["prompt": .string(try ModelVoice(model).prompt(conversation, request).text)]
+        return ["prompt": .string(try ModelVoice(model, adapter: adapter).prompt(conversation, request).text)]
     }
 }
 
@@ -142,7 +143,7 @@ struct JSONListText {
 
 /// `GET /tokenizer_info`: what lm-eval needs to know about a remote tokenizer.
 public enum TokenizerInformation {
-    public static func json(_ model: LanguageModel) -> JSON {
+    public static func json(_ model: LanguageModel, adapter: LoadedAdapter? = nil) -> JSON {
         let tokenizer = model.tokenizer
         var object = JSONObject()
         object["tokenizer_class"] = "PreTrainedTokenizerFast"
@@ -152,7 +153,7 @@ public enum TokenizerInformation {
         object["add_bos_token"] = .bool(tokenizer.addsBOS)
         object["add_eos_token"] = .bool(tokenizer.addsEOS)
         object["model_max_length"] = .integer(model.configuration.contextLength)
-        object["chat_template"] = .string(orNull: model.chatTemplate?.source)
+        object["chat_template"] = .string(orNull: model.chatTemplate(with: adapter)?.source)
         return .object(object)
     }
 }

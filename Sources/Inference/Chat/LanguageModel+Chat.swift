@@ -71,8 +71,8 @@ extension LanguageModel {
     ) async throws {
         try check(settings, schema)
         let tools = settings.callable
-        let (tokens, rendered) = try rendered(messages, tools: tools.map(\.json))
-        let source = chatTemplate?.source ?? ""
+        let (tokens, rendered) = try rendered(messages, tools: tools.map(\.json), adapter: given.adapter)
+        let source = chatTemplate(with: given.adapter)?.source ?? ""
         let reasoning = ReasoningSyntax(template: source)
         let opensReasoning = reasoning?.isOpen(atEndOf: rendered.ending) ?? false
         var syntax: ToolSyntax? = tools.isEmpty ? nil : ToolSyntax(template: source) ?? .hermes
@@ -80,7 +80,7 @@ extension LanguageModel {
         var constraint: CompiledGrammar?
         if let schema { constraint = try grammars().compile(.jsonSchema(schema)) }
         if settings.choice.forcesCalls {
-            let forced = forcedCalls(settings)
+            let forced = forcedCalls(settings, adapter: given.adapter)
             syntax = forced.syntax
             constraint = try grammars(written: forced.written).compile(.calls(forced.grammar))
         }

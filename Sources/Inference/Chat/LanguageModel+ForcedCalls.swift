@@ -12,8 +12,8 @@ extension LanguageModel {
     }
 
     /// The grammar of the calls that `settings` demand, in the syntax of the model's template.
-    package func forcedCalls(_ settings: ToolSettings) -> ForcedCalls {
-        let template = chatTemplate?.source
+    package func forcedCalls(_ settings: ToolSettings, adapter: LoadedAdapter? = nil) -> ForcedCalls {
+        let template = chatTemplate(with: adapter)?.source
         let known = template.flatMap(ToolSyntax.init(template:))
         var form = CallForm(known ?? .hermes, template: known == nil ? nil : template)
         var grammar = form.grammar(settings)

@@ -12,6 +12,8 @@ package struct ServedAdapter: Sendable {
     package let created: Int
     /// How much of it requests of the base itself get: `/lora-adapters` of llama.cpp's server sets it. 0: none.
     package var scale = 0.0
+    /// Whether it has a chat template of its own, so that it chats where its base does not.
+    var hasChatTemplate = false
     /// Another adapter has another number, under the same name and from the same path too: what lies there may have changed.
     let number = count.add(1, ordering: .relaxed).newValue
 
@@ -121,12 +123,13 @@ extension ModelRegistry {
         }
         guard replacing || adapters.find(name) == nil else { throw APIError.adapterIsThere(name) }
         let model = try baseOfAdapter(path, named: base)
-        let adapter = ServedAdapter(name: name, base: model.name, path: path)
+        var adapter = ServedAdapter(name: name, base: model.name, path: path)
         // Whether it fits is known before anybody asks for it.
         let lease = try await use(model.name, for: .generates)
         do {
-            _ = try await self.adapter(
+            let loaded = try await self.adapter(
                 [AdapterShare(adapter: adapter, strength: 1)], on: lease.model, name: name)
+            adapter.hasChatTemplate = loaded?.chatTemplate != nil
         } catch let error as AdapterError {
             throw APIError("\(error)", type: "BadRequestError", parameter: "lora_path", code: "adapter_refused")
         }

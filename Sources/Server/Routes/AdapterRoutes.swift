@@ -50,6 +50,7 @@ extension Server {
             card = self.card(base.model, as: adapter.name, loaded: base.loaded)
             card.created = adapter.created
             card.aliases = []
+            if adapter.hasChatTemplate, !card.capabilities.contains("chat") { card.capabilities += ["chat", "tools"] }
         }
         // Another adapter is another model.
         card.digest = card.digest.map { SHA256.hash("\($0)\n\(adapter.path)\n\(adapter.created)".utf8).hexadecimal }

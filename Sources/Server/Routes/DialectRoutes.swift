@@ -17,7 +17,7 @@ extension Server {
             ) { [self] call in
                 let request = try GenerationRequest(messages: call.body, countsOnly: true, limits: limits)
                 let count = try await withModel(request.model) {
-                    try GenerationPlan.promptTokens(request, model: $0)
+                    try GenerationPlan.promptTokens(request, model: $0, adapter: $1)
                 }
                 return .json(["input_tokens": .integer(Int64(count))])
             },

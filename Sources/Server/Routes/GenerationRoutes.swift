@@ -39,8 +39,10 @@ extension Server {
         noteUnknown(request.unknownFields, call)
         // Separate prefix caches per key: reply times must not reveal the prompts of another key.
         request.cacheSalt = call.caller.cacheSalt + "\u{0}" + request.cacheSalt
-        let plan = try GenerationPlan(request, model: engine.model, name: request.model ?? lease.model.name)
-        let adapter = try await adapter(of: request, served, lease.model)
+        let adapter = try await adapter(
+            named: request.model, on: served, lease.model, scales: request.adapterScales)
+        let plan = try GenerationPlan(
+            request, model: engine.model, name: request.model ?? lease.model.name, adapter: adapter)
         var constraint: (any TokenConstraint)?
         if let source = plan.constraint { constraint = try await lease.model.compile(source) }
         let header = ReplyHeader(
@@ -97,11 +99,11 @@ extension Server {
     }
 
     /// What the reply is computed with beside the model.
-    private func adapter(
-        of request: GenerationRequest, _ served: ServedModel, _ model: LoadedModel
+    /// - Parameter scales: those that the request has of its own, by places in the list.
+    func adapter(
+        named name: String?, on served: ServedModel, _ model: LoadedModel, scales: [(id: Int, scale: Double)]? = nil
     ) async throws -> LoadedAdapter? {
-        let name = request.model
-        let wanted = try models.adapters.wanted(name, base: served, scales: request.adapterScales)
+        let wanted = try models.adapters.wanted(name, base: served, scales: scales)
         guard !wanted.isEmpty else { return nil }
         do {
             return try await models.adapter(wanted, on: model, name: name ?? model.name)

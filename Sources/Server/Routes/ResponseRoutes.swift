@@ -17,7 +17,7 @@ extension Server {
                 [self] call in
                 let request = try responsesRequest(call, limits)
                 let count = try await withModel(request.model) {
-                    try GenerationPlan.promptTokens(request, model: $0)
+                    try GenerationPlan.promptTokens(request, model: $0, adapter: $1)
                 }
                 return .json(KeptResponse.inputTokens(count))
             },

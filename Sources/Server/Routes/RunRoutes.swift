@@ -75,7 +75,8 @@ extension Server {
                 }
                 // A reward model writes no text: this is told, and not an empty page opened.
                 let found = try models.find(model, for: .generates)
-                return .json(["name": .string(model), "chat": .bool(found.hasChatTemplate)])
+                let chats = found.hasChatTemplate || models.adapters.find(model)?.hasChatTemplate ?? false
+                return .json(["name": .string(model), "chat": .bool(chats)])
             },
         ]
     }

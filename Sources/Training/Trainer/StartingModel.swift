@@ -65,6 +65,9 @@ public struct StartingModel {
             var files = try ModelFolderFiles(of: model, tokenizer)
             files.adapter = trained
             self.files = files
+            // What is trained on goes on with the template that it was trained with.
+            let before = try options.from.flatMap { try StoredAdapter.templateSource(locate($0)) }
+            if let before, before != template { use(source: before) }
             return
         }
         if !checkpoint.hasEncoder {
@@ -114,10 +117,9 @@ public struct StartingModel {
             tokenizer: tokenizer, template: template, whose: path, next: "; --chat-template FILE gives it one")
     }
 
-    /// Has conversations written by another chat template, which is saved with the model.
+    /// Has conversations written by another chat template, which is saved with the model, or in the adapter's folder.
     /// - Parameter given: a template's file, or its text.
-    /// - Throws: `TrainingError` for what is no template, and where an adapter is trained, which is served by the template of
-    ///   its base.
+    /// - Throws: `TrainingError` for what is no template.
     public mutating func use(template given: String) throws {
         guard given.contains("{") || Folder.isFile(given) else {
             throw TrainingError(
@@ -129,15 +131,12 @@ public struct StartingModel {
         do { _ = try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens) } catch {
             throw TrainingError(.configuration, "chat_template: \(error)")
         }
-        guard adapter == nil else {
-            throw TrainingError(
-                .configuration,
-                "chat_template: an adapter is served by its base's template: write it into the base's folder as "
-                    + "chat_template.jinja, and leave the option out")
-        }
+        use(source: source)
+    }
+
+    private mutating func use(source: String) {
         template = source
-        files.tokenizerFiles.removeAll { $0.name == "chat_template.jinja" }
-        files.tokenizerFiles.append(("chat_template.jinja", Array(source.utf8)))
+        files.use(template: source)
     }
 }
 
@@ -210,6 +209,16 @@ struct ModelFolderFiles {
             configuration: configuration,
             tokenizerFiles: try model.tokenizerFiles() ?? TrainingData.tokenizerFiles(model.path),
             endTokens: try model.endTokens().union(tokenizer.eosTokens))
+        // An adapter that is merged may have been tuned with another.
+        if let source = try model.chatTemplateSource(tokenizer), source != tokenizer.chatTemplate {
+            use(template: source)
+        }
+    }
+
+    /// Takes the place of the template that the tokenizer's files have: the one in a file of its own counts.
+    mutating func use(template source: String) {
+        tokenizerFiles.removeAll { $0.name == "chat_template.jinja" }
+        tokenizerFiles.append(("chat_template.jinja", Array(source.utf8)))
     }
 
     /// - Parameter type: of the matrices that are saved: "float32", "bfloat16". A model that training went on from may
