@@ -211,6 +211,64 @@ struct ConfigurationDialectTests: TinyRuns {
         #expect(several.subset == nil && several.split == "train")
     }
 
+    /// PEFT names the experts of a layer by the two tensors that transformers joins them in.
+    @Test func parametersOfExpertsAreTargets() throws {
+        func adapter(_ change: (inout JSONObject) -> Void) throws -> (options: AdapterOptions, notes: [String]) {
+            var members: JSONObject = [
+                "base_model": "tiny", "datasets": [["path": "a.jsonl", "type": "alpaca"]], "max_steps": 5,
+                "adapter": "lora",
+                "lora_r": 4,
+            ]
+            change(&members)
+            let (file, run) = try translated(members, for: .tuning)
+            return (run.adapter, file.notes)
+        }
+        func chosen(_ options: AdapterOptions, _ names: [String]) -> [String] {
+            names.filter { $0.range(of: "\\A(?:\(options.targets))\\z", options: .regularExpression) != nil }
+        }
+        let layer = "model.layers.3.", modules = ["self_attn.q_proj", "mlp.gate_proj", "mlp.shared_expert.up_proj"]
+        let experts = ["mlp.experts.7.gate_proj", "mlp.experts.7.up_proj", "block_sparse_moe.experts.0.w3"]
+        let last = ["mlp.experts.7.down_proj", "block_sparse_moe.experts.0.w2"]
+        let all = (modules + experts + last).map { layer + $0 }
+        let both = try adapter {
+            $0["lora_target_modules"] = ["q_proj"]
+            $0["lora_target_parameters"] = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]
+        }
+        #expect(
+            chosen(both.options, all) == ["self_attn.q_proj"].map { layer + $0 }
+                + (experts + last).map { layer + $0 })
+        #expect(both.notes.contains { $0.contains("share one in PEFT") })
+        let alone = try adapter { $0["lora_target_parameters"] = ["experts.down_proj"] }
+        #expect(chosen(alone.options, all) == last.map { layer + $0 })
+        let written = try adapter {
+            $0["lora_target_modules"] = #"model.layers.[\d]+.mlp.(gate|up)_proj"#
+            $0["lora_target_parameters"] = ["experts.gate_up_proj"]
+        }
+        #expect(chosen(written.options, all) == (["mlp.gate_proj"] + experts).map { layer + $0 })
+        let linear = try adapter {
+            $0["lora_target_linear"] = true
+            $0["lora_target_parameters"] = ["experts.gate_up_proj"]
+        }
+        #expect(linear.options.targets == "all-linear")
+        #expect(
+            message { _ = try adapter { $0["lora_target_parameters"] = ["mlp.router.weight"] } }.contains(
+                "experts.down_proj"))
+    }
+
+    /// What axolotl itself passes over changes nothing, and is told.
+    @Test func keysThatAxolotlDoesNotReadAreTold() throws {
+        let (file, run) = try translated(
+            [
+                "base_model": "tiny", "datasets": [["path": "a.jsonl", "type": "alpaca"]], "max_steps": 5,
+                "eta_min": 7e-7,
+                "adam_eps": 0.1, "learning_rate": 2e-5,
+            ], for: .tuning)
+        #expect(run.optimizer.numbers.epsilon == 1e-8)
+        for key in ["eta_min", "adam_eps"] {
+            #expect(file.notes.contains { $0.hasPrefix("\(key): axolotl does not read it") })
+        }
+    }
+
     @Test func axolotlsTextsOfPretraining() throws {
         var members: JSONObject = [
             "base_model": "tiny", "max_steps": 10, "sequence_len": 128, "sample_packing": true,

@@ -33,6 +33,8 @@ struct RewardTests: TinyRuns {
             ("boxed", "so \\boxed{\\frac{1}{2}}", "\\frac{1}{2}", 1), ("boxed", "\\boxed{1} then \\boxed{2}", "2", 1),
             ("boxed", "2", "2", 0), ("format", "<think>x</think>\n<answer>y</answer>", "", 1),
             ("format", "<answer>y</answer>", "", 0), ("json", " {\"a\": 1} ", "", 1), ("json", "{a}", "", 0),
+            ("tag_count", "<think>\nx\n</think>\n<answer>\ny\n</answer>", "", 1),
+            ("tag_count", "<think>\nx</think>\n<answer>\ny\n</answer>", "", 0.75), ("tag_count", "y", "", 0),
             ("length:4", "1234", "", 1), ("length:4", "123456", "", 0.5), ("length:4", "123456789", "", 0),
             ("math", "so \\boxed{0.5}", "\\frac{1}{2}", 1), ("math", "#### 7", "8", 0),
             ("regex:/^a+b{1,2}$/", "aab", "", 1), ("regex:/^a+b$/", "b", "", 0), ("regex:[0-9]", "is 7", "", 1),

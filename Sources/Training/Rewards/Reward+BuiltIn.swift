@@ -13,6 +13,7 @@ extension Reward {
         ("boxed", "the last \\boxed{…} holds the answer"),
         ("math", "the answer, as formulas are equal: fractions, roots, percent, sets, intervals, units left out"),
         ("format", "<think>…</think><answer>…</answer> and nothing else"),
+        ("tag_count", "a quarter for each of <think>, </think>, <answer>, </answer> that is once on a line of its own"),
         ("json", "the reply is one JSON value"),
         ("length:N", "at most N characters, falling to 0 at twice as many"),
         ("regex:/P/", "the expression P matches somewhere in the reply"),
@@ -57,6 +58,7 @@ extension Reward {
                 return MathAnswer(answer).isGiven(in: request.reply) ? 1 : 0
             }
         case "format": return Reward(name) { isThoughtAndAnswer($0.reply) ? 1 : 0 }
+        case "tag_count": return Reward(name) { tagCount($0.reply) }
         case "json": return Reward(name) { (try? JSON(parsing: bare($0.reply))) == nil ? 0 : 1 }
         default:
             if name.hasPrefix("length:"), let limit = Int(name.dropFirst(7)), (1...1 << 30).contains(limit) {
@@ -94,6 +96,12 @@ extension Reward {
             } catch is Found { return 1 }
             return 0
         }
+    }
+
+    /// As open-r1 counts them: the newlines around a tag belong to it.
+    private static func tagCount(_ reply: String) -> Double {
+        let tags = ["<think>\n", "\n</think>\n", "\n<answer>\n", "\n</answer>"]
+        return tags.reduce(0) { $0 + (reply.ranges(of: $1).count == 1 ? 0.25 : 0) }
     }
 
     /// Without space around it.

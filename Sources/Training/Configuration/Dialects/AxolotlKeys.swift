@@ -21,11 +21,8 @@ extension DialectReader {
             else: "a reward model gives one number, and one for each step of a reply where records have steps")
         refuse(
             "reinit_weights", next: "new weights are trained by martlet train: take it out to go on from the model's")
-        refuse(
-            "lora_target_parameters",
-            next: "name the experts' modules as lora_target_modules, or all of the model's: lora_target_linear")
         refuse("use_eaft", "eaft_alpha", "eaft_k", next: "the loss is that of the next token: take it out")
-        refuse("eta_min", next: "is not read by axolotl either: say cosine_min_lr_ratio, eta_min / learning_rate")
+        noteUnread("eta_min", "cosine_min_lr_ratio, eta_min / learning_rate")
         for key in ["model_config", "overrides_of_model_config"] {
             guard let members = take(key)?.object else { continue }
             if members["output_router_logits"]?.bool == true {
@@ -64,7 +61,7 @@ extension DialectReader {
                 "an adapter that makes up for few bits is begun by --adapter loftq --original MODEL on a quantised base: "
                 + "take it out")
         refuse("lr_quadratic_warmup", next: "the rate rises along a line: take it out")
-        refuse("adam_eps", next: "is not read by axolotl either: say adam_epsilon")
+        noteUnread("adam_eps", "adam_epsilon")
         // Nothing at 0, where axolotl reads past it too.
         demand("cosine_constant_lr_ratio", among: ["0", "0.0"], else: "the cosine goes to the last step: take it out")
         idle(
@@ -105,6 +102,12 @@ extension DialectReader {
             prefixes: "liger_", "swanlab_", "use_swanlab", "use_otel", "otel_", "trackio_", "use_trackio", "comet_",
             "use_comet",
             "mlflow_", "use_mlflow", "wandb_", "use_scattermoe", "use_sonicmoe", "expert_parallel_")
+    }
+
+    /// A key that its own program passes over, so that a run is the same without it.
+    private func noteUnread(_ key: String, _ meant: String) {
+        guard take(key) != nil else { return }
+        note("\(key): axolotl does not read it, so it has no effect here either; what has one is \(meant)")
     }
 
     /// Plugins of kernels, which give the same numbers, and others, which do not.
@@ -172,6 +175,7 @@ extension DialectReader {
         let kind = text("adapter")
         let rank = integer("lora_r"), alpha = number("lora_alpha"), share = number("lora_dropout")
         let names = list("lora_target_modules"), all = flag("lora_target_linear") ?? false
+        let joined = list("lora_target_parameters") ?? []
         let saved = list("lora_modules_to_save"), from = text("lora_model_dir")
         number("loraplus_lr_ratio", as: "lora_plus_ratio")
         idle("loraplus_lr_embedding", "lora_fan_in_fan_out", "lora_on_cpu")
@@ -198,8 +202,9 @@ extension DialectReader {
             if let rank { set("rank", rank, by: "lora_r") }
             if let alpha { set("alpha", alpha, by: "lora_alpha") }
             if let share { set("adapter_dropout", share, by: "lora_dropout") }
-            if all {
-                set("targets", "all-linear", by: "lora_target_linear")
+            if all || !joined.isEmpty {
+                let key = all ? "lora_target_linear" : "lora_target_parameters"
+                setTargets(all ? ["all-linear"] : names ?? [], withExperts: joined, by: key)
             } else if let names, !names.isEmpty {
                 setTargets(names, by: "lora_target_modules")
             }

@@ -211,9 +211,7 @@ extension DialectReader {
         let rank = integer("lora_r"), alpha = number("lora_alpha"), share = number("lora_dropout")
         let target = list("lora_target_modules"), saved = list("lora_modules_to_save")
         let stable = flag("use_rslora") ?? false, dora = flag("use_dora") ?? false
-        _ = list("lora_target_parameters").map { _ in
-            refuse("lora_target_parameters", "name modules: lora_target_modules")
-        }
+        let joined = list("lora_target_parameters") ?? []
         if let bits = flag("load_in_4bit").map({ $0 ? 4 : 0 }), bits > 0 { demandQuantized(4, by: "load_in_4bit") }
         if let bits = flag("load_in_8bit").map({ $0 ? 8 : 0 }), bits > 0 { demandQuantized(8, by: "load_in_8bit") }
         guard flag("use_peft") ?? false else {
@@ -227,7 +225,11 @@ extension DialectReader {
         if let rank { set("rank", rank, by: "lora_r") } else { usual("rank", 16) }
         if let alpha { set("alpha", alpha, by: "lora_alpha") } else { usual("alpha", 32) }
         if let share { set("adapter_dropout", share, by: "lora_dropout") } else { usual("adapter_dropout", 0.05) }
-        if let target { setTargets(target, by: "lora_target_modules") }
+        if target != nil || !joined.isEmpty {
+            setTargets(
+                target ?? [], withExperts: joined, by: joined.isEmpty ? "lora_target_modules" : "lora_target_parameters"
+            )
+        }
         if let saved, !saved.isEmpty {
             set("modules_to_save", saved.joined(separator: ","), by: "lora_modules_to_save")
         }
@@ -298,7 +300,7 @@ extension DialectReader {
                 refuse("reward_weights", "has \(weights.count) numbers for \(names.count) of reward_funcs")
             }
             let known = [
-                "accuracy_reward": "math", "accuracy": "math",
+                "accuracy_reward": "math", "accuracy": "math", "tag_count_reward": "tag_count",
                 // Thoughts first, and no second ones.
                 "think_format_reward": #"regex:/\A<think>(?![\s\S]*<think>)[\s\S]*?<\/think>/"#,
             ]
