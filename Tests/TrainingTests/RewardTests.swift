@@ -61,6 +61,7 @@ struct RewardTests: TinyRuns {
         let listed = try RewardSum("regex:/a,b=1/=0.5,json")
         #expect(listed.parts.map(\.weight) == [0.5, 1])
         #expect(message { _ = try RewardSum("regex:/(/") }.contains("no regular expression"))
+        #expect(message { _ = try RewardSum("accuracy") }.contains("did you mean \"math\"?"))
         #expect(message { _ = try RewardSum("length:0") }.contains("there is no reward"))
         #expect(message { _ = try score("exact", "42") }.contains("has none"))
         #expect(message { _ = try score("task", "42") }.contains("name another"))

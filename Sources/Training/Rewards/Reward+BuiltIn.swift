@@ -19,6 +19,11 @@ extension Reward {
         ("regex:/P/", "the expression P matches somewhere in the reply"),
     ]
 
+    /// What TRL and open-r1 call some of them.
+    private static let elsewhere = [
+        "accuracy": "math", "accuracy_reward": "math", "format_reward": "format", "tag_count_reward": "tag_count",
+    ]
+
     /// - Throws: `RewardError` naming those there are.
     public static func builtIn(_ name: String) throws -> Reward {
         func compared(_ holds: @escaping (_ reply: String, _ answer: String) -> Bool) -> Reward {
@@ -69,7 +74,8 @@ extension Reward {
             }
             if name.hasPrefix("regex:") { return try matching(name) }
             let names = builtInNames.map(\.name)
-            let meant = Spelling.nearest(to: name, among: names).map { "did you mean \"\($0)\"? There are " }
+            let near = elsewhere[name] ?? Spelling.nearest(to: name, among: names)
+            let meant = near.map { "did you mean \"\($0)\"? There are " }
             throw RewardError(
                 .unknown,
                 "there is no reward \"\(name.prefix(100))\"; \(meant ?? "there are ")"
