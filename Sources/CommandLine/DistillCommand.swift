@@ -41,8 +41,10 @@ struct DistillCommand: ParsableCommand, TrainingVerb {
         guard !options.paths.isEmpty else {
             throw ValidationError("--data with texts, conversations or prompts is needed, or data in a --config file")
         }
+        // Before the student is opened, and all of its data read.
+        if !TeacherConnection.isURL(teacher) { _ = try ModelLocator.locate(teacher) { Terminal.note($0) } }
         let run = options.out ?? sibling(of: model, "distilled")
-        try TrainingDisplay.demandFree(run, resume: training.resume)
+        try TrainingDisplay.demandFree(run, resume: training.resume, options)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let data = try CorpusReport.explaining {
             try Trainer.distillationData(options, start) { Terminal.note("left out: \($0)") }

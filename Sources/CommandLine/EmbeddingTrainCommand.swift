@@ -135,7 +135,7 @@ struct EncoderRun {
             throw ValidationError("--data with rows is needed, or data in a --config file")
         }
         let run = options.out ?? sibling(of: model, name)
-        try TrainingDisplay.demandFree(run, resume: training.resume)
+        try TrainingDisplay.demandFree(run, resume: training.resume, options)
         let files = try ModelFiles.opened(name: model)
         if let adapter = files.adapters.first {
             throw AdapterOnAdapter(run: model, base: files.path, adapter: adapter.path)

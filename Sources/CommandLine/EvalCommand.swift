@@ -56,6 +56,11 @@ struct EvalCommand: ParsableCommand {
         try demand("--concurrency", harness.concurrency, 1...1024)
         try demand("--context-length", harness.contextLength, 2...100_000_000)
         try demand("--precision-check", harness.precisionCheck, 0...100_000)
+        if harness.tasks == nil, let url = models.first(where: TeacherConnection.isURL) {
+            throw ValidationError(
+                "\(url) is the URL of a server, which --tasks ask; --task and --questions are for models of this machine"
+            )
+        }
         if harness.tasks == nil, let flag = harness.ofTasks {
             throw ValidationError("\(flag) is for --tasks: questions of --task and --questions are asked without it")
         }

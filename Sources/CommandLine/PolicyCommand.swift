@@ -59,7 +59,7 @@ struct PolicyCommand: ParsableCommand, TrainingVerb {
             throw ValidationError("give --task, or --data with problems, or one of task and prompts in a --config file")
         }
         let run = options.out ?? sibling(of: model, "grpo")
-        try TrainingDisplay.demandFree(run, resume: training.resume)
+        try TrainingDisplay.demandFree(run, resume: training.resume, options)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let task = try Problems.task(options, start)
         try options.setSteps(problems: (task as? PromptTask)?.learntCount)

@@ -87,6 +87,15 @@ extension TrainingOptions {
         guard let name = given("reference"), !name.hasSuffix(".safetensors") else { return }
         try set("reference", .string(ModelLocator.locate(name) { Terminal.note($0) }), from: "--reference")
     }
+
+    /// Refuses a file of data that is not there. Names of data sets, parts of folders and what a file lists are looked for
+    /// where they are read.
+    func demandFiles() throws {
+        guard given("dataset_info") == nil else { return }
+        for name in paths + [prompts].compactMap({ $0 }) where CorpusFile(path: name) != nil && !Folder.exists(name) {
+            throw TrainingError(.data, "\(name) is not there: --data names the files to learn from")
+        }
+    }
 }
 
 /// What commands that learn from feedback share: the model, the records, and what is told of them.
@@ -107,7 +116,7 @@ struct FeedbackRun {
             throw ValidationError("--data with records is needed, or data in a --config file")
         }
         let run = options.out ?? sibling(of: model, name)
-        try TrainingDisplay.demandFree(run, resume: training.resume)
+        try TrainingDisplay.demandFree(run, resume: training.resume, options)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let data = try CorpusReport.explaining {
             try Trainer.feedbackData(options, start) { Terminal.note("left out: \($0)") }

@@ -32,6 +32,11 @@ struct ProximalCommand: ParsableCommand, TrainingVerb {
         var options = try training.options(model)
         if let rewardModel {
             guard !options.givesReward else { throw ValidationError("give --reward or --reward-model, not both") }
+            guard Folder.exists(rewardModel) else {
+                throw ValidationError(
+                    "--reward-model is \(rewardModel.quoted(limit: 60)), and there is no such folder; `martlet reward` trains "
+                        + "a reward model")
+            }
             let path = rewardModel.contains("/") ? rewardModel : "./" + rewardModel
             try options.set("reward", .string(path), from: "--reward-model")
         }
@@ -45,7 +50,7 @@ struct ProximalCommand: ParsableCommand, TrainingVerb {
             throw ValidationError("give --task, or --data with prompts, or one of task and prompts in a --config file")
         }
         let run = options.out ?? sibling(of: model, "ppo")
-        try TrainingDisplay.demandFree(run, resume: training.resume)
+        try TrainingDisplay.demandFree(run, resume: training.resume, options)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let task = try Problems.task(options, start)
         try options.setSteps(problems: (task as? PromptTask)?.learntCount)

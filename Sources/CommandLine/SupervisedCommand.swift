@@ -41,7 +41,7 @@ struct SupervisedCommand: ParsableCommand, TrainingVerb {
             throw ValidationError("--data with conversations is needed, or data in a --config file")
         }
         let run = options.out ?? sibling(of: model, "sft"), resume = training.resume
-        try TrainingDisplay.demandFree(run, resume: resume)
+        try TrainingDisplay.demandFree(run, resume: resume, options)
         let start = try StartingModel.opened(model, options, memory: training.memory.limit)
         let resolved = try ResolvedOptions(
             options, vocabularySize: start.tokenizer.vocabularySize, model: start.decoder.configuration)

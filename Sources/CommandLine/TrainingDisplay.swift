@@ -58,7 +58,8 @@ struct TrainingDisplay {
     }
 
     /// Before anything is read or made: nobody trains in the folder, and nothing in it would be written over.
-    static func demandFree(_ run: String, resume: ResumeFlag?) throws {
+    /// - Parameter options: whose files of data have to be there, before a model is opened; a resumed run has packed them.
+    static func demandFree(_ run: String, resume: ResumeFlag?, _ options: TrainingOptions? = nil) throws {
         guard !Folder.exists(run) || Folder.isFolder(run) else {
             throw ValidationError("--out \(run) is a file; expected the name of a folder")
         }
@@ -66,7 +67,10 @@ struct TrainingDisplay {
             throw ValidationError(
                 "another process is training in \(run): wait for its end, stop it, or choose another --out")
         }
-        if resume != .auto { try demandNew(run, resume) }
+        if resume != .auto {
+            try demandNew(run, resume)
+            try options?.demandFiles()
+        }
     }
 
     /// A run that can be gone on with is never written over, and one whose checkpoints are damaged only when asked.

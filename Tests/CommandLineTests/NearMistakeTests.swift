@@ -192,6 +192,25 @@ struct NearMistakeTests {
         try program.expect(1, ["show", "./nothing-like-this"], ["there is no such file or folder"])
     }
 
+    /// What costs nothing to see is told before a model is opened: here there is none.
+    @Test(arguments: ["sft", "dpo", "reward", "grpo", "ppo", "distill", "embed-train", "classify-train"])
+    func dataThatIsNotThereIsToldFirst(_ verb: String) throws {
+        var words = [verb, "no-such-model", "--data", "nothing.jsonl", "--out", "run"]
+        if verb == "distill" { words += ["--teacher", "http://127.0.0.1:9/v1"] }
+        try program.expect(1, words, ["nothing.jsonl is not there", "--data"])
+    }
+
+    @Test func theOtherModelsOfARunAreNamedFirst() throws {
+        try program.write("a.jsonl", #"{"text": "the end"}"#)
+        let data = ["--data", "a.jsonl", "--out", "run"]
+        try program.expect(1, ["distill", "no-such-model", "--teacher", "smolm2"] + data, ["\"smolm2\""])
+        try program.expect(
+            2, ["ppo", "no-such-model", "--reward-model", "smollm2"] + data, ["--reward-model", "`martlet reward`"])
+        try program.expect(2, ["dpo", "no-such-model", "--pairs", "a.jsonl"], ["--pairs", "--data"])
+        let url = "http://127.0.0.1:9/v1"
+        try program.expect(2, ["eval", url, "--task", "arithmetic"], [url, "--tasks"])
+    }
+
     @Test func aNumberOfParametersIsToldAsADepth() throws {
         try program.expect(
             2, ["train", "--params", "100M", "--data", "x"],

@@ -58,7 +58,7 @@ extension OptionPart {
         [
             .option(
                 "data", \.chat.data, .paths, meaning, resume: .free, shown: true,
-                others: "dataset train_data data_dir", default: .none("given")),
+                others: "dataset train_data data_dir train_file pairs", default: .none("given")),
             .option(
                 "dataset_info", optional: \.chat.datasetInfo, .path,
                 "LLaMA-Factory's dataset_info.json: data may name its sets.", resume: .free, shown: true,

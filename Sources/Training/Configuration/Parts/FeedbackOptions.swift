@@ -141,7 +141,7 @@ extension OptionPart {
             .integer(
                 "batch_rows", \.rows.perStep, 1...65_536, "Pairs, or judged replies, of an optimiser step.",
                 shown: true, flags: ["batch"],
-                others: "batch_size bs per_device_train_batch_size train_batch_size batch_pairs pairs",
+                others: "batch_size bs per_device_train_batch_size train_batch_size batch_pairs",
                 default: .from { facts in
                     let isFew = facts.rows.map { $0 < 16 } ?? false
                     return (max(1, min(16, facts.rows ?? 16)), isFew ? "all rows of the data" : "default")
