@@ -58,9 +58,9 @@ static int check(martlet_type type, int round) {
     uint8_t *weights = malloc(rows * stored), *packed = malloc(panels * martlet_panel_bytes(&packing, columns));
     // Any bytes at all: scales become infinite and undefined now and then.
     // Some rounds have the largest codes, or the smallest.
-    const int same = round % 8 == 4 ? below(4) : 0;
+    const int kind = round % 8 == 4 ? below(4) : 0;
     for (size_t i = 0; i < rows * stored; i++) {
-        weights[i] = (uint8_t)(same == 1 ? 0x80 : same == 2 ? 0xFF : same == 3 ? 0 : below(256));
+        weights[i] = (uint8_t)(kind == 1 ? 0x80 : kind == 2 ? 0xFF : kind == 3 ? 0 : below(256));
     }
     float *scratch = aligned_alloc(64, (martlet_multiply_scratch(columns) + 127) / 64 * 64);
     for (size_t p = 0; p < panels; p++) {
