@@ -154,6 +154,24 @@ struct GGUFFamilyTests {
         }
     }
 
+    /// Logits that are not capped are said to be so: what a file leaves out is 30 to llama.cpp.
+    @Test(arguments: [("gemma4", nil), ("gemma4-values", 20)] as [(String, Float?)])
+    func filesSayHowLogitsAreCapped(_ name: String, _ cap: Float?) throws {
+        try FamilyGolden(name).withFolder { path in
+            let contents = try Checkpoint(path: path).ggufContents(), key = "gemma4.final_logit_softcapping"
+            #expect(contents.metadata[key]?.double == Double(cap ?? 0))
+            for value in [contents.metadata[key], nil] {
+                var writer = GGUFWriter()
+                writer.metadata = contents.metadata
+                writer.metadata[key] = value
+                for tensor in contents.tensors { writer.add(tensor.name, try tensor.make()) }
+                let file = path + "/model.gguf"
+                try writer.write(to: file)
+                #expect(try Checkpoint(path: file).decoderConfiguration().logitSoftCap == (value == nil ? 30 : cap))
+            }
+        }
+    }
+
     /// Keys of these files that cannot be what the model is are refused by name.
     @Test(arguments: [
         ("attention.head_count_kv", GGUFValue.array(GGUFArray([Int32(2), 1, 2, 2]))),
@@ -193,6 +211,7 @@ struct GGUFFamilyTests {
         ("seed_oss-bias", "attention_out_bias", .bool(true), "other projections"),
         ("olmoe-clip", "clip_qkv", .integer(2), "limited to ±2.0"),
         ("olmoe-clip", "clip_qkv", .null, "query heads share keys"),
+        ("gemma3n-files", "final_logit_softcapping", .null, "logits have no cap"),
         ("baichuan", "model_max_length", .integer(64), "2 layers, not 32"),
         ("baichuan-alibi", "model_max_length", .integer(64), "2 layers, not 40"),
     ])

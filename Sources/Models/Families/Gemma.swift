@@ -45,6 +45,11 @@ extension Family {
             if let period = reading.config["sliding_window_pattern"], period.integer != 2 {
                 reading.keys.doubt("attention.sliding_window_pattern")
             }
+        } write: { writing in
+            try writing.demandLogitCap()
+            guard writing.spec.layers.allSatisfy({ $0.attention.softCap != nil }) else {
+                throw writing.refusal("scores have no cap (attn_logit_softcapping)")
+            }
         }, published: Published(modelType: "gemma2", architecture: "Gemma2ForCausalLM"), naming: gemmaNaming,
         defaults: [
             "vocab_size": 256_000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
@@ -69,6 +74,10 @@ extension Family {
         ) { reading in
             try reading.takeWindow()
             try reading.takeGemma(layersOfLargest: 62)
+        } write: { writing in
+            guard writing.spec.layers.allSatisfy({ $0.attention.softCap == nil }) else {
+                throw writing.refusal("scores are capped (attn_logit_softcapping), which its readers do not know of")
+            }
         }, published: Published(modelType: "gemma3_text", architecture: "Gemma3ForCausalLM"),
         wrappers: ["gemma3": "gemma3_text"], naming: gemmaNaming,
         defaults: [

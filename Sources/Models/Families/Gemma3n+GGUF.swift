@@ -102,6 +102,7 @@ extension GGUFForm {
     } write: { writing in
         guard let altUp = writing.spec.layers[0].altUp else { throw writing.refusal("there is one residual stream") }
         guard altUp.scalesCorrected else { throw writing.refusal("corrected streams are not scaled") }
+        try writing.demandLogitCap()
         try writing.putGemma3nLayers(sizes: writing.spec.layers.map(\.feedForward.size))
         try writing.put("altup.active_idx", altUp.active)
         try writing.put("altup.num_inputs", altUp.streams)
@@ -173,6 +174,11 @@ extension GGUFReading {
 }
 
 extension GGUFWriting {
+    /// Readers cap the logits of these files whatever they say, at 30 where they say nothing.
+    func demandLogitCap() throws {
+        guard spec.logitSoftCap != nil else { throw refusal("logits have no cap (final_logit_softcapping)") }
+    }
+
     /// - Parameter sizes: the width of every layer's feed-forward part.
     mutating func putGemma3nLayers(sizes: [Int]) throws {
         // Readers know it of the architecture.

@@ -15,8 +15,12 @@ extension GGUFForm {
         let whole = try reading.gemma4Rotation()
         let base = try reading.keys.value("rope.freq_base_swa") ?? 10_000.0
         reading.setGemmaRotations(whole, base)
+        // What a file leaves out its readers take for 30, and 0 for none.
+        let cap = "final_logit_softcapping"
+        if reading.config[cap] == nil { reading.config[cap] = try reading.keys.value(cap) == nil ? 30.0 : .null }
     } write: { writing in
         let layers = writing.spec.layers
+        if writing.spec.logitSoftCap == nil { writing.put("final_logit_softcapping", .float32(0)) }
         let dense = layers.map { $0.feedForward.experts?.shared?.size ?? $0.feedForward.size }
         let first = layers.firstIndex { $0.attention.sharesKeysOf != nil } ?? layers.count
         let isPlain = Set(dense).count == 1
