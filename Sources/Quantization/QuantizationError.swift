@@ -48,7 +48,8 @@ public enum QuantizationError: Error, Sendable, Equatable, CustomStringConvertib
             "weights cannot be written as \(type.name), which is read only; written are "
                 + DType.encodable.map(\.name).joined(separator: ", ")
         case .notWeights(let type, let shape): "\(type.name) \(shape) are no weights to be quantised"
-        case .notFinite(let row, let column): "the weight at [\(row), \(column)] is no finite number"
+        case .notFinite(let row, let column):
+            "the weight at [\(row), \(column)] is no finite number: the model is damaged, fetch or train it again"
         case .tooLarge(let row, let column, let value, let type):
             "the weight at [\(row), \(column)] is \(value), larger than \(type.name) holds; choose "
                 + (type == .float16 ? "bf16 or f32" : "f32")
