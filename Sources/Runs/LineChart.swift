@@ -75,7 +75,8 @@ package struct LineChart {
             out +=
                 "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(line.color)\" "
                 + "stroke-width=\"\(line.points.count > 400 ? 1 : 2)\"/>"
-            guard line.hasDots else { continue }
+            // Of a single point no line is drawn.
+            guard line.hasDots || line.points.count { $0.y.isFinite } == 1 else { continue }
             for point in line.points where point.y.isFinite {
                 out +=
                     "<circle cx=\"\(short(x(point.x)))\" cy=\"\(short(y(point.y)))\" r=\"3\" fill=\"\(line.color)\">"

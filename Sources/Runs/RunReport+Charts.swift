@@ -5,7 +5,7 @@ extension RunReport {
                 name: run.name, points: run.steps.map { (x: Double($0.step), y: $0.loss) }, color: color(index))
         }
         var charts = [
-            LineChart(title: "training loss", xTitle: "step", yTitle: "nats per token", lines: losses),
+            LineChart(title: "training loss", xTitle: "step", yTitle: lossUnit, lines: losses),
             held("validation loss", "step") { Double($0.step) },
         ]
         if runs.count > 1 { charts.append(held("validation loss by minutes", "minutes of training") { $0.minutes }) }
@@ -16,6 +16,15 @@ extension RunReport {
             chart("share of the machine's peak", "%") { $0.peakShare.map { $0 * 100 } },
         ]
         return (charts + metricCharts).map(\.svg).joined()
+    }
+
+    /// Losses of pairs and of rewards are no nats: evaluations of those have no perplexity.
+    private var lossUnit: String {
+        let areNats = runs.allSatisfy { run in
+            run.evaluations.isEmpty
+                ? run.steps.allSatisfy { $0.reward == nil } : run.evaluations.contains { $0.perplexity != nil }
+        }
+        return areNats ? "nats per token" : "loss"
     }
 
     /// Of the numbers that the objective logs, under TRL's names: what is looked at first stands first.
@@ -45,7 +54,7 @@ extension RunReport {
 
     private func held(_ title: String, _ xTitle: String, _ x: (RunRecord.Evaluation) -> Double) -> LineChart {
         LineChart(
-            title: title, xTitle: xTitle, yTitle: "nats per token",
+            title: title, xTitle: xTitle, yTitle: lossUnit,
             lines: runs.enumerated().map { index, run in
                 LineChart.Line(
                     name: run.name, points: run.evaluations.map { (x($0), $0.loss) }, color: color(index),

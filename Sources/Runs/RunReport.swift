@@ -53,7 +53,6 @@ public struct RunReport {
         .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 1rem;
                   margin-top: 1.5rem; }
         .charts svg { background: var(--card); border-radius: 8px; }
-        @media (max-width: 600px) { .charts { grid-template-columns: 34rem; overflow-x: auto; } }
         svg { width: 100%; height: auto; } .grid { stroke: var(--line); } .tick { font-size: 11px; fill: var(--pale); }
         .title { font-size: 13px; fill: var(--ink); font-weight: 600; }
         .wide { overflow-x: auto; } table { border-collapse: collapse; }
@@ -67,7 +66,11 @@ public struct RunReport {
         .sample .prompt { color: var(--pale); border-left: 3px solid var(--line); padding-left: .6rem;
                           margin-bottom: .4rem; }
         .sample b, .key, .origin { color: var(--pale); font-weight: 400; } .differs { font-weight: 700; }
-        .origin { font-size: 13px; } summary { cursor: pointer; color: var(--pale); margin: .5rem 0; }
+        .origin { font-size: 13px; }
+        @media (max-width: 600px) { .charts .tick { font-size: 13px; } .charts .title { font-size: 17px; } }
+        @media print { body { max-width: none; margin: 0; } .wide { overflow: visible; } .texts td { min-width: 0; }
+          svg, tr, .sample { break-inside: avoid; } h2 { break-after: avoid; } * { print-color-adjust: exact; } }
+        summary { cursor: pointer; color: var(--pale); margin: .5rem 0; }
         """
 
     private var unreadable: String {

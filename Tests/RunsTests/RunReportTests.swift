@@ -135,6 +135,26 @@ struct RunReportTests {
         #expect(loss.components(separatedBy: "<polyline").count == 2)
     }
 
+    /// A line through one point would be none: it is a dot.
+    @Test func whatWasMeasuredOnceIsSeen() throws {
+        for count in [1, 2] {
+            let lines = (1...count).map { "{\"kind\":\"step\",\"step\":\($0),\"loss\":2,\"kl\":0.5}\n" }
+            let page = RunReport([try RunRecord(path: folder(step(9, 4) + lines.joined()))]).html
+            let kl = try #require(page.components(separatedBy: "<svg").dropFirst().first { $0.contains(">kl<") })
+            #expect(kl.contains("<circle") == (count == 1))
+        }
+    }
+
+    @Test func onlyLossesOfTokensAreNats() throws {
+        func page(_ line: String) throws -> String {
+            RunReport([try RunRecord(path: folder(step(1, 5) + line + "\n"))]).html
+        }
+        let evaluation = #"{"kind":"evaluation","step":1,"loss":3,"perplexity":"#
+        #expect(try page(evaluation + "20}").contains("nats per token"))
+        #expect(try !page(evaluation + #"null,"unit":"pairs"}"#).contains("nats per token"))
+        #expect(try !page(#"{"kind":"step","step":2,"loss":3,"reward":0.5}"#).contains("nats per token"))
+    }
+
     @Test func promptsAreSetOffFromWhatWasWritten() throws {
         let line =
             #"{"kind":"evaluation","step":2,"loss":3,"perplexity":33,"bits_per_byte":null,"prompt":"user: why?","sample":"so"}"#
