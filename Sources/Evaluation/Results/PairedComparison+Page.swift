@@ -40,8 +40,9 @@ extension PairedComparison {
             .wide { overflow-x: auto } table { border-collapse: collapse; margin: 1rem 0 }
             td, th { padding: .2rem .7rem; text-align: left; border-bottom: 1px solid #8884; vertical-align: top; font-variant-numeric: tabular-nums }
             pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font: .82rem/1.45 ui-monospace, monospace; max-height: 16rem; overflow: auto }
-            svg { max-width: 48rem; min-width: 36rem; width: 100%; display: block } text { font: 12px system-ui, sans-serif; fill: currentColor }
-            .asked { font-weight: 600 }
+            svg { max-width: 48rem; width: 100%; display: block } text { font: 12px system-ui, sans-serif; fill: currentColor }
+            .asked { font-weight: 600 } @media (max-width: 600px) { text { font-size: 16px } }
+            @media print { .wide { overflow: visible } pre { max-height: none } svg, tr { break-inside: avoid } }
             \(SampleBrowser.style)
             </style></head><body>\(body)</body></html>
 

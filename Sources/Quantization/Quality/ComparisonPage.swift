@@ -110,7 +110,8 @@ public struct ComparisonPage {
             table{border-collapse:collapse;width:100%}td,th{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
             td:first-child,th:first-child{text-align:left}.text{text-align:left;font-family:monospace;white-space:pre-wrap}
             .wide{overflow-x:auto}h2,p,td:first-child,.text{overflow-wrap:anywhere}td:first-child{min-width:9rem}
-            svg{width:100%;min-width:36rem;height:auto;background:#fafafa}mark{background:#ffd54d}summary{cursor:pointer;margin:.5rem 0}
+            svg{width:100%;height:auto;background:#fafafa}mark{background:#ffd54d}summary{cursor:pointer;margin:.5rem 0}
+            @media(max-width:600px){svg text{font-size:16px}}@media print{.wide{overflow:visible}svg,tr{break-inside:avoid}}
             @media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}svg{background:#222}td,th{border-color:#444}mark{color:#000}}
             </style>
             """
