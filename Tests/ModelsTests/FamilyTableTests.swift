@@ -53,6 +53,16 @@ struct FamilyTableTests {
         }
     }
 
+    /// Llama 4 is published with an empty list of layers without rotation: the interval says which they are.
+    @Test func anEmptyListOfLayersWithoutRotationSaysNothing() throws {
+        let golden = try FamilyGolden("llama4")
+        try golden.withFolder(change: { $0["no_rope_layers"] = .array([]) }) { path in
+            let decoder = try Checkpoint(path: path).decoder()
+            try decoder.prepare(.exact)
+            #expect(FamilyTests.relativeError(try FamilyTests.floats(decoder(golden.tokens)), golden.expected) < 1e-4)
+        }
+    }
+
     @Test(arguments: decoders) func promptAtOnceEqualsTokenByToken(_ name: String) throws {
         let golden = try FamilyGolden(name)
         try golden.withFolder { path in
@@ -317,6 +327,7 @@ struct FamilyTableTests {
         ("olmoe", "clip_qkv", .integer(-1)), ("qwen2_moe-window", "use_sliding_window", .bool(false)),
         ("qwen3_moe-window", "layer_types", .array(["full_attention", "sliding_attention"])),
         ("bloom", "apply_residual_connection_post_layernorm", .bool(true)), ("mpt", "no_bias", .bool(false)),
+        ("llama4", "no_rope_layers", .string("all")),
         ("granite", "logits_scaling", .integer(0)), ("smollm3", "no_rope_layers", .array([1])),
         ("lfm2", "layer_types", .array(["conv", "conv", "full_attention"])),
         ("lfm2", "layer_types", .array(["conv", "conv", "full_attention", "pool"])),

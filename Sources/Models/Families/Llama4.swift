@@ -50,8 +50,8 @@ extension DecoderConfiguration {
         let interval = try config.integer("no_rope_layer_interval", default: 4)
         // One means that a layer is rotated; an empty list says nothing.
         let listed =
-            config.json["no_rope_layers"]?.array?.isEmpty ?? true
-            ? nil : try config.numbers("no_rope_layers", count: layers)
+            try config.list("no_rope_layers")?.isEmpty ?? true
+            ? nil : config.numbers("no_rope_layers", count: layers)
         let chunk = try config.optionalInteger("attention_chunk_size", in: 1...(1 << 30))
         let types = try config.optionalStrings("layer_types")
         if let types, types.count != layers {
