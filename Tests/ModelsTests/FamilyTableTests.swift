@@ -63,6 +63,22 @@ struct FamilyTableTests {
         }
     }
 
+    /// As published: the text part's keys within those of the whole.
+    @Test func theTextPartOfAQwen3VLMixtureIsRead() throws {
+        let golden = try FamilyGolden("qwen3_vl_moe_text")
+        let whole: (inout JSONObject) -> Void = {
+            $0 = [
+                "model_type": "qwen3_vl_moe", "architectures": ["Qwen3VLMoeForConditionalGeneration"],
+                "text_config": .object($0), "vision_config": [:], "tie_word_embeddings": false,
+            ]
+        }
+        try golden.withFolder(change: whole) { path in
+            let decoder = try Checkpoint(path: path).decoder()
+            try decoder.prepare(.exact)
+            #expect(FamilyTests.relativeError(try FamilyTests.floats(decoder(golden.tokens)), golden.expected) < 1e-4)
+        }
+    }
+
     @Test(arguments: decoders) func promptAtOnceEqualsTokenByToken(_ name: String) throws {
         let golden = try FamilyGolden(name)
         try golden.withFolder { path in
@@ -327,7 +343,7 @@ struct FamilyTableTests {
         ("olmoe", "clip_qkv", .integer(-1)), ("qwen2_moe-window", "use_sliding_window", .bool(false)),
         ("qwen3_moe-window", "layer_types", .array(["full_attention", "sliding_attention"])),
         ("bloom", "apply_residual_connection_post_layernorm", .bool(true)), ("mpt", "no_bias", .bool(false)),
-        ("llama4", "no_rope_layers", .string("all")),
+        ("llama4", "no_rope_layers", .string("all")), ("qwen3_vl_moe_text", "norm_topk_prob", .bool(false)),
         ("granite", "logits_scaling", .integer(0)), ("smollm3", "no_rope_layers", .array([1])),
         ("lfm2", "layer_types", .array(["conv", "conv", "full_attention"])),
         ("lfm2", "layer_types", .array(["conv", "conv", "full_attention", "pool"])),

@@ -159,7 +159,7 @@ public struct Family: Sendable {
     /// Every family there is.
     public static let all: [Family] = [
         llama, llama4, mllama, baichuan, mistral, ministral, ministral3, mixtral, dbrx, qwen2, qwen2VL, qwen3, qwen3VL,
-        qwen2MoE, qwen3MoE, olmoe,
+        qwen2MoE, qwen3MoE, qwen3VLMoE, olmoe,
         deepSeekV2, deepSeekV3, glm4MoE, glm4MoELite, dots1, gptOSS, graniteMoE, graniteMoEShared, phiMoE,
         ernie45MoE, phi, phi3,
         gemma, gemma2,

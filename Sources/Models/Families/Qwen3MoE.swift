@@ -32,6 +32,53 @@ extension Family {
         try spec.setQwenExperts(config, RouterSpec(qwen: config))
     }
 
+    /// The text part of Qwen 3-VL's mixtures is Qwen 3 MoE, which always renormalizes what its router gives.
+    static let qwen3VLMoE = Family(
+        "qwen3_vl_moe_text",
+        gguf: GGUFForm("qwen3vlmoe") { reading in
+            reading.config["model_type"] = "qwen3_moe"
+            try reading.takeRotation()
+            try reading.takeExperts()
+            _ = reading.takeAttentionBias()
+            reading.config["norm_topk_prob"] = true
+        }, published: Published(modelType: "qwen3_moe", architecture: "Qwen3MoeForCausalLM"),
+        wrappers: ["qwen3_vl_moe": "qwen3_vl_moe_text"], naming: qwen3VLMoENaming,
+        defaults: [
+            "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 24,
+            "num_attention_heads": 16, "num_key_value_heads": 16, "max_position_embeddings": 128_000,
+            "rope_theta": 500_000.0, "moe_intermediate_size": 1408, "num_experts": 60, "num_experts_per_tok": 4,
+            "norm_topk_prob": true,
+        ],
+        neutral: [
+            "mlp_only_layers", "rope_scaling.mrope_section", "rope_scaling.mrope_interleaved",
+            "rope_parameters.mrope_section", "rope_parameters.mrope_interleaved",
+        ]
+    ) { (spec, config) throws(ModelError) in
+        let bias = try config.flag("attention_bias", default: false)
+        try spec.setBiases(input: bias, output: bias)
+        try spec.eachLayer { $0.attention.queryKeyNorm = .eachHead }
+        let router = try RouterSpec(qwen: config)
+        guard router.normalizesWeights else {
+            throw .wrongValue(
+                file: config.file, key: "norm_topk_prob", found: "false", expected: "true, as transformers computes it")
+        }
+        try spec.setQwenExperts(config, router)
+    }
+
+    /// Experts lie in stacks `[experts, in, out]`, as Qwen publishes them, or one by one.
+    private static let qwen3VLMoENaming = Naming { name, _ in
+        let parts = name.split(separator: ".").map(String.init)
+        guard parts.count == 8, parts[4] == "experts", let expert = Int(parts[5]) else { return [.tensor(name)] }
+        let stacks = parts[..<5].joined(separator: "."), isDown = parts[6] == "down_proj"
+        let rows: ExpertPart.Rows = isDown ? .all : .half(parts[6] == "gate_proj" ? 0 : 1)
+        return [
+            .tensor(name),
+            .expertPart(
+                "\(stacks).\(isDown ? "down_proj" : "gate_up_proj")", index: expert,
+                ExpertPart(isTransposed: true, rows)),
+        ]
+    }
+
     /// Qwen 1.5 and 2 MoE: a Qwen 2 with small experts and a shared one, which has a gate of its own.
     static let qwen2MoE = Family(
         "qwen2_moe",

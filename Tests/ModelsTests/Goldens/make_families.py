@@ -435,6 +435,8 @@ renamed = {
     "baichuan": ("Llama", dict(M), dict(model_type="baichuan", z_loss_weight=0, model_max_length=64), {}),
     "baichuan-alibi": ("Llama", dict(M, num_attention_heads=4), dict(
         model_type="baichuan", z_loss_weight=0, model_max_length=64, max_position_embeddings=None), {}),
+    "qwen3_vl_moe_text": ("Qwen3Moe", dict(S, head_dim=8, moe_intermediate_size=16, num_experts=4, num_experts_per_tok=2,
+                                           norm_topk_prob=True), dict(model_type="qwen3_vl_moe_text"), {}),
 }
 for name, (kind, arguments, _, _) in renamed.items(): cases[name] = (kind, arguments)
 # Models of one kind of text, by the name of their configuration.
@@ -483,8 +485,23 @@ def published(name, stored):
                     for part, a, b in (("q", 0, 2), ("k", 2, 3), ("v", 3, 4))}
             result.append((new.replace("self_attn.q_proj", "attention.wqkv"), (64, 32),
                            {key.replace("q_proj", part + "_proj"): r for part, r in rows.items()}))
+        elif name == "qwen3_vl_moe_text" and ".experts." in new:
+            # Stacks [experts, in, out], of gate and up projections in one.
+            stem, expert, part, _ = key.rsplit(".", 3)
+            if expert != "0" or part == "up_proj": continue
+            count, size = arguments_of(name)["num_experts"], value.shape[0]
+            if part == "down_proj":
+                parts = {f"{stem}.{e}.{part}.weight": lambda whole, e=e: whole[e].T for e in range(count)}
+                result.append((stem + ".down_proj", (count, *reversed(value.shape)), parts))
+            else:
+                parts = {f"{stem}.{e}.{half}_proj.weight": lambda whole, e=e, i=i: whole[e, :, i * size:(i + 1) * size].T
+                         for e in range(count) for i, half in enumerate(("gate", "up"))}
+                result.append((stem + ".gate_up_proj", (count, value.shape[1], 2 * size), parts))
         else: result.append((new, tuple(value.shape), {key: slice(None)}))
     return result
+
+
+def arguments_of(name): return renamed[name][1]
 
 
 only = sys.argv[1:]
@@ -522,7 +539,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
             base = int(first.dim() < 2 and first.float().mean() > 0.5)
             tensors.append([key, base, *shape])
             whole = values(key, base, shape)
-            for part, rows in parts.items(): made[part] = (whole[rows] if whole.dim() else whole).contiguous()
+            for part, rows in parts.items(): made[part] = (
+                rows(whole) if callable(rows) else whole[rows] if whole.dim() else whole).contiguous()
         save_file(made, path, metadata={"format": "pt"})
         model, info = cls.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32, output_loading_info=True)
         model = model.eval()
@@ -545,7 +563,8 @@ for name, (kind, arguments) in {**cases, **encoders, **encoder_decoders,
         config = json.load(open(os.path.join(folder, "config.json")))
         if name in renamed:
             for key in ("embedding_multiplier", "logits_scaling", "residual_multiplier", "attention_multiplier",
-                        "attention_bias", "mlp_bias", "architectures"): config.pop(key, None)
+                        "attention_bias", "mlp_bias", "architectures", "sliding_window", "use_sliding_window"):
+                config.pop(key, None)
             config.update(renamed[name][2])
             if name == "exaone":
                 for key in ("num_hidden_layers", "rms_norm_eps", "hidden_act"): del config[key]
