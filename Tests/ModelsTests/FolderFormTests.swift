@@ -59,6 +59,17 @@ struct FolderFormTests {
         #expect(try Checkpoint(path: "\(FamilyTests.goldens)/\(golden)").warnings() == [])
     }
 
+    /// YaRN's first models note that they were trained with it.
+    @Test func aNoteOnHowAScalingCameAboutCausesNoWarning() throws {
+        let path = try Self.folder("llama-yarn") {
+            var rotation = $0["rope_parameters"]?.object ?? [:]
+            rotation["finetuned"] = true
+            $0["rope_parameters"] = .object(rotation)
+        }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        #expect(try Checkpoint(path: path).warnings() == [])
+    }
+
     @Test(arguments: ["qwen2-vl", "qwen2.5-vl", "qwen3-vl", "mistral3-vl", "gemma3-vl"])
     func whatIsLeftOutOfALargerModelIsSaid(_ golden: String) throws {
         let checkpoint = try Checkpoint(path: "\(FamilyTests.goldens)/\(golden)")

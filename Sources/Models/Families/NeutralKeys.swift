@@ -41,6 +41,8 @@ enum NeutralKeys {
         // Only some kinds of rotary scaling use it.
         "original_max_position_embeddings", "rope_scaling.original_max_position_embeddings",
         "rope_parameters.original_max_position_embeddings",
+        // A note that the model was trained with the scaling.
+        "rope_scaling.finetuned", "rope_parameters.finetuned",
         // Parts that are reported elsewhere when they are left out, or that are read with the whole folder.
         "vision_config", "audio_config", "text_config", "quantization_config", "quantization",
     ]
