@@ -321,6 +321,7 @@ struct RecordShapesTests {
             (#"{"role": "assistant", "content": "b", "weight": "x"}"#, "'weight' is \"x\""),
             (#"{"role": "assistant", "content": "b", "train": 1}"#, "'train' is 1"),
             (#"{"role": "assistant", "content": "b", "training": "no"}"#, "'training' is \"no\""),
+            (#"{"role": "assistant", "content": "b", "loss": 2}"#, "'loss' is 2"),
             (#"{"role": "user", "content": "b", "train": true}"#, "'train' is true on a message of \"user\""),
             (#"{"role": "assistant", "content": "b", "train": true, "weight": 0}"#, "contradict"),
             (
@@ -342,10 +343,14 @@ struct RecordShapesTests {
 
     @Test("train is weight under another name, and max_records reads the beginning of each file")
     func trainedMessagesAndFirstRecords() throws {
-        let record =
-            #"{"messages": [{"role": "user", "content": "a", "train": false}, {"role": "assistant", "content": "b", "train": false}, "#
-            + #"{"role": "user", "content": "c"}, {"role": "assistant", "content": "d", "train": true}]}"#
-        #expect(try one(record) == ["user: a*", "assistant: b*", "user: c", "assistant: d"])
+        for name in ["train", "training", "loss"] {
+            let record =
+                #"{"messages": [{"role": "user", "content": "a", "train": false}, "#
+                + #"{"role": "assistant", "content": "b", "train": false}, {"role": "user", "content": "c"}, "#
+                + #"{"role": "assistant", "content": "d", "train": true}]}"#
+            let named = record.replacing("\"train\"", with: "\"\(name)\"")
+            #expect(try one(named) == ["user: a*", "assistant: b*", "user: c", "assistant: d"])
+        }
         let path = try scratch.write(
             "many.jsonl", (0..<9).map { #"{"prompt": "\#($0)", "completion": "x"}"# }.joined(separator: "\n"))
         #expect(try turns(path) { $0.largestCount = 4 }.map { $0[0] } == (0..<4).map { "user: \($0)" })

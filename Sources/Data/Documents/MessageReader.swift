@@ -66,11 +66,12 @@ struct MessageReader {
         return message
     }
 
-    /// `train` or `training` says whether a reply is learnt, as `weight` does; `train_detail` which of its characters are, and what they
-    /// count.
+    /// `train`, `training` (axolotl) or `loss` (ms-swift) says whether a reply is learnt, as `weight` does; `train_detail`
+    /// which of its characters are, and what they count.
     private static func takeTrainedParts(_ json: JSON, _ message: inout ChatMessage) throws(ChatTemplateError) {
-        for key in ["train", "training", "train_detail"] { message[key] = nil }
-        if let key = ["train", "training"].first(where: { !(json[$0]?.isNull ?? true) }), let train = json[key] {
+        let flags = ["train", "training", "loss"]
+        for key in flags + ["train_detail"] { message[key] = nil }
+        if let key = flags.first(where: { !(json[$0]?.isNull ?? true) }), let train = json[key] {
             guard let isTrained = train.bool else {
                 throw .message("'\(key)' is \(train.text()), expected true or false")
             }
