@@ -59,6 +59,31 @@ struct FolderFormTests {
         #expect(try Checkpoint(path: "\(FamilyTests.goldens)/\(golden)").warnings() == [])
     }
 
+    /// What AutoGPTQ, AutoAWQ and modelopt first said of packed weights in a file of its own only.
+    @Test(arguments: [
+        ("quantize_config.json", #"{"bits": 4, "group_size": 128, "desc_act": true, "sym": true}"#, "gptq"),
+        ("quant_config.json", #"{"zero_point": true, "q_group_size": 128, "w_bit": 4, "version": "GEMM"}"#, "awq"),
+        ("hf_quant_config.json", #"{"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": null}}"#, "modelopt"),
+    ])
+    func packedWeightsAreToldByAFileBesideTheConfiguration(_ name: String, _ text: String, _ method: String) throws {
+        let path = try Self.folder("llama", files: [name: text])
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let told = try Checkpoint(path: path).configuration.json["quantization_config"]
+        #expect(told?["quant_method"]?.string == method)
+        // What config.json itself says comes first.
+        let own: JSON = ["quant_method": "hqq"]
+        let both = try Self.folder("llama", { $0["quantization_config"] = own }, files: [name: text])
+        defer { try? FileManager.default.removeItem(atPath: both) }
+        let first = try Checkpoint(path: both).configuration.json["quantization_config"]
+        #expect(first?["quant_method"]?.string == "hqq")
+    }
+
+    /// A width that is not read is refused as in config.json.
+    @Test func widthsInAFileBesideTheConfigurationAreChecked() throws {
+        let path = try Self.folder("llama", files: ["quantize_config.json": #"{"bits": 5, "group_size": 128}"#])
+        #expect(Self.error(path).contains("2, 3, 4 or 8"))
+    }
+
     /// YaRN's first models note that they were trained with it.
     @Test func aNoteOnHowAScalingCameAboutCausesNoWarning() throws {
         let path = try Self.folder("llama-yarn") {

@@ -109,16 +109,28 @@ public struct Checkpoint: Sendable {
                     + "adapter_config.json and its weights to a folder of their own, and name that by --adapter")
         }
         var json = try parsed(config)
-        // Older exports of modelopt say of it in a file of its own only.
-        let own = path + "/hf_quant_config.json"
-        if json["quantization_config"]?.isNull ?? true, var object = json.object, Folder.exists(own) {
-            let told = try parsed(own)["quantization"]?["quant_algo"] ?? .null
-            if !told.isNull {
-                object["quantization_config"] = ["quant_method": "modelopt", "quant_algo": told]
-                json = .object(object)
-            }
+        if json["quantization_config"]?.isNull ?? true, json["quantization"]?.isNull ?? true, var object = json.object,
+            let packing = try packing(ofFolder: path)
+        {
+            object["quantization_config"] = packing
+            json = .object(object)
         }
         return ConfigurationReader(file: config, json: json)
+    }
+
+    /// What older programs said of packed weights in a file of its own only: modelopt, AutoGPTQ and AutoAWQ.
+    private static func packing(ofFolder path: String) throws -> JSON? {
+        let modelopt = path + "/hf_quant_config.json"
+        if Folder.exists(modelopt), let told = try parsed(modelopt)["quantization"]?["quant_algo"], !told.isNull {
+            return ["quant_method": "modelopt", "quant_algo": told]
+        }
+        for (name, method) in [("quantize_config.json", "gptq"), ("quant_config.json", "awq")] {
+            let file = "\(path)/\(name)"
+            guard Folder.exists(file), var members = try parsed(file).object else { continue }
+            if members["quant_method"]?.isNull ?? true { members["quant_method"] = .string(method) }
+            return .object(members)
+        }
+        return nil
     }
 
     private static func parsed(_ path: String) throws -> JSON {
