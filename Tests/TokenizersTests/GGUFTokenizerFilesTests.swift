@@ -87,7 +87,10 @@ struct GGUFTokenizerFilesTests {
         }
     }
 
-    @Test(arguments: ["gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o"])
+    @Test(arguments: [
+        "gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o", "tekken", "falcon", "default", "deepseek-v3",
+        "deepseek-coder", "bloom", "viking",
+    ])
     func byteLevelPairsKeepTheirCuts(pre: String) throws { try expectSame(byteLevel(pre: pre)) }
 
     @Test(arguments: [nil, false, true])

@@ -58,7 +58,9 @@ extension GGUFTokenizerMetadata {
         guard let cuts = KnownPatterns.json(named: pre) else {
             throw .unsupported(
                 file: "GGUF metadata", field: "tokenizer.ggml.pre", found: pre,
-                known: ["gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o"])
+                known: [
+                    "gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o", "tekken", "deepseek-v3", "falcon", "default",
+                ])
         }
         let turnEnds = Set(Tokenizer.Details.turnEnds.map { String($0) })
         let added = tokens.indices.compactMap { id -> JSON? in

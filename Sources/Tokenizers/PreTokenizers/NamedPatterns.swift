@@ -106,8 +106,56 @@ extension KnownPatterns {
             ]
         case .gpt4(let digits): return TrainingCut.gpt4(digits: digits).json
         case .gpt4o: return TrainingCut.gpt4o.json
-        case nil: return nil
+        case nil: return splits(named: name).map(json(splits:))
         }
+    }
+
+    /// Names of `expressions` that are read alike wherever such files are read.
+    private static let portable: Set<String> = [
+        "deepseek-v3", "joyai-llm", "hunyuan-dense", "hy_v4", "deepseek-coder", "bloom", "poro-chat", "gpt3-finnish",
+        "viking",
+    ]
+
+    /// The cuts of other names as regular expressions, each applied to the pieces of the previous one.
+    private static func splits(named name: String) -> [String]? {
+        let words = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+        let numbers = [#"\p{N}+"#, "[0-9][0-9][0-9]"]
+        switch name {
+        case "tekken":
+            let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#, lower = #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#
+            let before = #"[^\r\n\p{L}\p{N}]?"#
+            return [
+                "\(before)\(upper)*\(lower)+|\(before)\(upper)+\(lower)*" + #"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|"#
+                    + spaces
+            ]
+        case "falcon": return [#"[\p{P}$+<=>^`|~]+"#, words] + numbers
+        case "default": return [#"[\p{P}$+<=>^~|]+"#, words] + numbers
+        default: return portable.contains(name) ? expressions[name] : nil
+        }
+    }
+
+    private static func json(splits: [String]) -> JSON {
+        let cuts = splits.map { expression -> JSON in
+            [
+                "type": "Split", "pattern": ["Regex": .string(spelled(expression))], "behavior": "Isolated",
+                "invert": false,
+            ]
+        }
+        let bytes: JSON = ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false]
+        return ["type": "Sequence", "pretokenizers": .array(cuts + [bytes])]
+    }
+
+    /// Characters in place of `\u{4e00}`, which other engines do not know.
+    private static func spelled(_ expression: String) -> String {
+        var result = "", rest = Substring(expression)
+        while let mark = rest.firstRange(of: #"\u{"#), let end = rest[mark.upperBound...].firstIndex(of: "}"),
+            let scalar = UInt32(rest[mark.upperBound..<end], radix: 16).flatMap(Unicode.Scalar.init)
+        {
+            result += rest[..<mark.lowerBound]
+            result.unicodeScalars.append(scalar)
+            rest = rest[rest.index(after: end)...]
+        }
+        return result + rest
     }
 
     /// The pre-tokenizer for a GGUF file's `tokenizer.ggml.pre` or tiktoken's encoding name; nil for an unknown name.
