@@ -49,6 +49,35 @@ struct MethodTests {
         }
     }
 
+    /// However rows and columns are taken together: numbers of outputs around the rows of a tile, groups that a block holds
+    /// several of, that fill one and that take several.
+    @Test(arguments: [(3, 64, 8), (16, 240, 40), (17, 384, 128), (33, 600, 300), (5, 320, 160)])
+    func everyErrorIsSpreadInTheOrderOfTheColumns(_ outputs: Int, _ inputs: Int, _ groupSize: Int) throws {
+        let weight = try random([outputs, inputs], seed: 11)
+        let x = try random([700, inputs], seed: 12) + random([700, 1], seed: 13)
+        let hessian = try x.transposed().contiguous().matmul(x).toArray(as: Float.self)
+        let factor = try GPTQ.upperFactor(ofInverse: hessian, size: inputs, damping: 0.01, name: "w")
+        for (bits, symmetric) in [(2, true), (4, true), (4, false)] {
+            let found = try GPTQ.encode(
+                weight, hessian: hessian, name: "w", bits: bits, groupSize: groupSize, symmetric: symmetric)
+            // Its grids, and the codes one column after the other.
+            var rows = try weight.toArray(as: Float.self), expected: [UInt8] = []
+            for output in 0..<outputs {
+                for column in 0..<inputs {
+                    let group = output * found.groups + column / groupSize, scale = found.scales[group]
+                    let zero = Float(found.zeros[group]), value = rows[output * inputs + column]
+                    let code = min(max((value / scale).rounded() + zero, 0), Float((1 << bits) - 1))
+                    expected.append(UInt8(code))
+                    let error = (value - scale * (code - zero)) / factor[column * inputs + column]
+                    for other in column + 1..<max(inputs, column + 1) {
+                        rows[output * inputs + other] -= error * factor[column * inputs + other]
+                    }
+                }
+            }
+            #expect(found.codes == expected, "\(bits) bits, symmetric \(symmetric)")
+        }
+    }
+
     /// Sizes around the 64 columns that are taken together.
     @Test(arguments: [1, 12, 63, 64, 65, 131, 200]) func theFactorIsThatOfTheInverse(_ size: Int) throws {
         let x = try random([4 * size, size], seed: 9)

@@ -6,7 +6,16 @@ import MartletTensor
 /// With U the upper Cholesky factor of (H + λI)⁻¹, the error of column i is spread as w[j] −= (w[i] − ŵ[i]) / U[i,i] · U[i,j].
 /// The damping λ is a share of the mean of H's diagonal. Columns keep their order, or are taken in that of H's diagonal, the
 /// largest first (act-order); groups are then of columns that follow each other in this order.
+///
+/// The columns of a block spread their errors among themselves at once and over the columns to come together, as the paper
+/// has it, and some rows share what is read of U for that. Every weight still has its subtractions in the order of the
+/// columns: the codes are those of one column after the other, whatever the blocks.
 package enum GPTQ {
+    /// Rows that are rounded together.
+    fileprivate static let rowsAtOnce = 16
+    /// Columns of a block at most: whole groups, or a part of one.
+    fileprivate static let columnsAtOnce = 128
+
     /// With act-order: the columns are put in order, encoded, and put back.
     package static func encodeInOrder(
         _ weight: Tensor, hessian: [Float], name: String, bits: Int, groupSize: Int, symmetric: Bool,
@@ -44,38 +53,22 @@ package enum GPTQ {
         let outputs = weight.shape[0], inputs = weight.shape[1]
         let factor = try upperFactor(ofInverse: hessian, size: inputs, damping: damping, name: name)
         var result = AffineCodes(outputs: outputs, inputs: inputs, bits: bits, groupSize: groupSize)
-        let groups = result.groups
         // Grids are of the weights as they are met, by what each column counts.
         let counts = (0..<inputs).map { max(hessian[$0 * inputs + $0], 0) }
+        let tiles = (outputs + rowsAtOnce - 1) / rowsAtOnce
         try weight.withHostValues { values in
             result.codes.withUnsafeMutableBufferPointer { codes in
                 result.scales.withUnsafeMutableBufferPointer { scales in
                     result.zeros.withUnsafeMutableBufferPointer { zeros in
-                        nonisolated(unsafe) let (codes, scales, zeros) = (codes, scales, zeros)
                         factor.withUnsafeBufferPointer { factor in
                             counts.withUnsafeBufferPointer { counts in
-                                ThreadPool.shared.run(outputs) { output in
-                                    var row = Array(values[output * inputs..<(output + 1) * inputs])
-                                    row.withUnsafeMutableBufferPointer { row in
-                                        for group in 0..<groups {
-                                            let range = group * groupSize..<(group + 1) * groupSize
-                                            let grid = AffineGrid.best(
-                                                UnsafeBufferPointer(rebasing: row[range]),
-                                                importance: UnsafeBufferPointer(rebasing: counts[range]), bits: bits,
-                                                symmetric: symmetric, searches: true)
-                                            scales[output * groups + group] = grid.scale
-                                            zeros[output * groups + group] = UInt8(grid.zero)
-                                            for column in range {
-                                                let code = grid.code(row[column])
-                                                codes[output * inputs + column] = UInt8(code)
-                                                let line = column * inputs
-                                                let error = (row[column] - grid.value(code)) / factor[line + column]
-                                                for other in column + 1..<max(inputs, column + 1) {
-                                                    row[other] -= error * factor[line + other]
-                                                }
-                                            }
-                                        }
-                                    }
+                                nonisolated(unsafe) let columns = Columns(
+                                    values: values, factor: factor, counts: counts, codes: codes, scales: scales,
+                                    zeros: zeros, inputs: inputs, bits: bits, groupSize: groupSize,
+                                    symmetric: symmetric)
+                                ThreadPool.shared.run(tiles) { tile in
+                                    let first = tile * rowsAtOnce
+                                    columns.encode(first..<min(first + rowsAtOnce, outputs))
                                 }
                             }
                         }
@@ -109,5 +102,81 @@ package enum GPTQ {
             for j in i..<size { upper[i * size + j] = Float(inverse[(size - 1 - i) * size + size - 1 - j]) }
         }
         return upper
+    }
+}
+
+/// What the columns of a matrix are rounded with.
+private struct Columns {
+    let values: UnsafeBufferPointer<Float>
+    let factor: UnsafeBufferPointer<Float>
+    let counts: UnsafeBufferPointer<Float>
+    let codes: UnsafeMutableBufferPointer<UInt8>
+    let scales: UnsafeMutableBufferPointer<Float>
+    let zeros: UnsafeMutableBufferPointer<UInt8>
+    let inputs: Int
+    let bits: Int
+    let groupSize: Int
+    let symmetric: Bool
+
+    func encode(_ outputs: Range<Int>) {
+        let most = GPTQ.columnsAtOnce, wholeGroups = most / groupSize * groupSize
+        var rows = Array(values[outputs.lowerBound * inputs..<outputs.upperBound * inputs])
+        var errors = [Float](repeating: 0, count: outputs.count * most)
+        var grids = [AffineGrid](repeating: AffineGrid(scale: 1, zero: 0, top: 0), count: outputs.count)
+        rows.withUnsafeMutableBufferPointer { rows in
+            errors.withUnsafeMutableBufferPointer { errors in
+                var first = 0
+                while first < inputs {
+                    let groupEnd = (first / groupSize + 1) * groupSize
+                    let end = wholeGroups > 0 ? min(first + wholeGroups, inputs) : min(first + most, groupEnd)
+                    for (index, output) in outputs.enumerated() {
+                        encode(
+                            output, first..<end, grid: &grids[index],
+                            row: UnsafeMutableBufferPointer(rebasing: rows[index * inputs..<(index + 1) * inputs]),
+                            errors: UnsafeMutableBufferPointer(rebasing: errors[index * most..<(index + 1) * most]))
+                    }
+                    spread(UnsafeBufferPointer(errors), of: first..<end, over: rows)
+                    first = end
+                }
+            }
+        }
+    }
+
+    /// The codes of a block of an output. Its errors are spread over the rest of the block.
+    private func encode(
+        _ output: Int, _ block: Range<Int>, grid: inout AffineGrid, row: UnsafeMutableBufferPointer<Float>,
+        errors: UnsafeMutableBufferPointer<Float>
+    ) {
+        for column in block {
+            if column % groupSize == 0 {
+                let range = column..<column + groupSize, group = output * (inputs / groupSize) + column / groupSize
+                grid = AffineGrid.best(
+                    UnsafeBufferPointer(rebasing: row[range]), importance: UnsafeBufferPointer(rebasing: counts[range]),
+                    bits: bits, symmetric: symmetric, searches: true)
+                scales[group] = grid.scale
+                zeros[group] = UInt8(grid.zero)
+            }
+            let code = grid.code(row[column]), line = column * inputs
+            codes[output * inputs + column] = UInt8(code)
+            let error = (row[column] - grid.value(code)) / factor[line + column]
+            errors[column - block.lowerBound] = error
+            for other in column + 1..<block.upperBound { row[other] -= error * factor[line + other] }
+        }
+    }
+
+    /// The errors of a block of all rows, over the columns behind it: as many of these at a time as stay near the processor.
+    private func spread(
+        _ errors: UnsafeBufferPointer<Float>, of block: Range<Int>, over rows: UnsafeMutableBufferPointer<Float>
+    ) {
+        for start in stride(from: block.upperBound, to: inputs, by: 256) {
+            let end = min(start + 256, inputs)
+            for column in block {
+                let line = column * inputs
+                for row in 0..<rows.count / inputs {
+                    let error = errors[row * GPTQ.columnsAtOnce + column - block.lowerBound], first = row * inputs
+                    for other in start..<end { rows[first + other] -= error * factor[line + other] }
+                }
+            }
+        }
     }
 }
