@@ -55,11 +55,7 @@ struct TrainCommand: ParsableCommand, TrainingVerb {
                     ? "--data and --out are needed, or data and out in a --config file"
                     : "--data is needed, or data in a --config file")
         }
-        guard let out = options.out else {
-            // What the data is not comes first: --out would not help.
-            _ = try TrainingData(options.portions, tokenizer: options.tokenizer)
-            throw ValidationError("--out is needed, or out in a --config file")
-        }
+        guard let out = options.out else { throw ValidationError("--out is needed, or out in a --config file") }
         // Before anything is read or made.
         try TrainingDisplay.demandFree(out, resume: training.resume)
         let data = try TrainingData(options.portions, tokenizer: options.tokenizer)

@@ -50,10 +50,9 @@ struct ErrorTests {
         #expect(removed.code == 1 && removed.error.contains("martlet list") && !removed.error.contains("pull"))
     }
 
-    /// Of --data and --out, what is missing is named; what is wrong with the data comes first.
+    /// Of --data and --out, what is missing is named, before anything is read.
     @Test func trainNamesWhatIsMissing() throws {
-        try program.write("text.txt", "some text")
-        try program.expect(1, ["train", "--data", "text.txt"], ["text.txt", "data pack"])
+        try program.expect(2, ["train", "--data", "nothing"], ["--out is needed"])
         try program.expect(2, ["train", "--out", "run"], ["--data is needed"])
         try program.expect(2, ["train"], ["--data and --out are needed"])
     }

@@ -3,12 +3,10 @@
 ///
 /// ```swift
 /// var documents = DocumentWindows(length: 512, limit: 128)
-/// while !documents.isFull, let document = try corpus.nextDocument() {
-///     for sequence in try encoder.encode(document).sequences {
-///         documents.add(sequence.tokens, isTrained: sequence.isTrained)
-///     }
+/// for text in ["Once upon a time.", "The end."] where !documents.isFull {
+///     documents.add(try tokenizer.encode(text))
 /// }
-/// let windows = try documents.finish(name: "rows.jsonl")
+/// let windows = try documents.finish(name: "stories")
 /// ```
 ///
 /// A document of more than `length` tokens is cut into pieces of so many, each a sequence of its own.
