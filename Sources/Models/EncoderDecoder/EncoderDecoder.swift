@@ -90,7 +90,8 @@ public final class EncoderDecoder {
         textDecoder = Decoder(
             of: DecoderHalf(
                 embedding: embedding, positions: decoder.positions, embeddingNorm: decoder.embeddingNorm,
-                norm: decoder.norm, normalizesTokens: decoder.normalizesTokens, blocks: decoder.blocks, head: head), spec, tree)
+                norm: decoder.norm, normalizesTokens: decoder.normalizesTokens, blocks: decoder.blocks, head: head),
+            spec, tree)
     }
 
     public func prepare(_ precision: Precision, progress: (Int, Int) -> Void = { _, _ in }) throws {
