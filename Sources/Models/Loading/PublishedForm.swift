@@ -23,6 +23,8 @@ extension Checkpoint {
         if !hasEncoder {
             let reading = try decoderReading()
             for (key, value) in gguf == nil ? reading.family.defaults : [:] where config[key] == nil {
+                // transformers 5 has another name for it.
+                if key == "num_experts", config["num_local_experts"] != nil { continue }
                 config[key] = value
             }
             config["tie_word_embeddings"] = .bool(reading.configuration.tiedEmbeddings)
