@@ -16,8 +16,8 @@ void martlet_pack_coded_panel(const martlet_coded *coded, const uint8_t *codes, 
     memset(panel, 0, martlet_coded_panel_bytes(coded));
     float *factors = panel;
     uint8_t *target = (uint8_t *)panel + runs * MARTLET_PANEL * 4;
-    // Codes are computed as the float32 numbers of their bits, 2⁻¹²⁰ or 2⁻¹¹² of them, with activations times 2³².
-    const float unit = coded->kind == MARTLET_CODE_E4M3 ? 0x1p88f : 0x1p80f;
+    // Codes are computed as the halves of their bits.
+    const float unit = coded->kind == MARTLET_CODE_E4M3 ? 256 : 1;
     for (size_t r = 0; r < rows; r++) {
         for (size_t i = 0; i < runs; i++) factors[i * MARTLET_PANEL + r] = scales[r * runs + i] * unit;
         const uint8_t *row = codes + r * columns;
