@@ -62,7 +62,7 @@ public struct DirectAttribution: Sendable {
             {
                 let heads = try Self.heads(probe, layer, own, try row(ActivationName(layer: layer, .heads)))
                 for (head, part) in heads.enumerated() {
-                    let scaled = spec.layers[layer].updateScale == 1 ? part : try part * spec.layers[layer].updateScale
+                    let scaled = try part.scaled(by: spec.layers[layer].updateScale)
                     parts.append(
                         (Contribution(part: "layers.\(layer).head.\(head)", layer: layer, head: head, value: 0), scaled)
                     )

@@ -174,15 +174,11 @@ final class Block {
     private func mixTokens(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         let attended = try attention(x, pass)  // [tokens, hidden]
         guard let beside, let factors = spec.beside else { return attended }
-        let other = try scaled(beside(x, pass), by: factors.scale)  // [tokens, hidden]
-        return try Fused.add(scaled(attended, by: factors.attentionScale), other)
+        let other = try beside(x, pass).scaled(by: factors.scale)  // [tokens, hidden]
+        return try Fused.add(attended.scaled(by: factors.attentionScale), other)
     }
 
-    private func scaled(_ update: Tensor) throws -> Tensor { try scaled(update, by: spec.updateScale) }
-
-    private func scaled(_ update: Tensor, by factor: Float) throws -> Tensor {
-        factor == 1 ? update : try update * factor
-    }
+    private func scaled(_ update: Tensor) throws -> Tensor { try update.scaled(by: spec.updateScale) }
 
     /// - Parameter residual: the residual stream that x is the norm of.
     private func mix(_ x: Tensor, residual: Tensor, _ pass: PassContext) throws -> Tensor {

@@ -62,7 +62,7 @@ final class FeedForward {
 
     /// What the activation takes: `[tokens, size]` -> same.
     private func gateInput(_ x: Tensor) throws -> Tensor {
-        let scaled = gateScale == 1 ? x : try x * gateScale
+        let scaled = try x.scaled(by: gateScale)
         return try cutoff?(scaled) ?? scaled
     }
 
@@ -74,8 +74,7 @@ final class FeedForward {
 
     /// `[tokens, size]` -> `[tokens, hidden]`.
     private func output(_ inner: Tensor, _ adapters: RowAdapters) throws -> Tensor {
-        let result = try downProj(inner, adapters)  // [tokens, hidden]
-        return outputScale == 1 ? result : try result * outputScale
+        try downProj(inner, adapters).scaled(by: outputScale)
     }
 
     /// What the last projection takes, with everything on the way seen: `[tokens, size]`.

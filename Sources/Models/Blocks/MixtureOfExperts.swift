@@ -126,7 +126,7 @@ final class MixtureOfExperts {
     private func weights(_ probabilities: Tensor, _ choice: ExpertAssignment, _ tokens: Int) throws -> Tensor {
         let column = try probabilities.reshape(-1, 1)  // [tokens * experts, 1]
         var chosen = try Fused.embed(choice.ascending, column, scale: 1)  // [places * tokens, 1]
-        guard spec.normalizesWeights else { return spec.scale == 1 ? chosen : try chosen * spec.scale }
+        guard spec.normalizesWeights else { return try chosen.scaled(by: spec.scale) }
         // In the order of selection.
         var likely = try Fused.embed(choice.likely, column, scale: 1).reshape(choice.width, tokens)
         var beside: Tensor?
@@ -142,6 +142,6 @@ final class MixtureOfExperts {
         if let beside { total = try total + beside }
         if spec.scoring == .sigmoid { total = try total + 1e-20 }
         let shares = try (chosen.reshape(choice.width, tokens) / total).reshape(-1, 1)  // [places * tokens, 1]
-        return spec.scale == 1 ? shares : try shares * spec.scale
+        return try shares.scaled(by: spec.scale)
     }
 }

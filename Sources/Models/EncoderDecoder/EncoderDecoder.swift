@@ -176,7 +176,7 @@ public final class EncoderDecoder {
 
     /// States with the factor of the output projection.
     private func scaled(_ hidden: Tensor) throws -> Tensor {
-        configuration.logitScale == 1 ? hidden : try hidden * configuration.logitScale
+        try hidden.scaled(by: configuration.logitScale)
     }
 
     /// The cross-attention keys and values of each source in all decoder layers, computed once.

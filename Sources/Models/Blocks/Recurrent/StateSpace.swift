@@ -46,10 +46,10 @@ final class StateSpace: SelfAttention {
 
     func callAsFunction(_ x: Tensor, _ pass: PassContext) throws -> Tensor {
         try pass.checkRecurrent()
-        let input = try Self.scaled(x, by: spec.inputScale)  // [tokens, hidden]
+        let input = try x.scaled(by: spec.inputScale)  // [tokens, hidden]
         var parts = try Linear.project(input, [gate, value, step], pass.adapters)
-        parts[0] = try Self.scaled(parts[0], by: spec.projectionScales[0])
-        parts[2] = try Self.scaled(parts[2], by: spec.projectionScales[4])
+        parts[0] = try parts[0].scaled(by: spec.projectionScales[0])
+        parts[2] = try parts[2].scaled(by: spec.projectionScales[4])
         if let channelScales { parts[1] = try parts[1] * Tensor(channelScales).to(parts[1].dtype) }
         let mixed = try Fused.activate(
             convolution(parts[1], pass.recurrentRows(layer: layer, of: [parts[1]])), .silu)  // [tokens, channels]
@@ -66,8 +66,6 @@ final class StateSpace: SelfAttention {
         let late = try spec.gateNorm == .afterGate ? norm?(gated) ?? gated : gated  // [tokens, inner]
         return try output(late, pass.adapters)  // [tokens, hidden]
     }
-
-    private static func scaled(_ x: Tensor, by factor: Float) throws -> Tensor { factor == 1 ? x : try x * factor }
 
     /// softplus(d + b), within the limits: `[tokens, heads]` -> same.
     private func steps(_ x: Tensor) throws -> Tensor {
