@@ -57,13 +57,13 @@ struct PerplexityCommand: ParsableCommand {
             let object: JSON = [
                 "perplexity": .number(result.value), "standard_error": .number(result.standardError),
                 "tokens": .integer(Int64(result.tokens)), "windows": .integer(Int64(windows.windows.count)),
-                "method": .string(method.name), "seconds": .number(seconds.rounded(to: 3)),
+                "method": .string(windows.method.name), "seconds": .number(seconds.rounded(to: 3)),
             ]
             print(object.text(indent: 2))
         } else {
             print("perplexity \(Terminal.fixed(result.value, 4)) ± \(Terminal.fixed(result.standardError, 4))")
             print(
-                "\(result.tokens) tokens in \(windows.windows.count) windows (\(method.name)), \(ElapsedTime.text(seconds, decimals: 1))"
+                "\(result.tokens) tokens in \(windows.windows.count) windows (\(windows.method.name)), \(ElapsedTime.text(seconds, decimals: 1))"
             )
         }
     }

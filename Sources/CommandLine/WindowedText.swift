@@ -22,7 +22,7 @@ enum WindowedText {
         }
         let corpus = try Corpus([path])
         CorpusReport.tellFiles(corpus)
-        let encoder = try encoder(tokenizer)
+        let encoder = try encoder(files, tokenizer)
         var documents = DocumentWindows(length: length, limit: limit), tally = CorpusTally()
         while !documents.isFull, let document = try corpus.nextDocument() {
             let encoding = try encoder.encode(document)
@@ -37,15 +37,14 @@ enum WindowedText {
         return found
     }
 
-    private static func encoder(_ tokenizer: Tokenizer) throws -> DocumentEncoder {
+    private static func encoder(_ files: ModelFiles, _ tokenizer: Tokenizer) throws -> DocumentEncoder {
         let end = tokenizer.documentEnd
-        guard let source = tokenizer.chatTemplate else {
+        guard let template = try files.chatTemplate(tokenizer) else {
             return DocumentEncoder(
                 tokenizer: tokenizer, separator: end,
                 chats: .refused(
                     "is a conversation, and the model has no chat template; give rows with a text, or another model"))
         }
-        let template = try ChatTemplate(source: source, specialTokens: tokenizer.namedSpecialTokens)
         return ChatEncoder(tokenizer: tokenizer, template: template).documentEncoder(separator: end)
     }
 }

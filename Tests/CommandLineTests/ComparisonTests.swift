@@ -103,6 +103,7 @@ struct ComparisonTests {
             let result = try program.run("perplexity", model, name, "--json"), object = try result.json()
             #expect(result.code == 0 && result.error.contains("\(name): 9 rows as documents"), "\(result)")
             found.append(try #require(object["perplexity"]?.double))
+            #expect(object["method"]?.string?.hasPrefix("documents") == true, "\(object)")
             // Every token but the first of each.
             let packed = try program.run(
                 "data", "pack", name, "--tokenizer", model, "--validation", "0", "--overwrite", "--out", "shards",
